@@ -1,0 +1,130 @@
+package graph
+
+import (
+	"github.com/chewxy/hm"
+	"gorgonia.org/gorgonia"
+
+	"github.com/cosfit/cosfit/internal/kernel"
+)
+
+// An Array is float32 numbers in a backend's memory, row-major. To Gorgonia it
+// is an opaque value. Embed [Header] to implement all of it.
+type Array interface {
+	gorgonia.Value
+	Type() hm.Type
+}
+
+// A Backend computes on one device. It keeps its arrays and the workspaces of
+// its kernels until Close. Its methods must not be called concurrently; they
+// may return before the device is done, except Download and the methods that
+// fill a slice of the caller.
+//
+// Arrays passed to a backend must be its own. A kernel object owns what it
+// returns and overwrites it in its next call.
+type Backend interface {
+	// Name is what the device is called in flags and in summaries: "cpu".
+	Name() string
+	// Kernel names the arithmetic in use. Results are equal bit for bit
+	// between runs with the same kernel.
+	Kernel() string
+
+	// NewArray allocates zeros.
+	NewArray(shape ...int) (Array, error)
+	// Upload copies src, of exactly the array's size, into dst.
+	Upload(dst Array, src []float32) error
+	// Download copies src into dst, of exactly the array's size.
+	Download(dst []float32, src Array) error
+
+	NewScore(d, k int) (ScoreKernel, error)
+	NewProject(d, k int) (ProjectKernel, error)
+	NewLoss(loss Loss) (LossKernel, error)
+	// NewUpdate prepares to optimise a parameter of size numbers.
+	NewUpdate(rule Rule, size int) (UpdateKernel, error)
+	// NewSimilarities prepares to compare rows of p [n, k] with the given
+	// passages, which are rows of p too.
+	NewSimilarities(p Array, passages []int32) (SimilarityKernel, error)
+	// PairCosines writes s[i] = cos(p[left[i]], p[right[i]]) for p [n, k].
+	PairCosines(p Array, left, right []int32, s []float32) error
+
+	Close() error
+}
+
+// Dropout says which elements of a gathered batch are zeroed; the zero value
+// drops none.
+type Dropout = kernel.Dropout
+
+// A Batch is the input of a step: pairs of rows of a table of embeddings.
+type Batch struct {
+	Table   Array     // [n, d], in the backend's memory
+	Left    []int32   // [B] rows of Table
+	Right   []int32   // [B] rows of Table; may be empty for Project
+	Labels  []float32 // [B]; unused by Score and Project
+	Dropout Dropout
+}
+
+// A ScoreKernel computes the cosines of a batch.
+type ScoreKernel interface {
+	// Forward returns s [B] for m [d, k], and keeps the gathered embeddings
+	// X and the gradient G of each cosine by its projected vectors.
+	Forward(m Array, b *Batch) (s Array, err error)
+	// Backward returns dM [d, k] = Xᵀ·(diag(ds)·G) for ds [B], from what the
+	// last Forward kept.
+	Backward(ds Array) (dm Array, err error)
+}
+
+// A ProjectKernel computes the projected vectors of a batch.
+type ProjectKernel interface {
+	// Forward returns P [len(Left)+len(Right), k] = X·M, the left vectors
+	// first, and keeps X.
+	Forward(m Array, b *Batch) (p Array, err error)
+	// Backward returns dM [d, k] = Xᵀ·dP.
+	Backward(dp Array) (dm Array, err error)
+}
+
+// A LossKernel computes a Loss.
+type LossKernel interface {
+	// Forward returns the mean loss, a scalar, for s [B] and the labels of b.
+	Forward(s Array, b *Batch) (loss Array, err error)
+	// Backward returns ds [B], times the gradient that arrives from above.
+	Backward(upstream float32) (ds Array, err error)
+}
+
+// An UpdateKernel applies a Rule to one parameter and owns its state.
+type UpdateKernel interface {
+	// Apply changes w in place by its gradient g.
+	Apply(h Hyper, w, g Array) error
+	// State returns the Slots() arrays of the rule, for checkpoints.
+	State() []Array
+}
+
+// A SimilarityKernel compares queries with the passages it was made for.
+type SimilarityKernel interface {
+	// Of writes out [len(queries), passages], the cosines.
+	Of(queries []int32, out []float32) error
+}
+
+// A Loss is a function of the cosines of a batch.
+type Loss interface {
+	Name() string
+	// Evaluate returns the mean loss over the batch and writes its derivative
+	// by each cosine to gradient. All slices have the length of the batch.
+	Evaluate(cosines, labels, gradient []float32) float64
+}
+
+// Hyper is what a step of an optimiser is told.
+type Hyper struct {
+	LearningRate float64
+	Step         int // of the training, counted from 1
+}
+
+// A Rule is an optimiser as an element-wise expression: element i of the
+// parameter and of the state depends on element i alone, so a backend may
+// divide the work as it likes.
+type Rule interface {
+	Name() string
+	// Slots is the number of state arrays, which start as zeros.
+	Slots() int
+	// Update changes the parameter w and the slots in place, given the
+	// gradient g. All slices have the same length.
+	Update(h Hyper, w, g []float32, slots [][]float32)
+}

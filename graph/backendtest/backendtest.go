@@ -1,0 +1,397 @@
+// Package backendtest checks a backend against a float64 reference. A new
+// backend passes when
+//
+//	backendtest.Run(t, open, backendtest.FP32)
+//
+// does: fresh random inputs of odd sizes, results written over poison, NaN
+// that comes through, and every kernel in its documented behaviour.
+package backendtest
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cosfit/cosfit/graph"
+)
+
+// Tolerances of the relative error ‖out − reference‖/‖reference‖.
+const (
+	FP32 = 1e-5
+	TF32 = 1e-3
+	BF16 = 1e-2
+)
+
+// Run runs the suite. open is called for each test; the suite closes what it
+// returns.
+func Run(t *testing.T, open func(t *testing.T) graph.Backend, tolerance float64) {
+	tests := map[string]func(*suite){
+		"upload and download":  (*suite).transfers,
+		"score":                (*suite).score,
+		"score with dropout":   (*suite).dropout,
+		"a short batch after":  (*suite).shortBatch,
+		"score of zeros":       (*suite).zeros,
+		"score of equal texts": (*suite).equal,
+		"project":              (*suite).project,
+		"loss":                 (*suite).loss,
+		"update":               (*suite).update,
+		"pair cosines":         (*suite).pairCosines,
+		"similarities":         (*suite).similarities,
+		"NaN comes through":    (*suite).nan,
+		"wrong arguments":      (*suite).wrong,
+	}
+	for _, name := range sortedNames(tests) {
+		t.Run(name, func(t *testing.T) {
+			b := open(t)
+			defer b.Close()
+			tests[name](&suite{t, b, tolerance, rand.New(rand.NewPCG(rand.Uint64(), 0))})
+		})
+	}
+}
+
+func sortedNames[V any](m map[string]V) []string {
+	var names []string
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+type suite struct {
+	*testing.T
+	backend   graph.Backend
+	tolerance float64
+	rng       *rand.Rand
+}
+
+// shapes are (d, k, B): odd, tall, wide, and single.
+var shapes = [][3]int{{2, 3, 1}, {7, 5, 3}, {33, 64, 17}, {64, 33, 130}, {129, 65, 67}, {96, 128, 1}}
+
+func (s *suite) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *suite) random(n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(s.rng.NormFloat64())
+	}
+	return x
+}
+
+func (s *suite) rows(n, of int) []int32 {
+	out := make([]int32, n)
+	for i := range out {
+		out[i] = int32(s.rng.IntN(of))
+	}
+	return out
+}
+
+func (s *suite) array(data []float32, shape ...int) graph.Array {
+	s.Helper()
+	a, err := s.backend.NewArray(shape...)
+	s.must(err)
+	s.must(s.backend.Upload(a, data))
+	return a
+}
+
+func (s *suite) download(a graph.Array) []float32 {
+	s.Helper()
+	out := slices.Repeat([]float32{float32(math.NaN())}, a.Size())
+	s.must(s.backend.Download(out, a))
+	return out
+}
+
+// near compares by relative error, absolute where the reference is zero.
+func (s *suite) near(what string, got []float32, want []float64) {
+	s.Helper()
+	if len(got) != len(want) {
+		s.Fatalf("%s: %d numbers, want %d", what, len(got), len(want))
+	}
+	var diff, norm float64
+	for i := range want {
+		e := float64(got[i]) - want[i]
+		diff += e * e
+		norm += want[i] * want[i]
+	}
+	diff, norm = math.Sqrt(diff), math.Sqrt(norm)
+	if norm < 1e-30 {
+		norm = 1
+	}
+	if !(diff <= s.tolerance*norm) {
+		s.Errorf("%s: relative error %.3g, want at most %g", what, diff/norm, s.tolerance)
+	}
+}
+
+func widen(x []float32) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v)
+	}
+	return out
+}
+
+// A problem is random inputs in the backend's memory and in the reference.
+type problem struct {
+	d, k, n int
+	ref     *Reference
+	m       graph.Array
+	batch   *graph.Batch
+}
+
+func (s *suite) problem(d, k, n int) *problem {
+	texts := n + 3
+	table, m := s.random(texts*d), s.random(d*k)
+	left, right := s.rows(n, texts), s.rows(n, texts)
+	for i := range right {
+		if right[i] == left[i] { // a text with itself has a test of its own
+			right[i] = (left[i] + 1) % int32(texts)
+		}
+	}
+	return &problem{d, k, n,
+		&Reference{D: d, K: k, Table: widen(table), M: widen(m)},
+		s.array(m, d, k),
+		&graph.Batch{Table: s.array(table, texts, d), Left: left, Right: right, Labels: s.random(n)},
+	}
+}
+
+func (s *suite) transfers() {
+	x := s.random(15)
+	a := s.array(x, 3, 5)
+	if got := s.download(a); !slices.Equal(got, x) {
+		s.Errorf("came back as %v, want %v", got, x)
+	}
+	zero, err := s.backend.NewArray(4)
+	s.must(err)
+	if got := s.download(zero); !slices.Equal(got, make([]float32, 4)) {
+		s.Errorf("a new array holds %v, want zeros", got)
+	}
+}
+
+func (s *suite) score() {
+	for _, shape := range shapes {
+		p := s.problem(shape[0], shape[1], shape[2])
+		kernel, err := s.backend.NewScore(p.d, p.k)
+		s.must(err)
+		s.checkScore(kernel, p)
+	}
+}
+
+func (s *suite) checkScore(kernel graph.ScoreKernel, p *problem) {
+	s.Helper()
+	scores, err := kernel.Forward(p.m, p.batch)
+	s.must(err)
+	s.near("cosines", s.download(scores), p.ref.Scores(p.batch))
+	ds := s.random(len(p.batch.Left))
+	dm, err := kernel.Backward(s.array(ds, len(ds)))
+	s.must(err)
+	s.near("gradient", s.download(dm), p.ref.ScoreGradient(p.batch, widen(ds)))
+}
+
+func (s *suite) dropout() {
+	for _, shape := range shapes[1:] {
+		p := s.problem(shape[0], shape[1], shape[2])
+		p.batch.Dropout = graph.Dropout{Rate: 0.3, Seed: s.rng.Uint64(), Step: s.rng.Uint32(), Row: s.rng.Uint32N(1000)}
+		kernel, err := s.backend.NewScore(p.d, p.k)
+		s.must(err)
+		s.checkScore(kernel, p)
+	}
+}
+
+// shortBatch runs one kernel over batches that shrink and grow.
+func (s *suite) shortBatch() {
+	kernel, err := s.backend.NewScore(19, 11)
+	s.must(err)
+	for _, n := range []int{40, 7, 1, 41} {
+		s.checkScore(kernel, s.problem(19, 11, n))
+	}
+}
+
+func (s *suite) zeros() {
+	p := s.problem(9, 6, 4)
+	clear(p.ref.Table[:9])
+	p.batch.Table = s.array(narrow(p.ref.Table), p.n+3, 9)
+	p.batch.Left, p.batch.Right = []int32{0, 1, 0, 2}, []int32{3, 0, 0, 4}
+	kernel, err := s.backend.NewScore(9, 6)
+	s.must(err)
+	s.checkScore(kernel, p)
+}
+
+func narrow(x []float64) []float32 {
+	out := make([]float32, len(x))
+	for i, v := range x {
+		out[i] = float32(v)
+	}
+	return out
+}
+
+// equal compares texts with themselves: the cosine is 1 and its gradient 0, so
+// what is left of it is measured against the two terms that cancel.
+func (s *suite) equal() {
+	p := s.problem(31, 17, 5)
+	copy(p.batch.Right, p.batch.Left)
+	kernel, err := s.backend.NewScore(p.d, p.k)
+	s.must(err)
+	scores, err := kernel.Forward(p.m, p.batch)
+	s.must(err)
+	s.near("cosines", s.download(scores), []float64{1, 1, 1, 1, 1})
+	dm, err := kernel.Backward(s.array([]float32{1, 1, 1, 1, 1}, 5))
+	s.must(err)
+	for _, g := range s.download(dm) {
+		if !(math.Abs(float64(g)) <= s.tolerance) {
+			s.Errorf("gradient has %g, want at most %g", g, s.tolerance)
+			break
+		}
+	}
+}
+
+func (s *suite) project() {
+	for _, shape := range shapes {
+		p := s.problem(shape[0], shape[1], shape[2])
+		p.batch.Right = p.batch.Right[:p.n/2] // sides of different length
+		kernel, err := s.backend.NewProject(p.d, p.k)
+		s.must(err)
+		projected, err := kernel.Forward(p.m, p.batch)
+		s.must(err)
+		rows := append(slices.Clone(p.batch.Left), p.batch.Right...)
+		var want []float64
+		x := make([][]float64, len(rows))
+		for i, row := range rows {
+			x[i] = p.ref.Embedding(row, i, 0, graph.Dropout{})
+			want = append(want, p.ref.Project(x[i])...)
+		}
+		s.near("projection", s.download(projected), want)
+		dp := s.random(len(want))
+		dm, err := kernel.Backward(s.array(dp, len(rows), p.k))
+		s.must(err)
+		gradient := make([]float64, p.d*p.k)
+		for i := range rows {
+			for c, v := range x[i] {
+				for j := range p.k {
+					gradient[c*p.k+j] += v * float64(dp[i*p.k+j])
+				}
+			}
+		}
+		s.near("gradient", s.download(dm), gradient)
+	}
+}
+
+func (s *suite) loss() {
+	const n = 37
+	cosines, labels := s.random(n), s.random(n)
+	kernel, err := s.backend.NewLoss(graph.MSE{})
+	s.must(err)
+	value, err := kernel.Forward(s.array(cosines, n), &graph.Batch{Labels: labels})
+	s.must(err)
+	want, gradient := 0.0, make([]float64, n)
+	for i := range cosines {
+		diff := float64(cosines[i]) - float64(labels[i])
+		want += diff * diff / n
+		gradient[i] = 0.5 * 2 * diff / n
+	}
+	s.near("loss", s.download(value), []float64{want})
+	ds, err := kernel.Backward(0.5)
+	s.must(err)
+	s.near("gradient", s.download(ds), gradient)
+}
+
+// decay is a rule with state, simple enough to follow by hand:
+// v ← v/2 + g, w ← w − rate·step·v.
+type decay struct{}
+
+func (decay) Name() string { return "decay" }
+func (decay) Slots() int   { return 1 }
+func (decay) Update(h graph.Hyper, w, g []float32, slots [][]float32) {
+	for i := range w {
+		slots[0][i] = slots[0][i]/2 + g[i]
+		w[i] -= float32(h.LearningRate*float64(h.Step)) * slots[0][i]
+	}
+}
+
+func (s *suite) update() {
+	const n = 40000 // more than one piece of the work
+	w, g := s.random(n), s.random(n)
+	kernel, err := s.backend.NewUpdate(decay{}, n)
+	s.must(err)
+	parameter := s.array(w, n)
+	want, v := widen(w), make([]float64, n)
+	for step := 1; step <= 3; step++ {
+		s.must(kernel.Apply(graph.Hyper{LearningRate: 0.1, Step: step}, parameter, s.array(g, n)))
+		for i := range want {
+			v[i] = v[i]/2 + float64(g[i])
+			want[i] -= 0.1 * float64(step) * v[i]
+		}
+	}
+	s.near("parameter", s.download(parameter), want)
+	s.near("state", s.download(kernel.State()[0]), v)
+}
+
+func (s *suite) pairCosines() {
+	p := s.problem(21, 1, 70)
+	out := make([]float32, p.n)
+	s.must(s.backend.PairCosines(p.batch.Table, p.batch.Left, p.batch.Right, out))
+	want := make([]float64, p.n)
+	for i := range want {
+		want[i] = Cosine(p.ref.Embedding(p.batch.Left[i], i, 0, graph.Dropout{}), p.ref.Embedding(p.batch.Right[i], i, 0, graph.Dropout{}))
+	}
+	s.near("cosines", out, want)
+}
+
+func (s *suite) similarities() {
+	p := s.problem(21, 1, 30)
+	kernel, err := s.backend.NewSimilarities(p.batch.Table, p.batch.Right)
+	s.must(err)
+	for _, queries := range [][]int32{p.batch.Left[:3], p.batch.Left} {
+		out := make([]float32, len(queries)*p.n)
+		s.must(kernel.Of(queries, out))
+		var want []float64
+		for _, q := range queries {
+			for _, passage := range p.batch.Right {
+				want = append(want, Cosine(p.ref.Embedding(q, 0, 0, graph.Dropout{}), p.ref.Embedding(passage, 0, 0, graph.Dropout{})))
+			}
+		}
+		s.near("similarities", out, want)
+	}
+}
+
+func (s *suite) nan() {
+	p := s.problem(12, 8, 5)
+	table := narrow(p.ref.Table)
+	table[12] = float32(math.NaN())
+	p.batch.Table = s.array(table, p.n+3, 12)
+	p.batch.Left = []int32{1, 2, 3, 4, 5}
+	p.batch.Right = []int32{0, 0, 0, 0, 0}
+	kernel, err := s.backend.NewScore(12, 8)
+	s.must(err)
+	scores, err := kernel.Forward(p.m, p.batch)
+	s.must(err)
+	if got := s.download(scores); got[0] == got[0] || got[1] != got[1] {
+		s.Errorf("cosines are %v, want NaN in the first place alone", got)
+	}
+	dm, err := kernel.Backward(s.array([]float32{1, 1, 1, 1, 1}, 5))
+	s.must(err)
+	if got := s.download(dm); !slices.ContainsFunc(got, func(x float32) bool { return x != x }) {
+		s.Error("a NaN in the embeddings has vanished from the gradient")
+	}
+}
+
+func (s *suite) wrong() {
+	p := s.problem(6, 4, 3)
+	kernel, err := s.backend.NewScore(5, 4)
+	s.must(err)
+	if _, err := kernel.Forward(p.m, p.batch); err == nil || !strings.Contains(err.Error(), "6") {
+		s.Errorf("embeddings of another length: error is %v", err)
+	}
+	if err := s.backend.Upload(p.m, make([]float32, 3)); err == nil {
+		s.Error("an upload of too few numbers is accepted")
+	}
+	if err := s.backend.Download(make([]float32, 3), p.m); err == nil {
+		s.Error("a download into too few numbers is accepted")
+	}
+}

@@ -1,0 +1,105 @@
+// Package cpu is the backend that computes on the processor, on all its cores.
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/internal/kernel"
+)
+
+// A Backend computes in main memory with the functions of internal/kernel.
+type Backend struct{ threads int }
+
+var _ graph.Backend = (*Backend)(nil)
+
+// New returns a backend that uses the given number of threads; 0 means one for
+// each processor. The results are the same for any number.
+func New(threads int) *Backend {
+	if threads <= 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	return &Backend{threads}
+}
+
+// Name returns "cpu".
+func (b *Backend) Name() string { return "cpu" }
+
+// Kernel names the arithmetic.
+func (b *Backend) Kernel() string { return "generic" }
+
+// Close releases nothing: the memory is the garbage collector's.
+func (b *Backend) Close() error { return nil }
+
+// An array is a slice. Its capacity may exceed its shape, so that a short
+// batch can follow a long one.
+type array struct {
+	graph.Header
+	data []float32
+}
+
+// NewArray allocates zeros.
+func (b *Backend) NewArray(shape ...int) (graph.Array, error) { return newArray(shape...), nil }
+
+func newArray(shape ...int) *array {
+	a := &array{Header: graph.NewHeader(shape...)}
+	a.data = make([]float32, a.Size())
+	return a
+}
+
+// resize sets the number of rows and grows the memory if need be.
+func (a *array) resize(rows int) {
+	a.Resize(rows)
+	a.data = grow(a.data, a.Size())
+}
+
+func grow(s []float32, n int) []float32 {
+	if cap(s) < n {
+		return make([]float32, n)
+	}
+	return s[:n]
+}
+
+// own checks that an array is one of this package's.
+func own(a graph.Array) (*array, error) {
+	c, ok := a.(*array)
+	if !ok {
+		return nil, fmt.Errorf("cpu: got a %T, want an array of this backend", a)
+	}
+	return c, nil
+}
+
+// Upload copies src into dst.
+func (b *Backend) Upload(dst graph.Array, src []float32) error {
+	a, err := own(dst)
+	if err == nil && len(src) != len(a.data) {
+		err = fmt.Errorf("cpu: upload of %d numbers into an array of %d", len(src), len(a.data))
+	}
+	if err == nil {
+		copy(a.data, src)
+	}
+	return err
+}
+
+// Download copies src into dst.
+func (b *Backend) Download(dst []float32, src graph.Array) error {
+	a, err := own(src)
+	if err == nil && len(dst) != len(a.data) {
+		err = fmt.Errorf("cpu: download of an array of %d numbers into %d", len(a.data), len(dst))
+	}
+	if err == nil {
+		copy(dst, a.data)
+	}
+	return err
+}
+
+// PairCosines compares rows of p.
+func (b *Backend) PairCosines(p graph.Array, left, right []int32, s []float32) error {
+	a, err := own(p)
+	if err != nil {
+		return err
+	}
+	kernel.PairCosines(b.threads, a.Shape()[1], a.data, left, right, s)
+	return nil
+}

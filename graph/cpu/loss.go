@@ -1,0 +1,41 @@
+package cpu
+
+import (
+	"fmt"
+
+	"github.com/cosfit/cosfit/graph"
+)
+
+// NewLoss prepares a loss on the cosine.
+func (b *Backend) NewLoss(l graph.Loss) (graph.LossKernel, error) {
+	return &loss{function: l, value: newArray(), ds: newArray(0)}, nil
+}
+
+type loss struct {
+	function  graph.Loss
+	value, ds *array
+}
+
+// Forward computes the loss and keeps its derivative.
+func (o *loss) Forward(s graph.Array, b *graph.Batch) (graph.Array, error) {
+	a, err := own(s)
+	if err != nil {
+		return nil, err
+	}
+	if len(a.data) != len(b.Labels) {
+		return nil, fmt.Errorf("cpu: %d cosines for %d labels", len(a.data), len(b.Labels))
+	}
+	o.ds.resize(len(a.data))
+	o.value.data[0] = float32(o.function.Evaluate(a.data, b.Labels, o.ds.data))
+	return o.value, nil
+}
+
+// Backward returns the derivative times upstream.
+func (o *loss) Backward(upstream float32) (graph.Array, error) {
+	if upstream != 1 {
+		for i := range o.ds.data {
+			o.ds.data[i] *= upstream
+		}
+	}
+	return o.ds, nil
+}

@@ -1,0 +1,119 @@
+package graph
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// A Model is the graph of one training step. It owns the matrix and its
+// gradient.
+type Model struct {
+	backend  Backend
+	matrix   Array
+	batch    *batchValue
+	loss     *gorgonia.Node
+	gradient *gorgonia.Node
+	machine  gorgonia.VM
+}
+
+// NewModel builds the graph for a matrix [d, k], which starts as zeros, and a
+// loss on the cosine.
+func NewModel(b Backend, d, k int, loss Loss) (*Model, error) {
+	return build(b, d, k, func(m, batch *gorgonia.Node) (*gorgonia.Node, error) {
+		s, err := Score(b, m, batch)
+		if err != nil {
+			return nil, err
+		}
+		return CosineLoss(b, loss, s, batch)
+	})
+}
+
+// build makes a model of any function from the matrix and a batch to a scalar.
+func build(b Backend, d, k int, cost func(m, batch *gorgonia.Node) (*gorgonia.Node, error)) (*Model, error) {
+	matrix, err := b.NewArray(d, k)
+	if err != nil {
+		return nil, err
+	}
+	model := &Model{backend: b, matrix: matrix}
+	g, m, batch := inputs(matrix)
+	model.batch = batch.Value().(*batchValue)
+	if model.loss, err = cost(m, batch); err != nil {
+		return nil, fmt.Errorf("building the graph: %w", err)
+	}
+	gradients, err := gorgonia.Grad(model.loss, m)
+	if err != nil {
+		return nil, fmt.Errorf("differentiating the graph: %w", err)
+	}
+	model.gradient = gradients[0]
+	model.machine = gorgonia.NewTapeMachine(g)
+	return model, nil
+}
+
+// inputs makes a graph with its two inputs. Sizes that follow the batch are 1
+// at this time: the kernels take the real ones from the batch.
+func inputs(matrix Array) (g *gorgonia.ExprGraph, m, batch *gorgonia.Node) {
+	g = gorgonia.NewGraph()
+	m = gorgonia.NewTensor(g, tensor.Float32, 2, gorgonia.WithName("matrix"),
+		gorgonia.WithShape(matrix.Shape()...), gorgonia.WithValue(matrix))
+	batch = gorgonia.NewTensor(g, tensor.Int32, 1, gorgonia.WithName("batch"),
+		gorgonia.WithShape(1), gorgonia.WithValue(&batchValue{Header: NewHeader(1)}))
+	return g, m, batch
+}
+
+// Step runs the graph for a batch: afterwards Loss and Gradient hold its
+// results. It does not change the matrix.
+func (m *Model) Step(batch *Batch) error {
+	m.batch.batch = batch
+	m.machine.Reset()
+	return m.machine.RunAll()
+}
+
+// Matrix returns the parameter [d, k].
+func (m *Model) Matrix() Array { return m.matrix }
+
+// Gradient returns dM [d, k] of the last step, valid until the next.
+func (m *Model) Gradient() Array { return m.gradient.Value().(Array) }
+
+// Loss downloads the mean loss of the last step, which waits for the device.
+func (m *Model) Loss() (float32, error) {
+	var loss [1]float32
+	err := m.backend.Download(loss[:], m.loss.Value().(Array))
+	return loss[0], err
+}
+
+// Close releases the machine; the arrays belong to the backend.
+func (m *Model) Close() error { return m.machine.Close() }
+
+// A Projector is the graph that only projects, for evaluation.
+type Projector struct {
+	batch     *batchValue
+	projected *gorgonia.Node
+	machine   gorgonia.VM
+}
+
+// NewProjector builds a graph around a matrix [d, k], which it follows as that
+// changes.
+func NewProjector(b Backend, matrix Array) (*Projector, error) {
+	g, m, batch := inputs(matrix)
+	projected, err := Project(b, m, batch)
+	if err != nil {
+		return nil, err
+	}
+	return &Projector{batch.Value().(*batchValue), projected, gorgonia.NewTapeMachine(g)}, nil
+}
+
+// Run returns P [n, k] for the given rows of a table [_, d], valid until the
+// next run.
+func (p *Projector) Run(table Array, rows []int32) (Array, error) {
+	p.batch.batch = &Batch{Table: table, Left: rows}
+	p.machine.Reset()
+	if err := p.machine.RunAll(); err != nil {
+		return nil, err
+	}
+	return p.projected.Value().(Array), nil
+}
+
+// Close releases the machine.
+func (p *Projector) Close() error { return p.machine.Close() }

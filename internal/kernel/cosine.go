@@ -1,0 +1,96 @@
+package kernel
+
+import "math"
+
+// Cosines writes s[i] = cos(l[i], r[i]) for the rows of l and r, each
+// [len(s), k]. The cosine with a vector of zeros is 0.
+//
+// Where gl and gr are not nil they receive the gradient of each cosine by its
+// two vectors, row by row, and may be the same memory as l and r:
+//
+//	∂s/∂l = r/(|l||r|) − s·l/|l|²   and likewise for r.
+//
+// The gradient by a vector of zeros is set to 0, and so is that of its partner.
+func Cosines(threads, k int, l, r, s, gl, gr []float32) {
+	parallelRows(threads, len(s), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			a, b := l[i*k:(i+1)*k], r[i*k:(i+1)*k]
+			dot, aa, bb := products(a, b)
+			cosine, inverse := 0.0, 0.0
+			if aa > 0 && bb > 0 {
+				inverse = 1 / (math.Sqrt(aa) * math.Sqrt(bb))
+				cosine = dot * inverse
+			} else if dot != dot || aa != aa || bb != bb {
+				cosine = math.NaN()
+			}
+			s[i] = float32(cosine)
+			if gl != nil {
+				cosineGradient(a, b, cosine, inverse, aa, bb, gl[i*k:(i+1)*k], gr[i*k:(i+1)*k])
+			}
+		}
+	})
+}
+
+func cosineGradient(a, b []float32, cosine, inverse, aa, bb float64, ga, gb []float32) {
+	if inverse == 0 {
+		aa, bb = 1, 1 // a zero vector: every term below becomes 0
+	}
+	pullA, pullB := cosine/aa, cosine/bb
+	for j := range a {
+		x, y := float64(a[j]), float64(b[j])
+		ga[j] = float32(y*inverse - x*pullA)
+		gb[j] = float32(x*inverse - y*pullB)
+	}
+}
+
+// products returns a·b, a·a and b·b, summed in float64.
+func products(a, b []float32) (ab, aa, bb float64) {
+	b = b[:len(a)]
+	for i := range a {
+		x, y := float64(a[i]), float64(b[i])
+		ab += x * y
+		aa += x * x
+		bb += y * y
+	}
+	return ab, aa, bb
+}
+
+// PairCosines writes s[i] = cos(p[left[i]], p[right[i]]) for rows of p [_, k].
+func PairCosines(threads, k int, p []float32, left, right []int32, s []float32) {
+	row := func(i int32) []float32 { return p[int(i)*k : (int(i)+1)*k] }
+	parallelRows(threads, len(s), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			Cosines(1, k, row(left[i]), row(right[i]), s[i:i+1], nil, nil)
+		}
+	})
+}
+
+// Normalize divides each row of x [n, k] by its Euclidean norm; rows of zeros
+// stay as they are.
+func Normalize(threads, n, k int, x []float32) {
+	parallelRows(threads, n, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row := x[i*k : (i+1)*k]
+			_, square, _ := products(row, row)
+			if square == 0 {
+				continue
+			}
+			inverse := 1 / math.Sqrt(square)
+			for j := range row {
+				row[j] = float32(float64(row[j]) * inverse)
+			}
+		}
+	})
+}
+
+// ScaleRows multiplies row i of x [len(by), k] by by[i].
+func ScaleRows(threads, k int, x, by, out []float32) {
+	parallelRows(threads, len(by), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			src, dst := x[i*k:(i+1)*k], out[i*k:(i+1)*k]
+			for j, v := range src {
+				dst[j] = v * by[i]
+			}
+		}
+	})
+}

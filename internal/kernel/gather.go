@@ -1,0 +1,50 @@
+package kernel
+
+import "math"
+
+// Dropout says which elements of a gathered batch are zeroed. The zero value
+// drops nothing.
+type Dropout struct {
+	Rate float64 // probability of zeroing an element, in [0, 1); the others grow by 1/(1−Rate)
+	Seed uint64  // key of the generator
+	Step uint32  // number of the training step: each draws new masks
+	Row  uint32  // row of the batch's first pair in the global batch
+}
+
+// Gather copies rows of table [_, d] into out [len(rows), d], zeroing elements
+// as drop says (inverted dropout: Srivastava et al. 2014). Side distinguishes
+// the masks of the two sides of a pair.
+//
+// The mask of element (row, column) is word column%4 of Philox4x32-10 with key
+// Seed and counter (Step, side, row in the global batch, column/4), so that it
+// depends neither on the device nor on how a batch is divided.
+func Gather(threads, d int, table []float32, rows []int32, side uint32, drop Dropout, out []float32) {
+	parallelRows(threads, len(rows), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			from := int(rows[i]) * d
+			dst := out[i*d : (i+1)*d]
+			copy(dst, table[from:from+d])
+			if drop.Rate > 0 {
+				drop.apply(dst, side, drop.Row+uint32(i))
+			}
+		}
+	})
+}
+
+// apply drops elements of one row in place.
+func (p Dropout) apply(x []float32, side, row uint32) {
+	key := [2]uint32{uint32(p.Seed), uint32(p.Seed >> 32)}
+	bound := uint32(math.Min(p.Rate*(1<<32), math.MaxUint32))
+	scale := float32(1 / (1 - p.Rate))
+	for block := 0; block*4 < len(x); block++ {
+		words := Philox([4]uint32{p.Step, side, row, uint32(block)}, key)
+		part := x[block*4 : min(block*4+4, len(x))]
+		for i := range part {
+			if words[i] < bound {
+				part[i] = 0
+			} else {
+				part[i] *= scale
+			}
+		}
+	}
+}

@@ -1,0 +1,314 @@
+package loader
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+const (
+	pairsFile     = "pairs.parquet"
+	textsFile     = "texts.parquet"
+	embeddingsDir = "embeddings"
+	manifestFile  = "manifest.json"
+)
+
+// openFolder reads pairs.parquet, then the texts and vectors that it names.
+func openFolder(ctx context.Context, fsys named, opts Options) (*Dataset, error) {
+	d := &Dataset{Name: fsys.root}
+	left, right, splitGiven, err := d.readPairs(fsys)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := embeddingsFolder(fsys, opts.Embeddings)
+	if err != nil {
+		return nil, err
+	}
+	rows := d.index(left, right)
+	if err := d.readVectors(ctx, fsys, folder, rows); err != nil {
+		return nil, err
+	}
+	if err := d.readTexts(fsys, rows); err != nil {
+		return nil, err
+	}
+	return d, d.finish(splitGiven)
+}
+
+// readPairs fills all of Pairs but the indices, which wait for the vectors.
+func (d *Dataset) readPairs(fsys named) (left, right []string, splitGiven bool, err error) {
+	f, err := fsys.open(pairsFile)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	defer f.close()
+	if err := checkSchema(f); err != nil {
+		return nil, nil, false, err
+	}
+	if left, err = f.strings("left", false); err != nil {
+		return nil, nil, false, err
+	}
+	if right, err = f.strings("right", false); err != nil {
+		return nil, nil, false, err
+	}
+	if err := d.readLabels(f, "label"); err != nil {
+		return nil, nil, false, err
+	}
+	groups := left
+	if f.has("group") {
+		if groups, err = f.strings("group", false); err != nil {
+			return nil, nil, false, err
+		}
+	}
+	d.Pairs.setGroups(groups)
+	splitGiven, err = d.readSplitAndKind(f, "split", "kind")
+	return left, right, splitGiven, err
+}
+
+// readLabels reads the label column and settles the range, which the file's
+// metadata may give as "min..max".
+func (d *Dataset) readLabels(f *parquetFile, column string) error {
+	labels, err := f.numbers(column)
+	if err != nil {
+		return err
+	}
+	d.Pairs.Label = labels
+	given, ok := f.Lookup("label_range")
+	if !ok {
+		if d.Labels, err = labelRange(labels); err != nil {
+			return f.errorf("column %q: %w", column, err)
+		}
+		return nil
+	}
+	var low, high float32
+	if _, err := fmt.Sscanf(given, "%g..%g", &low, &high); err != nil || low >= high {
+		return f.errorf("label_range is %q, want two numbers such as 0..5", given)
+	}
+	for row, l := range labels {
+		if !(l >= low && l <= high) {
+			return f.errorf("row %d: the label is %g, outside the file's label_range %s", row, l, given)
+		}
+	}
+	d.Labels = rescale(labels, low, high)
+	return nil
+}
+
+// rescale brings labels from low..high to 0..1 in place; −1..1 stays as it is,
+// since a cosine of −1 can be meant.
+func rescale(labels []float32, low, high float32) LabelRange {
+	r := LabelRange{Min: 0, Max: 1}
+	if low == -1 && high == 1 {
+		r.Min = -1
+	}
+	for i, l := range labels {
+		if r.Min == 0 {
+			labels[i] = (l - low) / (high - low)
+		}
+		r.Graded = r.Graded || (l != low && l != high)
+	}
+	return r
+}
+
+// readSplitAndKind reads two optional columns.
+func (d *Dataset) readSplitAndKind(f *parquetFile, split, kind string) (splitGiven bool, err error) {
+	n := d.Pairs.Len()
+	d.Pairs.Split, d.Pairs.Kind = make([]Split, n), make([]Kind, n)
+	if f.has(split) {
+		splitGiven = true
+		if err := readNames(f, split, splitNames[:], d.Pairs.Split); err != nil {
+			return false, err
+		}
+	}
+	if f.has(kind) {
+		if err := readNames(f, kind, kindNames[:], d.Pairs.Kind); err != nil {
+			return false, err
+		}
+	}
+	return splitGiven, nil
+}
+
+// readNames reads a column whose values are names, as their positions.
+func readNames[T ~uint8](f *parquetFile, column string, names []string, out []T) error {
+	values, err := f.strings(column, false)
+	if err != nil {
+		return err
+	}
+	for row, v := range values {
+		i := slices.Index(names, v)
+		if i < 0 {
+			return f.errorf("row %d: %s is %q, want one of %s", row, column, v, strings.Join(names, ", "))
+		}
+		out[row] = T(i)
+	}
+	return nil
+}
+
+// setGroups numbers the groups in order of first appearance.
+func (p *Pairs) setGroups(names []string) {
+	numbers := map[string]int32{}
+	p.Group = make([]int32, len(names))
+	for i, name := range names {
+		number, ok := numbers[name]
+		if !ok {
+			number = int32(len(p.Groups))
+			numbers[name] = number
+			p.Groups = append(p.Groups, name)
+		}
+		p.Group[i] = number
+	}
+}
+
+// index numbers the text ids in order of first appearance and points the pairs
+// at them.
+func (d *Dataset) index(left, right []string) map[string]int32 {
+	rows := map[string]int32{}
+	d.Vectors = &Table{}
+	row := func(id string) int32 {
+		r, ok := rows[id]
+		if !ok {
+			r = int32(len(rows))
+			rows[id] = r
+			d.Vectors.IDs = append(d.Vectors.IDs, id)
+		}
+		return r
+	}
+	d.Pairs.Left, d.Pairs.Right = make([]int32, len(left)), make([]int32, len(right))
+	for i := range left {
+		d.Pairs.Left[i], d.Pairs.Right[i] = row(left[i]), row(right[i])
+	}
+	return rows
+}
+
+// embeddingsFolder chooses the sub-folder of embeddings/ to read.
+func embeddingsFolder(fsys named, name string) (string, error) {
+	entries, err := fs.ReadDir(fsys, embeddingsDir)
+	if err != nil {
+		return "", fmt.Errorf("%s: no embeddings: a data set folder needs %s/NAME/ with Parquet segments of id and embedding", fsys.root, embeddingsDir)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	switch {
+	case name != "" && slices.Contains(names, name):
+		return path.Join(embeddingsDir, name), nil
+	case name != "":
+		return "", fmt.Errorf("%s: no embeddings named %q; there are: %s", fsys.root, name, strings.Join(names, ", "))
+	case len(names) == 1:
+		return path.Join(embeddingsDir, names[0]), nil
+	case len(names) == 0:
+		return "", fmt.Errorf("%s: %s/ holds no folder of vectors", fsys.root, embeddingsDir)
+	}
+	return "", fmt.Errorf("%s: vectors of several models: choose one with --embeddings: %s", fsys.root, strings.Join(names, ", "))
+}
+
+// A manifest describes a folder of vectors.
+type manifest struct {
+	SchemaVersion int    `json:"schema_version"`
+	Model         string `json:"model"`
+	Dimensions    int    `json:"dimensions"`
+}
+
+func readManifest(fsys named, folder string) (manifest, error) {
+	const known = 1
+	name := path.Join(folder, manifestFile)
+	raw, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return manifest{}, fmt.Errorf("%s: no %s beside the vectors", fsys.path(folder), manifestFile)
+	}
+	var m manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return m, fmt.Errorf("%s: not valid JSON: %w", fsys.path(name), err)
+	}
+	if m.SchemaVersion > known {
+		return m, fmt.Errorf("%s: schema_version is %d, this cosfit knows %d: use a newer cosfit", fsys.path(name), m.SchemaVersion, known)
+	}
+	if m.Dimensions <= 0 {
+		return m, fmt.Errorf("%s: dimensions is %d, want a positive number", fsys.path(name), m.Dimensions)
+	}
+	return m, nil
+}
+
+// readVectors fills the table from the segments of a folder.
+func (d *Dataset) readVectors(ctx context.Context, fsys named, folder string, rows map[string]int32) error {
+	m, err := readManifest(fsys, folder)
+	if err != nil {
+		return err
+	}
+	segments, err := fs.Glob(fsys, path.Join(folder, "*.parquet"))
+	if err != nil {
+		return err
+	}
+	d.Model = m.Model
+	t := d.Vectors
+	t.Dim, t.Data = m.Dimensions, make([]float32, len(rows)*m.Dimensions)
+	seen := make([]bool, len(rows))
+	for _, segment := range segments {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := t.readSegment(fsys, segment, rows, seen); err != nil {
+			return err
+		}
+	}
+	if i := slices.Index(seen, false); i >= 0 {
+		return fmt.Errorf("%s: text %s has no vector in %s", fsys.path(pairsFile), t.IDs[i], fsys.path(folder))
+	}
+	return nil
+}
+
+// readSegment copies the vectors of one file whose ids occur in rows.
+func (t *Table) readSegment(fsys named, name string, rows map[string]int32, seen []bool) error {
+	f, err := fsys.open(name)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	ids, err := f.strings("id", false)
+	if err != nil {
+		return err
+	}
+	return f.vectors("embedding", t.Dim, func(row int, v []float32) error {
+		if row >= len(ids) {
+			return f.errorf("row %d: a vector without an id", row)
+		}
+		if r, ok := rows[ids[row]]; ok {
+			copy(t.Row(r), v)
+			seen[r] = true
+		}
+		return nil
+	})
+}
+
+// readTexts fills in the texts; without the file they stay unknown.
+func (d *Dataset) readTexts(fsys named, rows map[string]int32) error {
+	d.Vectors.Text = make([]string, len(rows))
+	if _, err := fs.Stat(fsys, textsFile); err != nil {
+		return nil
+	}
+	f, err := fsys.open(textsFile)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	if err := checkSchema(f); err != nil {
+		return err
+	}
+	ids, err := f.strings("id", false)
+	if err != nil {
+		return err
+	}
+	return f.scalars("text", func(row int, v parquet.Value) error {
+		if r, ok := rows[ids[row]]; ok {
+			d.Vectors.Text[r] = string(v.ByteArray())
+		}
+		return nil
+	})
+}

@@ -1,0 +1,86 @@
+package loader
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+)
+
+// Options say how to read a data set. The zero value reads a folder, or a wide
+// file whose columns have the usual names.
+type Options struct {
+	// Embeddings names the sub-folder of embeddings/ to use. It may be empty
+	// where there is only one.
+	Embeddings string
+	// Columns of a wide file.
+	Columns Columns
+}
+
+// Open reads a data set folder or a wide Parquet file.
+func Open(ctx context.Context, name string, opts Options) (*Dataset, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return OpenFS(ctx, os.DirFS(name), name, opts)
+	}
+	dir, base := filepath.Split(filepath.Clean(name))
+	if dir == "" {
+		dir = "."
+	}
+	d, err := openWide(ctx, named{os.DirFS(dir), dir}, base, opts.Columns)
+	if err != nil {
+		return nil, err
+	}
+	d.Name = name
+	return d, nil
+}
+
+// OpenFS reads a data set folder that is the root of fsys; name is what
+// messages call it.
+func OpenFS(ctx context.Context, fsys fs.FS, name string, opts Options) (*Dataset, error) {
+	d, err := openFolder(ctx, named{fsys, name}, opts)
+	if err != nil {
+		return nil, err
+	}
+	d.Name = name
+	return d, nil
+}
+
+// named is a file system whose errors show the path that the user knows.
+type named struct {
+	fs.FS
+	root string
+}
+
+func (n named) path(name string) string { return path.Join(filepath.ToSlash(n.root), name) }
+
+// open opens a Parquet file under its full name.
+func (n named) open(name string) (*parquetFile, error) {
+	return openParquet(n.FS, name, n.path(name))
+}
+
+// checkSchema refuses files that a later version wrote.
+func checkSchema(f *parquetFile) error {
+	const known = "1"
+	if v, ok := f.Lookup("schema_version"); ok && v != known {
+		return f.errorf("schema_version is %s, this cosfit knows %s: use a newer cosfit", v, known)
+	}
+	return nil
+}
+
+// finish settles what a data set may leave open, the same way for both
+// layouts, and checks what must hold.
+func (d *Dataset) finish(splitGiven bool) error {
+	if d.Pairs.Len() == 0 {
+		return fmt.Errorf("%s: no pairs", d.Name)
+	}
+	if !splitGiven {
+		d.drawSplit()
+	}
+	return d.checkGroups()
+}

@@ -1,0 +1,121 @@
+package projection
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+)
+
+// bufferSize is how many bytes of numbers pass through memory at a time, a
+// multiple of every element's size.
+const bufferSize = 64 << 10
+
+// element is a way in which files store one number: how many bytes it takes,
+// little-endian, and what they mean.
+type element struct {
+	size   int
+	decode func(b []byte) float32
+}
+
+func float32Element() element {
+	return element{4, func(b []byte) float32 {
+		return math.Float32frombits(binary.LittleEndian.Uint32(b))
+	}}
+}
+
+// float64Element rounds to the nearest float32; what is too large becomes
+// infinite, which Validate then reports.
+func float64Element() element {
+	return element{8, func(b []byte) float32 {
+		return float32(math.Float64frombits(binary.LittleEndian.Uint64(b)))
+	}}
+}
+
+func float16Element() element {
+	return element{2, func(b []byte) float32 { return fromFloat16(binary.LittleEndian.Uint16(b)) }}
+}
+
+// bfloat16Element is the upper half of a float32.
+func bfloat16Element() element {
+	return element{2, func(b []byte) float32 {
+		return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
+	}}
+}
+
+// fromFloat16 widens an IEEE 754 binary16 number (1 sign, 5 exponent and 10
+// fraction bits), which a float32 holds exactly.
+func fromFloat16(h uint16) float32 {
+	sign := uint32(h>>15) << 31
+	exponent := uint32(h>>10) & 0x1f
+	fraction := uint32(h) & 0x3ff
+	switch exponent {
+	case 0: // zero or subnormal: fraction · 2⁻²⁴
+		v := float32(fraction) / (1 << 24)
+		return math.Float32frombits(sign | math.Float32bits(v))
+	case 0x1f: // infinite or NaN
+		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
+	}
+	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
+}
+
+// countValues returns how many numbers a tensor of this shape holds. Every
+// dimension must be at least 1, and the largest element, of 8 bytes, must leave
+// the size in bytes within an int.
+func countValues(shape []int64) (int, error) {
+	n := int64(1)
+	for _, d := range shape {
+		if d < 1 {
+			return 0, fmt.Errorf("shape is %v, want no empty dimension", shape)
+		}
+		if d > math.MaxInt/8/n {
+			return 0, fmt.Errorf("shape is %v, which is more than memory can address", shape)
+		}
+		n *= d
+	}
+	return int(n), nil
+}
+
+// readFloats reads n numbers. What it allocates follows what has arrived, so a
+// header that promises more than the file holds costs nothing.
+func readFloats(r io.Reader, n int, e element) ([]float32, error) {
+	var values []float32
+	buffer := make([]byte, min(bufferSize, n*e.size))
+	for len(values) < n {
+		if len(values) == cap(values) {
+			grown := make([]float32, len(values), min(n, max(2*cap(values), bufferSize)))
+			copy(grown, values)
+			values = grown
+		}
+		part := buffer[:min(len(buffer), (cap(values)-len(values))*e.size)]
+		got, err := io.ReadFull(r, part)
+		for b := part[:got]; len(b) >= e.size; b = b[e.size:] {
+			values = append(values, e.decode(b))
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, fmt.Errorf("data end after %d of %d values", len(values), n)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+// writeFloats writes values as little-endian float32.
+func writeFloats(w io.Writer, values []float32) error {
+	buffer := make([]byte, 0, min(bufferSize, 4*len(values)))
+	for len(values) > 0 {
+		n := min(len(values), bufferSize/4)
+		buffer = buffer[:0]
+		for _, v := range values[:n] {
+			buffer = binary.LittleEndian.AppendUint32(buffer, math.Float32bits(v))
+		}
+		if _, err := w.Write(buffer); err != nil {
+			return err
+		}
+		values = values[n:]
+	}
+	return nil
+}
