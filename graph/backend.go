@@ -114,7 +114,8 @@ type Loss interface {
 // Hyper is what a step of an optimiser is told.
 type Hyper struct {
 	LearningRate float64
-	Step         int // of the training, counted from 1
+	Momentum     float64 // where the schedule moves it, else 0: the rule's own applies
+	Step         int     // of the training, counted from 1
 }
 
 // A Rule is an optimiser as an element-wise expression: element i of the

@@ -15,8 +15,10 @@ func CosineLoss(b Backend, loss Loss, s, batch *gorgonia.Node) (*gorgonia.Node, 
 	if err != nil {
 		return nil, err
 	}
+	// Gorgonia merges operations of one name, so the settings are part of it.
+	name := fmt.Sprintf("%s%+v", loss.Name(), loss)
 	return gorgonia.ApplyOp(&lossOp{
-		base:   base{loss.Name(), []hm.Type{vectorType, batchType}, scalarType, tensor.ScalarShape()},
+		base:   base{name, []hm.Type{vectorType, batchType}, scalarType, tensor.ScalarShape()},
 		kernel: kernel,
 	}, s, batch)
 }

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"math/rand/v2"
 )
@@ -33,6 +34,10 @@ func (b *Batch) Len() int { return len(b.Labels) }
 // Batches delivers the pairs of one split. It ends early with ctx's error.
 func (d *Dataset) Batches(ctx context.Context, opts BatchOptions) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
+		if opts.Size < 1 {
+			yield(Batch{}, fmt.Errorf("batch size is %d, want at least 1", opts.Size))
+			return
+		}
 		order := d.Indices(opts.Split)
 		if opts.Shuffle {
 			rng := rand.New(rand.NewPCG(opts.Seed, uint64(opts.Epoch)))

@@ -18,7 +18,9 @@ type Dataset struct {
 	Vectors *Table // the unique vectors
 	Pairs   Pairs
 	Labels  LabelRange
-	Notes   []string // what was decided for the user while opening, one sentence each
+	// SplitGiven says that the data bring a split; otherwise one was drawn.
+	SplitGiven bool
+	Notes      []string // what was decided for the user while opening, one sentence each
 }
 
 // A Table holds unique vectors, row-major.
@@ -105,7 +107,7 @@ func labelRange(labels []float32) (LabelRange, error) {
 	}
 	for row, l := range labels {
 		if v := float64(l); math.IsNaN(v) || v < r.Min || v > r.Max {
-			return r, fmt.Errorf("row %d: the label is %g, want one in 0..1 or -1..1: rescale the column", row, v)
+			return r, fmt.Errorf("row %d: the label is %g, want 0..1 or -1..1: rescale the labels or give label_range in the file's metadata", row, v)
 		} else if v != r.Min && v != r.Max {
 			r.Graded = true
 		}
@@ -129,17 +131,31 @@ func (d *Dataset) Indices(s Split) []int32 {
 func (d *Dataset) Fingerprint() string {
 	h := sha256.New()
 	p := &d.Pairs
-	write(h, []int64{int64(d.Vectors.Dim), int64(d.Vectors.Rows()), int64(p.Len()), int64(len(p.Groups))})
-	write(h, d.Vectors.Data)
-	write(h, p.Left)
-	write(h, p.Right)
+	write(h, []int64{int64(d.Vectors.Dim), int64(p.Len())})
+	// The order of the table's rows depends on the layout, so each pair brings
+	// its rows.
+	rows := d.Vectors.digests()
+	for i := range p.Label {
+		h.Write(rows[p.Left[i]][:])
+		h.Write(rows[p.Right[i]][:])
+	}
 	write(h, p.Label)
 	write(h, p.Split)
 	write(h, p.Group)
-	for _, id := range d.Vectors.IDs {
-		io.WriteString(h, id)
-	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// digests returns a hash of each row's vector and id.
+func (t *Table) digests() [][sha256.Size]byte {
+	out := make([][sha256.Size]byte, t.Rows())
+	h := sha256.New()
+	for i, id := range t.IDs {
+		h.Reset()
+		write(h, t.Row(int32(i)))
+		io.WriteString(h, id)
+		h.Sum(out[i][:0])
+	}
+	return out
 }
 
 // write feeds the memory of a slice to a hash. Every platform that we build

@@ -3,13 +3,14 @@ package loader
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/parquet-go/parquet-go"
 )
 
 const (
@@ -37,17 +38,26 @@ func openFolder(ctx context.Context, fsys named, opts Options) (*Dataset, error)
 	if err := d.readTexts(fsys, rows); err != nil {
 		return nil, err
 	}
-	return d, d.finish(splitGiven)
+	if err := d.finish(fsys.path(pairsFile), splitGiven); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // readPairs fills all of Pairs but the indices, which wait for the vectors.
 func (d *Dataset) readPairs(fsys named) (left, right []string, splitGiven bool, err error) {
 	f, err := fsys.open(pairsFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s: no %s in it: give a data set folder or one wide Parquet file", fsys.root, pairsFile)
+	}
 	if err != nil {
 		return nil, nil, false, err
 	}
 	defer f.close()
 	if err := checkSchema(f); err != nil {
+		return nil, nil, false, err
+	}
+	if err := f.notEmpty(); err != nil {
 		return nil, nil, false, err
 	}
 	if left, err = f.strings("left", false); err != nil {
@@ -81,21 +91,29 @@ func (d *Dataset) readLabels(f *parquetFile, column string) error {
 	given, ok := f.Lookup("label_range")
 	if !ok {
 		if d.Labels, err = labelRange(labels); err != nil {
-			return f.errorf("column %q: %w", column, err)
+			return f.errorf("%w", err)
 		}
 		return nil
 	}
-	var low, high float32
-	if _, err := fmt.Sscanf(given, "%g..%g", &low, &high); err != nil || low >= high {
+	low, high, ok := parseRange(given)
+	if !ok {
 		return f.errorf("label_range is %q, want two numbers such as 0..5", given)
 	}
 	for row, l := range labels {
 		if !(l >= low && l <= high) {
-			return f.errorf("row %d: the label is %g, outside the file's label_range %s", row, l, given)
+			return f.errorf("row %d: the label is %g, outside the label_range %s of the file's metadata", row, l, given)
 		}
 	}
 	d.Labels = rescale(labels, low, high)
 	return nil
+}
+
+// parseRange reads "min..max".
+func parseRange(s string) (low, high float32, ok bool) {
+	first, second, _ := strings.Cut(s, "..")
+	l, err1 := strconv.ParseFloat(first, 32)
+	h, err2 := strconv.ParseFloat(second, 32)
+	return float32(l), float32(h), err1 == nil && err2 == nil && l < h && !math.IsInf(h-l, 0)
 }
 
 // rescale brings labels from low..high to 0..1 in place; −1..1 stays as it is,
@@ -187,26 +205,27 @@ func (d *Dataset) index(left, right []string) map[string]int32 {
 // embeddingsFolder chooses the sub-folder of embeddings/ to read.
 func embeddingsFolder(fsys named, name string) (string, error) {
 	entries, err := fs.ReadDir(fsys, embeddingsDir)
-	if err != nil {
-		return "", fmt.Errorf("%s: no embeddings: a data set folder needs %s/NAME/ with Parquet segments of id and embedding", fsys.root, embeddingsDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("open %s: %w", fsys.path(embeddingsDir), withoutPath(err))
 	}
 	var names []string
 	for _, e := range entries {
-		if e.IsDir() {
+		// Not e.IsDir: the folder may be a link to a cache.
+		if info, err := fs.Stat(fsys, path.Join(embeddingsDir, e.Name())); err == nil && info.IsDir() {
 			names = append(names, e.Name())
 		}
 	}
 	switch {
-	case name != "" && slices.Contains(names, name):
+	case len(names) == 0:
+		return "", fmt.Errorf("%s: no embeddings: it needs a folder %s/NAME with %s and Parquet files of id and embedding", fsys.root, embeddingsDir, manifestFile)
+	case slices.Contains(names, name):
 		return path.Join(embeddingsDir, name), nil
 	case name != "":
 		return "", fmt.Errorf("%s: no embeddings named %q; there are: %s", fsys.root, name, strings.Join(names, ", "))
 	case len(names) == 1:
 		return path.Join(embeddingsDir, names[0]), nil
-	case len(names) == 0:
-		return "", fmt.Errorf("%s: %s/ holds no folder of vectors", fsys.root, embeddingsDir)
 	}
-	return "", fmt.Errorf("%s: vectors of several models: choose one with --embeddings: %s", fsys.root, strings.Join(names, ", "))
+	return "", fmt.Errorf("%s: embeddings of several models, choose one with --embeddings: %s", fsys.root, strings.Join(names, ", "))
 }
 
 // A manifest describes a folder of vectors.
@@ -221,7 +240,7 @@ func readManifest(fsys named, folder string) (manifest, error) {
 	name := path.Join(folder, manifestFile)
 	raw, err := fs.ReadFile(fsys, name)
 	if err != nil {
-		return manifest{}, fmt.Errorf("%s: no %s beside the vectors", fsys.path(folder), manifestFile)
+		return manifest{}, fmt.Errorf("open %s: %w", fsys.path(name), withoutPath(err))
 	}
 	var m manifest
 	if err := json.Unmarshal(raw, &m); err != nil {
@@ -242,30 +261,30 @@ func (d *Dataset) readVectors(ctx context.Context, fsys named, folder string, ro
 	if err != nil {
 		return err
 	}
-	segments, err := fs.Glob(fsys, path.Join(folder, "*.parquet"))
+	entries, err := fs.ReadDir(fsys, folder)
 	if err != nil {
-		return err
+		return fmt.Errorf("open %s: %w", fsys.path(folder), withoutPath(err))
 	}
 	d.Model = m.Model
 	t := d.Vectors
 	t.Dim, t.Data = m.Dimensions, make([]float32, len(rows)*m.Dimensions)
 	seen := make([]bool, len(rows))
-	for _, segment := range segments {
-		if err := ctx.Err(); err != nil {
-			return err
+	for _, e := range entries {
+		if path.Ext(e.Name()) != ".parquet" {
+			continue
 		}
-		if err := t.readSegment(fsys, segment, rows, seen); err != nil {
+		if err := t.readSegment(ctx, fsys, path.Join(folder, e.Name()), rows, seen); err != nil {
 			return err
 		}
 	}
 	if i := slices.Index(seen, false); i >= 0 {
-		return fmt.Errorf("%s: text %s has no vector in %s", fsys.path(pairsFile), t.IDs[i], fsys.path(folder))
+		return fmt.Errorf("%s: no vector for the text %s of %s", fsys.path(folder), t.IDs[i], pairsFile)
 	}
 	return nil
 }
 
 // readSegment copies the vectors of one file whose ids occur in rows.
-func (t *Table) readSegment(fsys named, name string, rows map[string]int32, seen []bool) error {
+func (t *Table) readSegment(ctx context.Context, fsys named, name string, rows map[string]int32, seen []bool) error {
 	f, err := fsys.open(name)
 	if err != nil {
 		return err
@@ -275,15 +294,15 @@ func (t *Table) readSegment(fsys named, name string, rows map[string]int32, seen
 	if err != nil {
 		return err
 	}
-	return f.vectors("embedding", t.Dim, func(row int, v []float32) error {
-		if row >= len(ids) {
-			return f.errorf("row %d: a vector without an id", row)
+	return f.vectors("embedding", func(row int, v []float32) error {
+		if len(v) != t.Dim {
+			return f.errorf("row %d: embedding has %d values, %s says %d", row, len(v), manifestFile, t.Dim)
 		}
 		if r, ok := rows[ids[row]]; ok {
 			copy(t.Row(r), v)
 			seen[r] = true
 		}
-		return nil
+		return ctx.Err()
 	})
 }
 
@@ -305,10 +324,14 @@ func (d *Dataset) readTexts(fsys named, rows map[string]int32) error {
 	if err != nil {
 		return err
 	}
-	return f.scalars("text", func(row int, v parquet.Value) error {
-		if r, ok := rows[ids[row]]; ok {
-			d.Vectors.Text[r] = string(v.ByteArray())
+	texts, err := f.strings("text", true)
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		if r, ok := rows[id]; ok {
+			d.Vectors.Text[r] = texts[i]
 		}
-		return nil
-	})
+	}
+	return nil
 }

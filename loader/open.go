@@ -23,7 +23,7 @@ type Options struct {
 func Open(ctx context.Context, name string, opts Options) (*Dataset, error) {
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open %s: %w", name, withoutPath(err))
 	}
 	if info.IsDir() {
 		return OpenFS(ctx, os.DirFS(name), name, opts)
@@ -32,23 +32,18 @@ func Open(ctx context.Context, name string, opts Options) (*Dataset, error) {
 	if dir == "" {
 		dir = "."
 	}
-	d, err := openWide(ctx, named{os.DirFS(dir), dir}, base, opts.Columns)
+	f, err := openParquet(os.DirFS(dir), base, name)
 	if err != nil {
 		return nil, err
 	}
-	d.Name = name
-	return d, nil
+	defer f.close()
+	return readWide(ctx, f, opts.Columns)
 }
 
 // OpenFS reads a data set folder that is the root of fsys; name is what
 // messages call it.
 func OpenFS(ctx context.Context, fsys fs.FS, name string, opts Options) (*Dataset, error) {
-	d, err := openFolder(ctx, named{fsys, name}, opts)
-	if err != nil {
-		return nil, err
-	}
-	d.Name = name
-	return d, nil
+	return openFolder(ctx, named{fsys, name}, opts)
 }
 
 // named is a file system whose errors show the path that the user knows.
@@ -74,13 +69,11 @@ func checkSchema(f *parquetFile) error {
 }
 
 // finish settles what a data set may leave open, the same way for both
-// layouts, and checks what must hold.
-func (d *Dataset) finish(splitGiven bool) error {
-	if d.Pairs.Len() == 0 {
-		return fmt.Errorf("%s: no pairs", d.Name)
-	}
+// layouts, and checks what must hold; file is where the pairs are.
+func (d *Dataset) finish(file string, splitGiven bool) error {
+	d.SplitGiven = splitGiven
 	if !splitGiven {
 		d.drawSplit()
 	}
-	return d.checkGroups()
+	return d.checkGroups(file)
 }

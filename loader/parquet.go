@@ -11,6 +11,9 @@ import (
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/cosfit/cosfit/internal/kernel"
 )
 
 // A parquetFile reads whole columns page by page, which is far faster than
@@ -25,55 +28,121 @@ type parquetFile struct {
 // closes it.
 func openParquet(fsys fs.FS, name, shown string) (*parquetFile, error) {
 	f, err := fsys.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open %s: no such file", shown)
-	}
 	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", shown, withoutPath(err))
+	}
+	file, err := parseParquet(f)
+	if err != nil {
+		f.Close()
 		return nil, fmt.Errorf("open %s: %w", shown, err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	r, ok := f.(io.ReaderAt)
-	if !ok || info.IsDir() {
-		f.Close()
-		return nil, fmt.Errorf("open %s: not a file", shown)
-	}
-	file, err := parquet.OpenFile(r, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("open %s: not a readable Parquet file: %w", shown, err)
 	}
 	return &parquetFile{shown, file, f.Close}, nil
 }
 
+// withoutPath takes off the path that fs puts before an error, which is not
+// the one that the user knows.
+func withoutPath(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fs.ErrNotExist // the same words on every system
+	}
+	if wrapped, ok := errors.AsType[*fs.PathError](err); ok {
+		err = wrapped.Err
+	}
+	return err
+}
+
+// parseParquet reads the footer of a file.
+func parseParquet(f fs.File) (file *parquet.File, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	r, ok := f.(io.ReaderAt)
+	if !ok || !info.Mode().IsRegular() {
+		return nil, errors.New("not a file")
+	}
+	if err := checkMagic(r, info.Size()); err != nil {
+		return nil, err
+	}
+	defer recoverDamage(&err, "the file")
+	file, err = parquet.OpenFile(r, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return nil, fmt.Errorf("not a readable Parquet file: %w", err)
+	}
+	// Pairs and vectors are numbered by int32.
+	if n := file.NumRows(); n < 0 || n > math.MaxInt32 {
+		return nil, fmt.Errorf("the file says that it has %d rows, want at most %d", n, math.MaxInt32)
+	}
+	return file, nil
+}
+
+// checkMagic looks for the mark at both ends of a Parquet file, which tells
+// the common accidents apart.
+func checkMagic(r io.ReaderAt, size int64) error {
+	const magic = "PAR1"
+	if size == 0 {
+		return errors.New("the file is empty")
+	}
+	var mark [len(magic)]byte
+	if _, err := r.ReadAt(mark[:], 0); err != nil || string(mark[:]) != magic {
+		return errors.New("not a Parquet file: it does not begin with PAR1")
+	}
+	const smallest = len(magic) + 4 + len(magic) // an empty footer with its length
+	if _, err := r.ReadAt(mark[:], size-int64(len(mark))); err != nil || string(mark[:]) != magic || size < int64(smallest) {
+		return errors.New("the end of the file is missing: copy or write it again")
+	}
+	return nil
+}
+
+// recoverDamage, deferred, turns a panic into an error: parquet-go panics on
+// some damaged files.
+func recoverDamage(err *error, what string) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%s is damaged: %v", what, p)
+	}
+}
+
 // errorf is an error about this file.
 func (f *parquetFile) errorf(format string, args ...any) error {
-	return fmt.Errorf(f.name+": "+format, args...)
+	return fmt.Errorf("%s: "+format, append([]any{f.name}, args...)...)
+}
+
+// notEmpty refuses a file without rows.
+func (f *parquetFile) notEmpty() error {
+	if f.NumRows() == 0 {
+		return f.errorf("no rows, want one for each pair")
+	}
+	return nil
 }
 
 // has reports whether the file has a column of this name.
 func (f *parquetFile) has(column string) bool { return f.Root().Column(column) != nil }
 
-// leaf finds the leaf below a top-level column; below a list there is one.
-func (f *parquetFile) leaf(column string) (*parquet.Column, error) {
-	c := f.Root().Column(column)
-	if c == nil {
-		var names []string
-		for _, field := range f.Root().Columns() {
-			names = append(names, field.Name())
-		}
-		return nil, f.errorf("no column %q; the file has: %s", column, strings.Join(names, ", "))
+// missing is the error for a column that is not there; remark follows its name.
+func (f *parquetFile) missing(column, remark string) error {
+	var names []string
+	for _, field := range f.Root().Columns() {
+		names = append(names, field.Name())
 	}
-	for !c.Leaf() {
-		if len(c.Columns()) != 1 {
-			return nil, f.errorf("column %q holds a struct or a map, want a number, a text or a list of numbers", column)
-		}
-		c = c.Columns()[0]
+	return f.errorf("no column %q%s; the file has: %s", column, remark, strings.Join(names, ", "))
+}
+
+// read calls visit with the leaf of a top-level column: below a list there is
+// one.
+func (f *parquetFile) read(column string, visit func(leaf *parquet.Column) error) (err error) {
+	defer recoverDamage(&err, fmt.Sprintf("%s: column %q", f.name, column))
+	top := f.Root().Column(column)
+	if top == nil {
+		return f.missing(column, "")
 	}
-	return c, nil
+	leaf := top
+	for !leaf.Leaf() && len(leaf.Columns()) == 1 {
+		leaf = leaf.Columns()[0]
+	}
+	if !leaf.Leaf() || (leaf != top && leaf.MaxRepetitionLevel() == 0) {
+		return f.errorf("column %q holds structs or maps, want a number, a text or a list of numbers", column)
+	}
+	return visit(leaf)
 }
 
 // pages calls visit with each page of a leaf column, in order.
@@ -101,43 +170,56 @@ func (f *parquetFile) pages(leaf *parquet.Column, visit func(parquet.Page) error
 	return nil
 }
 
+// complete refuses a column that ended before or after its file.
+func (f *parquetFile) complete(column string, rows int) error {
+	if int64(rows) != f.NumRows() {
+		return f.errorf("column %q is damaged: it has %d rows, the file says %d", column, rows, f.NumRows())
+	}
+	return nil
+}
+
 // scalars reads a column with one value in each row through the generic
 // values of parquet-go: enough for labels and texts. Nulls arrive as such.
-func (f *parquetFile) scalars(column string, visit func(row int, v parquet.Value) error) error {
-	leaf, err := f.leaf(column)
-	if err != nil {
-		return err
-	}
-	if leaf.MaxRepetitionLevel() > 0 {
-		return f.errorf("column %q holds lists, want one value in each row", column)
-	}
-	row := 0
-	values := make([]parquet.Value, 512)
-	return f.pages(leaf, func(page parquet.Page) error {
-		reader := page.Values()
-		for {
-			n, err := reader.ReadValues(values)
-			for _, v := range values[:n] {
-				if err := visit(row, v); err != nil {
-					return err
-				}
-				row++
-			}
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
-				return f.errorf("column %q is damaged near row %d: %w", column, row, err)
-			}
+func (f *parquetFile) scalars(column string, visit func(row int, t parquet.Type, v parquet.Value) error) error {
+	return f.read(column, func(leaf *parquet.Column) error {
+		if leaf.MaxRepetitionLevel() > 0 {
+			return f.errorf("column %q holds lists, want one value in each row", column)
 		}
+		row := 0
+		values := make([]parquet.Value, 512)
+		err := f.pages(leaf, func(page parquet.Page) error {
+			reader := page.Values()
+			for {
+				n, err := reader.ReadValues(values)
+				for _, v := range values[:n] {
+					if int64(row) == f.NumRows() {
+						return f.complete(column, row+1)
+					}
+					if err := visit(row, leaf.Type(), v); err != nil {
+						return err
+					}
+					row++
+				}
+				if errors.Is(err, io.EOF) {
+					return nil
+				}
+				if err != nil {
+					return f.errorf("column %q is damaged near row %d: %w", column, row, err)
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+		return f.complete(column, row)
 	})
 }
 
 // strings reads a text column; null is an error unless it is optional, where it
 // reads as "".
 func (f *parquetFile) strings(column string, optional bool) ([]string, error) {
-	out := make([]string, 0, f.NumRows())
-	err := f.scalars(column, func(row int, v parquet.Value) error {
+	var out []string
+	err := f.scalars(column, func(row int, _ parquet.Type, v parquet.Value) error {
 		switch {
 		case v.IsNull() && optional:
 			out = append(out, "")
@@ -155,22 +237,22 @@ func (f *parquetFile) strings(column string, optional bool) ([]string, error) {
 
 // numbers reads a column of numbers or booleans as float32.
 func (f *parquetFile) numbers(column string) ([]float32, error) {
-	out := make([]float32, 0, f.NumRows())
-	err := f.scalars(column, func(row int, v parquet.Value) error {
+	var out []float32
+	err := f.scalars(column, func(row int, t parquet.Type, v parquet.Value) error {
 		if v.IsNull() {
-			return f.errorf("row %d: %s is null, want a number", row, column)
+			return f.errorf("row %d: %s is null, want a number: fill it in or drop the row", row, column)
 		}
 		x, ok := number(v)
 		if !ok {
-			return f.errorf("column %q holds %s values, want numbers", column, v.Kind())
+			return f.errorf("column %q holds values of type %s, want numbers or booleans", column, t)
 		}
-		out = append(out, x)
+		out = append(out, float32(x/decimalUnit(t)))
 		return nil
 	})
 	return out, err
 }
 
-func number(v parquet.Value) (float32, bool) {
+func number(v parquet.Value) (float64, bool) {
 	switch v.Kind() {
 	case parquet.Boolean:
 		if v.Boolean() {
@@ -178,69 +260,98 @@ func number(v parquet.Value) (float32, bool) {
 		}
 		return 0, true
 	case parquet.Int32:
-		return float32(v.Int32()), true
+		return float64(v.Int32()), true
 	case parquet.Int64:
-		return float32(v.Int64()), true
+		return float64(v.Int64()), true
 	case parquet.Float:
-		return v.Float(), true
+		return float64(v.Float()), true
 	case parquet.Double:
-		return float32(v.Double()), true
+		return v.Double(), true
 	}
 	return 0, false
 }
 
+// decimalUnit returns what a stored integer of 1 stands for, inverted: DuckDB
+// stores 0.5 as the integer 5 of a decimal with one digit after the point.
+func decimalUnit(t parquet.Type) float64 {
+	if logical := t.LogicalType(); logical != nil {
+		if decimal, ok := logical.Value.(*format.DecimalType); ok {
+			return math.Pow10(int(decimal.Scale))
+		}
+	}
+	return 1
+}
+
 // vectors reads a column of vectors and calls visit with each row's, which is
-// valid during the call. All must have the same length: the first one's, or
-// dim where dim > 0. A vector holds finite numbers and is not all zeros.
+// valid during the call. All have the same length, hold finite numbers and
+// are not all zeros.
 //
 // Accepted are lists of float, double or float16, and fixed-length byte
 // arrays of little-endian float32.
-func (f *parquetFile) vectors(column string, dim int, visit func(row int, v []float32) error) error {
-	leaf, err := f.leaf(column)
-	if err != nil {
-		return err
-	}
-	r := vectorReader{file: f, column: column, dim: dim, visit: visit}
-	if leaf.MaxRepetitionLevel() == 0 {
-		if leaf.Type().Kind() != parquet.FixedLenByteArray || leaf.Type().Length()%4 != 0 {
-			return f.errorf("column %q holds one %s in each row, want a list of numbers", column, leaf.Type())
+func (f *parquetFile) vectors(column string, visit func(row int, v []float32) error) error {
+	return f.read(column, func(leaf *parquet.Column) error {
+		r := vectorReader{file: f, column: column, leaf: leaf, visit: visit}
+		if err := r.checkType(); err != nil {
+			return err
 		}
-		r.perRow = leaf.Type().Length() / 4
-	} else if leaf.MaxRepetitionLevel() > 1 {
-		return f.errorf("column %q holds lists of lists, want a list of numbers", column)
-	}
-	r.maxDefinition = byte(leaf.MaxDefinitionLevel())
-	if err := f.pages(leaf, r.page); err != nil {
-		return err
-	}
-	return r.flush()
+		if err := f.pages(leaf, r.page); err != nil {
+			return err
+		}
+		if err := r.flush(); err != nil {
+			return err
+		}
+		return f.complete(column, r.row)
+	})
 }
 
 // A vectorReader cuts the values of pages into rows. A row may begin in one
 // page and end in the next.
 type vectorReader struct {
-	file          *parquetFile
-	column        string
-	dim           int
-	perRow        int // values in each row where the column has no list levels, else 0
-	maxDefinition byte
-	visit         func(row int, v []float32) error
+	file   *parquetFile
+	column string
+	leaf   *parquet.Column
+	visit  func(row int, v []float32) error
+	perRow int // values in each row where the column has no list levels, else 0
 
 	row     int // rows visited
+	dim     int // of the first row
 	open    bool
 	pending []float32 // values of the row that is open
 	decoded []float32
 }
 
-func (r *vectorReader) page(page parquet.Page) error {
-	var err error
-	if r.decoded, err = decodeFloats(r.decoded[:0], page); err != nil {
-		return r.file.errorf("column %q: %w", r.column, err)
+// checkType refuses what is not a vector, and sets perRow.
+func (r *vectorReader) checkType() error {
+	t := r.leaf.Type()
+	// UUIDs and decimals are byte arrays too, but say so; float16 does as well,
+	// and parquet-go does not pass it on.
+	size := 0
+	if t.LogicalType() == nil && t.ConvertedType() == nil && t.Kind() == parquet.FixedLenByteArray {
+		size = t.Length()
 	}
+	switch r.leaf.MaxRepetitionLevel() {
+	case 0:
+		if size == 0 || size%4 != 0 {
+			return r.file.errorf("column %q holds one value of type %s in each row, want a list of numbers", r.column, t)
+		}
+		r.perRow = size / 4
+		return nil
+	case 1:
+		if t.Kind() != parquet.Float && t.Kind() != parquet.Double && size != 2 {
+			return r.file.errorf("column %q holds lists of type %s, want lists of float, double or float16", r.column, t)
+		}
+		return nil
+	}
+	return r.file.errorf("column %q holds lists of lists, want a list of numbers", r.column)
+}
+
+func (r *vectorReader) page(page parquet.Page) error {
+	r.decoded = decodeFloats(r.decoded[:0], page)
 	definitions := page.DefinitionLevels()
 	if r.perRow > 0 {
 		return r.fixedRows(definitions)
 	}
+	full := byte(r.leaf.MaxDefinitionLevel())
 	repetitions := page.RepetitionLevels()
 	values := r.decoded
 	for at := 0; at < len(repetitions); {
@@ -254,9 +365,9 @@ func (r *vectorReader) page(page parquet.Page) error {
 		if i := bytes.IndexByte(repetitions[at+1:], 0); i >= 0 {
 			end = at + 1 + i
 		}
-		for i, level := range definitions[at:end] {
-			if level != r.maxDefinition {
-				return r.null(end-at == 1 && i == 0)
+		for _, level := range definitions[at:end] {
+			if level != full {
+				return r.null(r.row, r.leaf.Optional() && level == full-1)
 			}
 		}
 		n := end - at
@@ -269,9 +380,10 @@ func (r *vectorReader) page(page parquet.Page) error {
 
 // fixedRows handles a column without lists: each row is perRow values.
 func (r *vectorReader) fixedRows(definitions []byte) error {
-	for _, level := range definitions {
-		if level != r.maxDefinition {
-			return r.null(true)
+	full := byte(r.leaf.MaxDefinitionLevel())
+	for i, level := range definitions {
+		if level != full {
+			return r.null(r.row+i, false)
 		}
 	}
 	for v := r.decoded; len(v) > 0; v = v[r.perRow:] {
@@ -283,11 +395,11 @@ func (r *vectorReader) fixedRows(definitions []byte) error {
 	return nil
 }
 
-func (r *vectorReader) null(whole bool) error {
-	if whole {
-		return r.file.errorf("row %d: %s is null or empty, want a vector", r.row, r.column)
+func (r *vectorReader) null(row int, inside bool) error {
+	if inside {
+		return r.file.errorf("row %d: %s has a null among its values, want finite numbers: %s", row, r.column, remedy)
 	}
-	return r.file.errorf("row %d: %s has a null among its values", r.row, r.column)
+	return r.file.errorf("row %d: %s is null or empty, want a vector: %s", row, r.column, remedy)
 }
 
 // flush hands the open row to visit.
@@ -297,11 +409,14 @@ func (r *vectorReader) flush() error {
 	}
 	v := r.pending
 	r.pending, r.open = r.pending[:0], false
-	if r.dim == 0 {
+	if r.row == 0 {
 		r.dim = len(v)
 	}
+	if int64(r.row) == r.file.NumRows() {
+		return r.file.complete(r.column, r.row+1)
+	}
 	if len(v) != r.dim {
-		return r.file.errorf("row %d: %s has %d values, want %d", r.row, r.column, len(v), r.dim)
+		return r.file.errorf("row %d: %s has %d values, row 0 has %d: all vectors need the same length", r.row, r.column, len(v), r.dim)
 	}
 	if err := checkVector(v); err != nil {
 		return r.file.errorf("row %d: %s %w", r.row, r.column, err)
@@ -313,73 +428,60 @@ func (r *vectorReader) flush() error {
 	return nil
 }
 
+// remedy is what to do about a vector that cannot be used.
+const remedy = "embed the text again or drop the row"
+
 func checkVector(v []float32) error {
 	zero := true
 	for i, x := range v {
 		if x-x != 0 { // NaN or infinite
-			return fmt.Errorf("has %v at position %d, want finite numbers", x, i)
+			return fmt.Errorf("has %v at position %d, want finite numbers: %s", x, i, remedy)
 		}
 		zero = zero && x == 0
 	}
 	if zero {
-		return errors.New("is all zeros, which has no direction: drop the pair or embed the text again")
+		return errors.New("is all zeros, which has no direction: " + remedy)
 	}
 	return nil
 }
 
 // decodeFloats appends the values of a page that are present to dst.
-func decodeFloats(dst []float32, page parquet.Page) ([]float32, error) {
+func decodeFloats(dst []float32, page parquet.Page) []float32 {
 	dictionary := page.Dictionary()
 	if dictionary == nil {
 		return appendFloats(dst, page)
 	}
-	entries, err := appendFloats(nil, dictionary.Page())
-	if err != nil {
-		return nil, err
-	}
+	entries := appendFloats(nil, dictionary.Page())
 	data := page.Data()
 	width := len(entries) / max(1, dictionary.Len()) // a byte array entry holds a whole vector
 	for _, i := range data.Int32() {
 		dst = append(dst, entries[int(i)*width:(int(i)+1)*width]...)
 	}
-	return dst, nil
+	return dst
 }
 
-func appendFloats(dst []float32, page parquet.Page) ([]float32, error) {
+// appendFloats decodes a page without a dictionary, whose type checkType has
+// let through.
+func appendFloats(dst []float32, page parquet.Page) []float32 {
 	data := page.Data()
 	switch page.Type().Kind() {
 	case parquet.Float:
-		return append(dst, data.Float()...), nil
+		return append(dst, data.Float()...)
 	case parquet.Double:
 		for _, x := range data.Double() {
 			dst = append(dst, float32(x))
 		}
-		return dst, nil
-	case parquet.FixedLenByteArray:
-		raw, size := data.FixedLenByteArray()
-		if size == 2 {
-			for ; len(raw) >= 2; raw = raw[2:] {
-				dst = append(dst, halfToFloat(binary.LittleEndian.Uint16(raw)))
-			}
-			return dst, nil
-		}
-		for ; len(raw) >= 4; raw = raw[4:] {
-			dst = append(dst, math.Float32frombits(binary.LittleEndian.Uint32(raw)))
-		}
-		return dst, nil
+		return dst
 	}
-	return nil, fmt.Errorf("holds %s values, want float, double or float16", page.Type())
-}
-
-// halfToFloat widens an IEEE 754 binary16 number.
-func halfToFloat(h uint16) float32 {
-	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h&1023)
-	switch exponent {
-	case 31:
-		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
-	case 0: // zero or subnormal: fraction · 2⁻²⁴
-		v := float32(fraction) / (1 << 24)
-		return math.Float32frombits(sign | math.Float32bits(v))
+	raw, size := data.FixedLenByteArray()
+	if size == 2 {
+		for ; len(raw) >= 2; raw = raw[2:] {
+			dst = append(dst, kernel.HalfToFloat(binary.LittleEndian.Uint16(raw)))
+		}
+		return dst
 	}
-	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
+	for ; len(raw) >= 4; raw = raw[4:] {
+		dst = append(dst, math.Float32frombits(binary.LittleEndian.Uint32(raw)))
+	}
+	return dst
 }

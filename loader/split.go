@@ -22,7 +22,19 @@ func (d *Dataset) drawSplit() {
 	d.Pairs.Split = make([]Split, d.Pairs.Len())
 	units, what := d.units()
 	moved := d.move(units, Train, Test, TestShare)
+	if moved == 0 {
+		d.Notes = append(d.Notes, "no split given and all pairs are of one group: there is no test split")
+		return
+	}
 	d.Notes = append(d.Notes, fmt.Sprintf("no split given: %d of %d pairs became the test split, drawn by %s", moved, d.Pairs.Len(), what))
+}
+
+// TestOnly makes all pairs the test split, for data that are only scored.
+func (d *Dataset) TestOnly() {
+	for i := range d.Pairs.Split {
+		d.Pairs.Split[i] = Test
+	}
+	d.SplitGiven, d.Notes = true, nil
 }
 
 // CarveValidation turns a share of the training pairs into a validation split
@@ -33,6 +45,10 @@ func (d *Dataset) CarveValidation() {
 	}
 	units, what := d.units()
 	moved := d.move(units, Train, Validation, ValidationShare)
+	if moved == 0 {
+		d.Notes = append(d.Notes, "no validation split given and the training pairs are too few groups to take one from them")
+		return
+	}
 	d.Notes = append(d.Notes, fmt.Sprintf("no validation split given: %d training pairs became one, drawn by %s", moved, what))
 }
 
@@ -109,14 +125,14 @@ func (d *Dataset) move(units []int32, from, to Split, share float64) (moved int)
 }
 
 // checkGroups refuses a group in two splits and notes texts in two splits.
-func (d *Dataset) checkGroups() error {
+func (d *Dataset) checkGroups(file string) error {
 	const unseen = Split(255)
 	p := &d.Pairs
 	group := slices.Repeat([]Split{unseen}, len(p.Groups))
 	for i, s := range p.Split {
 		g := p.Group[i]
 		if group[g] != unseen && group[g] != s {
-			return fmt.Errorf("%s: row %d: group %q is in the splits %s and %s: put all pairs of a group into one", d.Name, i, p.Groups[g], group[g], s)
+			return fmt.Errorf("%s: row %d: the group %q is in the split %s, its earlier rows are in %s: put all of a group into one split", file, i, p.Groups[g], s, group[g])
 		}
 		group[g] = s
 	}

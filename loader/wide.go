@@ -2,8 +2,6 @@ package loader
 
 import (
 	"context"
-	"fmt"
-	"strings"
 )
 
 // Columns names the columns of a wide file. An empty name stands for the
@@ -36,8 +34,7 @@ func (c Columns) resolve(f *parquetFile) (Columns, error) {
 		if f.has(*name) {
 			return nil
 		}
-		_, err := f.leaf(*name)
-		return fmt.Errorf("%w (%s: name it with %s)", err, what, flag)
+		return f.missing(*name, " for "+what+" (choose one with "+flag+")")
 	}
 	optional := func(name *string, standard, flag string) error {
 		if *name == "" {
@@ -46,10 +43,10 @@ func (c Columns) resolve(f *parquetFile) (Columns, error) {
 			}
 			return nil
 		}
-		if _, err := f.leaf(*name); err != nil {
-			return fmt.Errorf("%w (named by %s)", err, flag)
+		if f.has(*name) {
+			return nil
 		}
-		return nil
+		return f.missing(*name, ", which "+flag+" names")
 	}
 	d := DefaultColumns
 	for _, err := range []error{
@@ -69,14 +66,13 @@ func (c Columns) resolve(f *parquetFile) (Columns, error) {
 	return c, nil
 }
 
-// openWide reads a file with a row for each pair.
-func openWide(ctx context.Context, fsys named, name string, columns Columns) (*Dataset, error) {
-	f, err := fsys.open(name)
+// readWide reads a file with a row for each pair.
+func readWide(ctx context.Context, f *parquetFile, columns Columns) (*Dataset, error) {
+	columns, err := columns.resolve(f)
 	if err != nil {
 		return nil, err
 	}
-	defer f.close()
-	if columns, err = columns.resolve(f); err != nil {
+	if err := f.notEmpty(); err != nil {
 		return nil, err
 	}
 	d := &Dataset{Name: f.name, Vectors: &Table{}}
@@ -87,6 +83,7 @@ func openWide(ctx context.Context, fsys named, name string, columns Columns) (*D
 	if d.Pairs.Left, err = b.read(ctx, f, columns.Left, columns.LeftText); err != nil {
 		return nil, err
 	}
+	b.other = columns.Left
 	if d.Pairs.Right, err = b.read(ctx, f, columns.Right, columns.RightText); err != nil {
 		return nil, err
 	}
@@ -97,7 +94,10 @@ func openWide(ctx context.Context, fsys named, name string, columns Columns) (*D
 	if err != nil {
 		return nil, err
 	}
-	return d, d.finish(splitGiven)
+	if err := d.finish(f.name, splitGiven); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 func (d *Dataset) readGroups(f *parquetFile, column string) error {
@@ -122,6 +122,7 @@ func (d *Dataset) readGroups(f *parquetFile, column string) error {
 type tableBuilder struct {
 	table *Table
 	rows  map[string]int32
+	other string // the column that set the length of vectors
 }
 
 // read adds the vectors of one column and returns the table row of each.
@@ -133,9 +134,14 @@ func (b *tableBuilder) read(ctx context.Context, f *parquetFile, column, textCol
 			return nil, err
 		}
 	}
-	indices := make([]int32, 0, f.NumRows())
-	err := f.vectors(column, b.table.Dim, func(row int, v []float32) error {
-		b.table.Dim = len(v)
+	var indices []int32
+	err := f.vectors(column, func(row int, v []float32) error {
+		if b.table.Dim == 0 {
+			b.table.Dim = len(v)
+		}
+		if len(v) != b.table.Dim {
+			return f.errorf("row %d: %s has %d values, %s has %d: both columns need the same length", row, column, len(v), b.other, b.table.Dim)
+		}
 		text := ""
 		if texts != nil {
 			text = texts[row]
@@ -143,12 +149,6 @@ func (b *tableBuilder) read(ctx context.Context, f *parquetFile, column, textCol
 		indices = append(indices, b.add(v, text))
 		return ctx.Err()
 	})
-	if err == nil && len(indices) != int(f.NumRows()) {
-		err = f.errorf("column %q has %d vectors in %d rows", column, len(indices), f.NumRows())
-	}
-	if err != nil && b.table.Rows() > 0 && len(indices) == 0 && strings.Contains(err.Error(), "values, want") {
-		err = fmt.Errorf("%w: both vector columns must have the same length", err)
-	}
 	return indices, err
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/cosfit/cosfit/internal/kernel"
 )
 
 // bufferSize is how many bytes of numbers pass through memory at a time, a
@@ -34,7 +36,7 @@ func float64Element() element {
 }
 
 func float16Element() element {
-	return element{2, func(b []byte) float32 { return fromFloat16(binary.LittleEndian.Uint16(b)) }}
+	return element{2, func(b []byte) float32 { return kernel.HalfToFloat(binary.LittleEndian.Uint16(b)) }}
 }
 
 // bfloat16Element is the upper half of a float32.
@@ -42,22 +44,6 @@ func bfloat16Element() element {
 	return element{2, func(b []byte) float32 {
 		return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
 	}}
-}
-
-// fromFloat16 widens an IEEE 754 binary16 number (1 sign, 5 exponent and 10
-// fraction bits), which a float32 holds exactly.
-func fromFloat16(h uint16) float32 {
-	sign := uint32(h>>15) << 31
-	exponent := uint32(h>>10) & 0x1f
-	fraction := uint32(h) & 0x3ff
-	switch exponent {
-	case 0: // zero or subnormal: fraction · 2⁻²⁴
-		v := float32(fraction) / (1 << 24)
-		return math.Float32frombits(sign | math.Float32bits(v))
-	case 0x1f: // infinite or NaN
-		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }
 
 // countValues returns how many numbers a tensor of this shape holds. Every

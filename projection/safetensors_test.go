@@ -246,29 +246,6 @@ func (r brokenReaderAt) ReadAt(b []byte, at int64) (int, error) {
 	return n, err
 }
 
-// Every float16, against the definition: fraction and exponent as integers.
-func TestFloat16(t *testing.T) {
-	for bits := range 1 << 16 {
-		exponent, fraction := bits>>10&31, float64(bits&1023)
-		want := math.Ldexp(1024+fraction, exponent-25)
-		switch {
-		case exponent == 0:
-			want = math.Ldexp(fraction, -24)
-		case exponent == 31 && fraction == 0:
-			want = math.Inf(1)
-		case exponent == 31:
-			want = math.NaN()
-		}
-		if bits>>15 == 1 {
-			want = -want
-		}
-		got := fromFloat16(uint16(bits))
-		if math.Float32bits(got) != math.Float32bits(float32(want)) && !(got != got && want != want) {
-			t.Fatalf("%#04x is %v, want %v", bits, got, want)
-		}
-	}
-}
-
 func TestFloat16AgainstNumpy(t *testing.T) {
 	got, err := Load("testdata/float16_edges.safetensors")
 	if err != nil {

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/loader/sample"
+)
+
+// columnFlags pairs the column flags with the fields that they set.
+func columnFlags(c *loader.Columns) map[string]*string {
+	return map[string]*string{
+		"left-column": &c.Left, "right-column": &c.Right, "label-column": &c.Label,
+		"left-text-column": &c.LeftText, "right-text-column": &c.RightText,
+		"group-column": &c.Group, "split-column": &c.Split, "kind-column": &c.Kind,
+	}
+}
+
+// sourceFrom reads the flags that name a data set, over what a run recorded.
+func sourceFrom(c *cli.Context, recorded rundir.Data) (rundir.Data, error) {
+	source := rundir.Data{Path: recorded.Path, Columns: recorded.Columns, Embeddings: recorded.Embeddings}
+	if c.IsSet("data") {
+		source = rundir.Data{Path: c.String("data")}
+	}
+	if source.Path == "" {
+		return source, usage("--data is missing: name a data set folder, a wide Parquet file, or \"sample\"")
+	}
+	if c.IsSet("embeddings") {
+		source.Embeddings = c.String("embeddings")
+	}
+	for flag := range columnFlags(&loader.Columns{}) {
+		if c.IsSet(flag) {
+			if source.Columns == nil {
+				source.Columns = map[string]string{}
+			}
+			source.Columns[flag] = c.String(flag)
+		}
+	}
+	return source, nil
+}
+
+// openData opens what sourceFrom found.
+func openData(ctx context.Context, source rundir.Data) (*loader.Dataset, error) {
+	opts := loader.Options{Embeddings: source.Embeddings}
+	for flag, field := range columnFlags(&opts.Columns) {
+		*field = source.Columns[flag]
+	}
+	if source.Path == sample.Name {
+		return loader.OpenFS(ctx, sample.FS(), sample.Name, opts)
+	}
+	return loader.Open(ctx, source.Path, opts)
+}

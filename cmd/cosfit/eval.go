@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/cosfit/cosfit/internal/report"
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/projection"
+	"github.com/cosfit/cosfit/trainer"
+)
+
+func evalCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "run", Usage: "folder of the run"},
+		&cli.StringFlag{Name: "matrix", Usage: "a matrix file (.safetensors or .npy) instead of a run"},
+		&cli.StringFlag{Name: "split", Usage: "split that the panel shows", Value: "test"},
+	}
+	flags = append(flags, dataFlags()...)
+	return &cli.Command{
+		Name:  "eval",
+		Usage: "score a learned matrix on a data set",
+		Description: "Scores the matrix beside the embeddings as they are: on the run's own data, or on\n" +
+			"other data, whose pairs all count as test where they bring no split.\n\n" +
+			"Examples:\n" +
+			"  cosfit eval --run cosfit-demo\n" +
+			"  cosfit eval --run cosfit-demo --split validation --json\n" +
+			"  cosfit eval --matrix matrix.npy --data other.parquet",
+		Flags:  append(flags, threadsFlag(), deviceFlag(), jsonFlag()),
+		Action: eval,
+	}
+}
+
+func eval(c *cli.Context) error {
+	p, recorded, err := matrixFrom(c)
+	if err != nil {
+		return err
+	}
+	source, err := sourceFrom(c, recorded.Data)
+	if err != nil {
+		return err
+	}
+	data, err := openData(c.Context, source)
+	if err != nil {
+		return err
+	}
+	switch foreign := c.IsSet("data"); {
+	case foreign && !data.SplitGiven:
+		data.TestOnly()
+	case !foreign && recorded.SelectedOn == loader.Validation.String():
+		data.CarveValidation() // as the run did
+	}
+	openBackend, err := backends().get("device", c.String("device"))
+	if err != nil {
+		return err
+	}
+	backend, err := openBackend(c.Int("threads"))
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	summary, scores, err := trainer.Evaluate(data, p, backend, c.Int("threads"))
+	if err != nil {
+		return err
+	}
+	split := c.String("split")
+	if _, ok := summary.After[split]; !ok {
+		return usage("--split %q has no pairs in %s", split, source.Path)
+	}
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, summary)
+	}
+	title := fmt.Sprintf("cosfit eval · %s · %d → %d", source.Path, p.In, p.Out)
+	report.Panel(c.App.Writer, summary, scores, split, title, nil, styleFor(c.App.Writer))
+	return nil
+}
+
+// matrixFrom loads the matrix that --run or --matrix names, with the run's
+// configuration.
+func matrixFrom(c *cli.Context) (*projection.Projection, rundir.Config, error) {
+	run, file := c.String("run"), c.String("matrix")
+	switch {
+	case run != "" && file != "":
+		return nil, rundir.Config{}, usage("--run and --matrix exclude each other")
+	case file != "":
+		p, err := projection.Load(file)
+		return p, rundir.Config{}, err
+	case run == "":
+		return nil, rundir.Config{}, usage("--run is missing: name the folder of a run, such as --run cosfit-demo")
+	}
+	dir, err := rundir.Open(run)
+	if err != nil {
+		return nil, rundir.Config{}, err
+	}
+	if dir.HasCheckpoint() {
+		return nil, rundir.Config{}, fmt.Errorf("%s is not finished: go on with cosfit train --resume --out %s", run, quoted(run))
+	}
+	config, err := dir.ReadConfig()
+	if err != nil {
+		return nil, config, err
+	}
+	p, err := dir.ReadMatrix()
+	return p, config, err
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/projection"
+)
+
+func exportCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "export",
+		Usage: "write a run's matrix as a file for numpy, PyTorch and others",
+		Description: "Writes the matrix, reads it back and compares.\n\n" +
+			"Example:\n" +
+			"  cosfit export --run cosfit-demo --format npy --out matrix.npy\n" +
+			"  python -c \"import numpy as np; print(np.load('matrix.npy').shape)\"",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "run", Usage: "folder of the run"},
+			&cli.StringFlag{Name: "format", Value: "safetensors", Usage: formats().list()},
+			&cli.StringFlag{Name: "out", Usage: "file to write"},
+			&cli.BoolFlag{Name: "force", Usage: "replace the file where it exists"},
+			jsonFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			run, format, out := c.String("run"), c.String("format"), c.String("out")
+			switch {
+			case run == "":
+				return usage("--run is missing: name the folder of a run, such as --run cosfit-demo")
+			case out == "":
+				return usage("--out is missing: name the file to write, such as --out matrix.npy")
+			}
+			if _, err := formats().get("format", format); err != nil {
+				return err
+			}
+			if _, err := os.Stat(out); err == nil && !c.Bool("force") {
+				return fmt.Errorf("%s exists: choose another name, or replace it with --force", out)
+			}
+			dir, err := rundir.Open(run)
+			if err != nil {
+				return err
+			}
+			if err := export(dir, format, out); err != nil {
+				return err
+			}
+			return reportExport(c, dir, format, out)
+		},
+	}
+}
+
+// export writes a run's matrix and checks what can be read back.
+func export(dir rundir.Dir, format, out string) error {
+	write, err := formats().get("format", format)
+	if err != nil {
+		return err
+	}
+	p, err := dir.ReadMatrix()
+	if err != nil {
+		return err
+	}
+	if err := rundir.WriteFile(out, func(w io.Writer) error { return write(p, w) }); err != nil {
+		return err
+	}
+	back, err := projection.Load(out)
+	if err == nil && (back.In != p.In || back.Out != p.Out || !slices.Equal(back.Matrix, p.Matrix)) {
+		err = fmt.Errorf("%s: reads back as another matrix", out)
+	}
+	if err != nil {
+		os.Remove(out)
+		return fmt.Errorf("the export failed its check and was removed: %w", err)
+	}
+	return nil
+}
+
+func reportExport(c *cli.Context, dir rundir.Dir, format, out string) error {
+	p, err := dir.ReadMatrix()
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, struct {
+			Out    string `json:"out"`
+			Format string `json:"format"`
+			Rows   int    `json:"rows"`
+			Cols   int    `json:"columns"`
+		}{out, format, p.In, p.Out})
+	}
+	fmt.Fprintf(c.App.Writer, "%s: %d × %d, %s, read back and equal\n", out, p.In, p.Out, format)
+	return nil
+}

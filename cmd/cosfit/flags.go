@@ -1,0 +1,167 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/trainer"
+)
+
+// Flags that several commands share.
+
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: "print the result as JSON instead of a panel"}
+}
+
+func threadsFlag() cli.Flag {
+	return &cli.IntFlag{Name: "threads", EnvVars: []string{"COSFIT_THREADS"}, Usage: "CPU threads; 0 means all. The result does not depend on it", DefaultText: "all"}
+}
+
+func deviceFlag() cli.Flag {
+	return &cli.StringFlag{Name: "device", Value: "auto", EnvVars: []string{"COSFIT_DEVICE"}, Usage: "where to compute: " + backends().list()}
+}
+
+func dataFlags() []cli.Flag {
+	d := loader.DefaultColumns
+	column := func(name, what, standard string) cli.Flag {
+		return &cli.StringFlag{Name: name, Usage: what + " in a wide file", DefaultText: standard, Category: "DATA"}
+	}
+	return []cli.Flag{
+		&cli.StringFlag{Name: "data", Usage: "a data set folder, a wide Parquet file, or \"sample\"", Category: "DATA"},
+		&cli.StringFlag{Name: "embeddings", Usage: "which embeddings of the folder, where it has several", Category: "DATA"},
+		column("left-column", "left vectors", d.Left),
+		column("right-column", "right vectors", d.Right),
+		column("label-column", "labels", d.Label),
+		column("left-text-column", "left texts, optional", d.LeftText),
+		column("right-text-column", "right texts, optional", d.RightText),
+		column("group-column", "groups (queries), optional", d.Group),
+		column("split-column", "splits (train, validation, test), optional", d.Split),
+		column("kind-column", "kinds of pair, optional", d.Kind),
+	}
+}
+
+func recipeFlags() []cli.Flag {
+	const category = "TRAINING (defaults come from the recipe)"
+	number := func(name, usage string) cli.Flag {
+		return &cli.Float64Flag{Name: name, Usage: usage, DefaultText: "recipe's", Category: category}
+	}
+	count := func(name, usage string) cli.Flag {
+		return &cli.IntFlag{Name: name, Usage: usage, DefaultText: "recipe's", Category: category}
+	}
+	choice := func(name, usage string) cli.Flag {
+		return &cli.StringFlag{Name: name, Usage: usage, DefaultText: "recipe's", Category: category}
+	}
+	return []cli.Flag{
+		&cli.StringFlag{Name: "recipe", Value: "default", Usage: recipes().list(), Category: category},
+		count("dims", "columns of the matrix (k); default recipe: the embeddings' own dimension"),
+		count("epochs", "passes over the training pairs, at most"),
+		count("batch-size", "pairs in a step"),
+		number("learning-rate", "at its peak"),
+		number("dropout", "probability of zeroing an input element while training"),
+		choice("loss", losses().list()),
+		choice("optimizer", optimizers().list()),
+		number("momentum", "of sgd"),
+		number("weight-decay", "of adamw"),
+		choice("schedule", schedules().list()),
+		number("warmup", "share of the steps over which cosine and constant rise"),
+		choice("init", "start: "+starts().list()),
+		count("patience", "epochs without improvement before stopping; 0 never stops"),
+		&cli.Uint64Flag{Name: "seed", Usage: "of the start, the order of the pairs and dropout", Category: category},
+	}
+}
+
+// recipeFrom applies the flags that are set to a recipe.
+func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
+	setInt := func(name string, to *int) {
+		if c.IsSet(name) {
+			*to = c.Int(name)
+		}
+	}
+	setFloat := func(name string, to *float64) {
+		if c.IsSet(name) {
+			*to = c.Float64(name)
+		}
+	}
+	setInt("epochs", &r.Epochs)
+	setInt("batch-size", &r.BatchSize)
+	setInt("patience", &r.Patience)
+	setFloat("learning-rate", &r.LearningRate)
+	setFloat("dropout", &r.Dropout)
+	if c.IsSet("seed") {
+		r.Seed = c.Uint64("seed")
+	}
+	if c.IsSet("dims") {
+		if r.Dims = c.Int("dims"); r.Dims < 1 {
+			return r, usage("--dims is %d, want a positive number (leave it out for the embeddings' own dimension)", r.Dims)
+		}
+	}
+	if c.IsSet("learning-rate") && !(r.LearningRate > 0) {
+		return r, usage("--learning-rate is %g, want a positive number", r.LearningRate)
+	}
+	if err := chooseParts(c, &r); err != nil {
+		return r, err
+	}
+	return r, partSettings(c, &r)
+}
+
+// chooseParts replaces the components that are named.
+func chooseParts(c *cli.Context, r *trainer.Recipe) error {
+	if err := choose(c, losses(), "loss", &r.Loss); err != nil {
+		return err
+	}
+	if err := choose(c, optimizers(), "optimizer", &r.Optimizer); err != nil {
+		return err
+	}
+	if err := choose(c, schedules(), "schedule", &r.Schedule); err != nil {
+		return err
+	}
+	return choose(c, starts(), "init", &r.Start)
+}
+
+func choose[T any](c *cli.Context, t table[func() T], flag string, to *T) error {
+	if !c.IsSet(flag) {
+		return nil
+	}
+	create, err := t.get(flag, c.String(flag))
+	if err == nil {
+		*to = create()
+	}
+	return err
+}
+
+// partSettings hands settings to the components that have them.
+func partSettings(c *cli.Context, r *trainer.Recipe) error {
+	if c.IsSet("momentum") {
+		o, ok := r.Optimizer.(*trainer.SGD)
+		if !ok {
+			return usage("--momentum goes with --optimizer sgd, not %s", r.Optimizer.Name())
+		}
+		if o.Momentum = c.Float64("momentum"); !(o.Momentum >= 0 && o.Momentum < 1) {
+			return usage("--momentum is %g, want a number from 0 up to but not including 1", o.Momentum)
+		}
+	}
+	if c.IsSet("weight-decay") {
+		o, ok := r.Optimizer.(*trainer.AdamW)
+		if !ok {
+			return usage("--weight-decay goes with --optimizer adamw, not %s", r.Optimizer.Name())
+		}
+		if o.WeightDecay = c.Float64("weight-decay"); !(o.WeightDecay >= 0) {
+			return usage("--weight-decay is %g, want 0 or more", o.WeightDecay)
+		}
+	}
+	if c.IsSet("warmup") {
+		share := c.Float64("warmup")
+		if !(share >= 0 && share <= 1) {
+			return usage("--warmup is %g, want a share from 0 to 1", share)
+		}
+		switch s := r.Schedule.(type) {
+		case *trainer.Cosine:
+			s.Warmup = share
+		case *trainer.Constant:
+			s.Warmup = share
+		default:
+			return usage("--warmup goes with --schedule cosine or constant, not %s", r.Schedule.Name())
+		}
+	}
+	return nil
+}

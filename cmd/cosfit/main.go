@@ -1,0 +1,114 @@
+// Command cosfit learns one matrix over text embeddings so that their cosines
+// separate similar from dissimilar pairs.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
+}
+
+// run runs the program and returns its exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	app := newApp(stdout, stderr)
+	err := app.RunContext(ctx, args)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintf(stderr, "cosfit: %v\n", err)
+	return exitCode(err)
+}
+
+func newApp(stdout, stderr io.Writer) *cli.App {
+	app := &cli.App{
+		Name:  "cosfit",
+		Usage: "learn one matrix that makes your text embeddings fit your data",
+		Description: "cosfit takes pairs of texts that should or should not be similar, with their\n" +
+			"embeddings, learns a matrix M so that cos(a·M, b·M) separates the two kinds,\n" +
+			"and shows on held-out data what that gained.\n\n" +
+			"Try it:  cosfit demo",
+		Version:                version(),
+		HideVersion:            true,
+		EnableBashCompletion:   true,
+		Suggest:                true,
+		Writer:                 stdout,
+		ErrWriter:              stderr,
+		ExitErrHandler:         func(*cli.Context, error) {}, // run prints errors once
+		OnUsageError:           func(_ *cli.Context, err error, _ bool) error { return asUsage(err) },
+		UseShortOptionHandling: true,
+		Action:                 unknownCommand,
+		Commands: []*cli.Command{
+			demoCommand(), trainCommand(), evalCommand(), exportCommand(),
+			versionCommand(), completionCommand(),
+		},
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = app.OnUsageError
+		c.Before = noArguments
+	}
+	return app
+}
+
+// unknownCommand runs when no command matches.
+func unknownCommand(c *cli.Context) error {
+	if !c.Args().Present() {
+		return cli.ShowAppHelp(c)
+	}
+	var names []string
+	for _, command := range c.App.Commands {
+		names = append(names, command.Name)
+	}
+	return usage("unknown command %q; there are: %s", c.Args().First(), strings.Join(names, ", "))
+}
+
+// noArguments refuses words that no flag takes, which are mostly a forgotten
+// flag name.
+func noArguments(c *cli.Context) error {
+	if c.Args().Present() && c.Command.Name != "completion" {
+		return usage("%s takes no argument, got %q: inputs and outputs are named by flags, see cosfit %s --help",
+			c.Command.Name, c.Args().First(), c.Command.Name)
+	}
+	return nil
+}
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is a mistake in the command line rather than in the work.
+type usageError struct{ error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// asUsage marks the flag parser's own errors.
+func asUsage(err error) error {
+	text := strings.TrimPrefix(err.Error(), "flag provided but not defined: ")
+	if text != err.Error() {
+		return usage("unknown flag -%s", strings.TrimLeft(text, ""))
+	}
+	return usageError{err}
+}
+
+func exitCode(err error) int {
+	var u usageError
+	if errors.As(err, &u) {
+		return exitUsage
+	}
+	return exitFailed
+}

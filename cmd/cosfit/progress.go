@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/trainer"
+)
+
+// A progress shows how far a training is: a bar on a terminal, a line for each
+// epoch elsewhere.
+type progress struct {
+	w     io.Writer
+	lines bool
+	bars  *mpb.Progress
+	bar   *mpb.Bar
+	state string
+}
+
+// newProgress announces the data. Without lines nothing is written to what is
+// not a terminal.
+func newProgress(w io.Writer, data string, lines bool) *progress {
+	p := &progress{w: w, lines: lines && !isTerminal(w)}
+	if isTerminal(w) {
+		p.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(32))
+	}
+	if p.lines || p.bars != nil {
+		fmt.Fprintln(w, data)
+	}
+	return p
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// show is called after each epoch; epoch 0 is the start.
+func (p *progress) show(now trainer.Progress) {
+	p.state = describeEpoch(now.Rows)
+	switch {
+	case p.bars != nil:
+		if p.bar == nil {
+			p.bar = p.bars.AddBar(int64(now.Epochs), mpb.BarRemoveOnComplete(),
+				mpb.PrependDecorators(decor.CountersNoUnit("epoch %d/%d ")),
+				mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + p.state })))
+		}
+		p.bar.SetCurrent(int64(now.Epoch))
+	case p.lines:
+		fmt.Fprintf(p.w, "epoch %2d/%d  %s\n", now.Epoch, now.Epochs, p.state)
+	}
+}
+
+// describeEpoch puts the rows of an epoch into a few words.
+func describeEpoch(rows []rundir.Epoch) (text string) {
+	for _, r := range rows {
+		if text != "" {
+			text += "  "
+		}
+		text += fmt.Sprintf("%s loss %.4f", r.Split, r.Loss)
+		if r.Accuracy.Known() {
+			text += fmt.Sprintf(" accuracy %.1f%%", 100*r.Accuracy)
+		}
+		if r.ROCAUC.Known() {
+			text += fmt.Sprintf(" auc %.3f", r.ROCAUC)
+		}
+	}
+	return text
+}
+
+// stop takes the bar away.
+func (p *progress) stop() {
+	if p.bar != nil {
+		p.bar.Abort(true)
+		p.bars.Wait()
+	}
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/graph/cpu"
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/projection"
+	"github.com/cosfit/cosfit/trainer"
+)
+
+// The tables of everything that is chosen by name. A new loss, optimiser,
+// schedule, start, recipe, export format or backend is one file in its own
+// package and one line here.
+
+func recipes() table[func() trainer.Recipe] {
+	return table[func() trainer.Recipe]{
+		"default":  trainer.Default,
+		"notebook": trainer.Notebook,
+	}
+}
+
+func losses() table[func() graph.Loss] {
+	return table[func() graph.Loss]{
+		"mse": func() graph.Loss { return &graph.MSE{} },
+	}
+}
+
+func optimizers() table[func() graph.Rule] {
+	return table[func() graph.Rule]{
+		"sgd":   func() graph.Rule { return &trainer.SGD{} },
+		"adam":  func() graph.Rule { return &trainer.Adam{} },
+		"adamw": func() graph.Rule { return &trainer.AdamW{WeightDecay: 0.01} },
+	}
+}
+
+func schedules() table[func() trainer.Schedule] {
+	return table[func() trainer.Schedule]{
+		"onecycle": func() trainer.Schedule { return &trainer.OneCycle{} },
+		"cosine":   func() trainer.Schedule { return &trainer.Cosine{Warmup: 0.1} },
+		"constant": func() trainer.Schedule { return &trainer.Constant{} },
+	}
+}
+
+func starts() table[func() trainer.Start] {
+	return table[func() trainer.Start]{
+		"identity": func() trainer.Start { return &trainer.Identity{} },
+		"pca":      func() trainer.Start { return &trainer.PCA{} },
+		"random":   func() trainer.Start { return &trainer.Random{} },
+	}
+}
+
+func formats() table[func(*projection.Projection, io.Writer) error] {
+	return table[func(*projection.Projection, io.Writer) error]{
+		"safetensors": (*projection.Projection).WriteSafetensors,
+		"npy":         (*projection.Projection).WriteNPY,
+	}
+}
+
+func backends() table[func(threads int) (graph.Backend, error)] {
+	return table[func(threads int) (graph.Backend, error)]{
+		"auto": openCPU,
+		"cpu":  openCPU,
+	}
+}
+
+func openCPU(threads int) (graph.Backend, error) { return cpu.New(threads), nil }
+
+// A table maps names to what they stand for.
+type table[T any] map[string]T
+
+func (t table[T]) names() []string { return slices.Sorted(maps.Keys(t)) }
+
+// list is the names as a help text shows them.
+func (t table[T]) list() string { return strings.Join(t.names(), "|") }
+
+// get looks a flag's value up.
+func (t table[T]) get(flag, name string) (T, error) {
+	v, ok := t[name]
+	if !ok {
+		return v, usage("--%s %q is unknown; there are: %s", flag, name, strings.Join(t.names(), ", "))
+	}
+	return v, nil
+}
+
+// configured makes a recipe again from config.json.
+func configured(c rundir.Recipe) (trainer.Recipe, error) {
+	r := trainer.Recipe{
+		Name: c.Name, Dims: c.Dims, Epochs: c.Epochs, BatchSize: c.BatchSize, LearningRate: c.LearningRate,
+		Dropout: c.Dropout, Patience: c.Patience, Seed: c.Seed,
+	}
+	for s := range loader.Split(loader.NumSplits) {
+		if s.String() == c.SelectedOn {
+			r.SelectOn = s
+		}
+	}
+	var err error
+	if r.Loss, err = component(losses(), "loss", c.Loss); err != nil {
+		return r, err
+	}
+	if r.Optimizer, err = component(optimizers(), "optimizer", c.Optimizer); err != nil {
+		return r, err
+	}
+	if r.Schedule, err = component(schedules(), "schedule", c.Schedule); err != nil {
+		return r, err
+	}
+	r.Start, err = component(starts(), "init", c.Start)
+	return r, err
+}
+
+// component makes a part of a recipe with its recorded settings.
+func component[T any](t table[func() T], flag string, p rundir.Part) (T, error) {
+	create, err := t.get(flag, p.Name)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	v := create()
+	if p.Settings != nil {
+		if err := json.Unmarshal(p.Settings, v); err != nil {
+			return v, fmt.Errorf("settings of the %s %q: %w", flag, p.Name, err)
+		}
+	}
+	return v, nil
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/cosfit/cosfit/internal/report"
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/trainer"
+)
+
+func trainCommand() *cli.Command {
+	flags := dataFlags()
+	flags = append(flags,
+		&cli.StringFlag{Name: "out", Usage: "folder of the run, new or empty"},
+		&cli.BoolFlag{Name: "resume", Usage: "go on with the interrupted run in --out; its settings apply"},
+		&cli.BoolFlag{Name: "force", Usage: "replace a run that is in --out"},
+	)
+	flags = append(flags, recipeFlags()...)
+	return &cli.Command{
+		Name:  "train",
+		Usage: "learn a matrix from a data set",
+		Description: "Learns a matrix from the training split, chooses threshold and epoch on the\n" +
+			"validation split, and scores the test split once at the end.\n\n" +
+			"Examples:\n" +
+			"  cosfit train --data sample --out runs/first\n" +
+			"  cosfit train --data pairs.parquet --left-column query_vector \\\n" +
+			"    --right-column passage_vector --label-column label --out runs/mine\n" +
+			"  cosfit train --resume --out runs/mine",
+		Flags:  append(flags, threadsFlag(), deviceFlag(), jsonFlag()),
+		Action: train,
+	}
+}
+
+func train(c *cli.Context) error {
+	out := c.String("out")
+	if out == "" {
+		return usage("--out is missing: name a folder for the run, such as --out runs/first")
+	}
+	if c.Bool("resume") {
+		return resume(c, out)
+	}
+	create, err := recipes().get("recipe", c.String("recipe"))
+	if err != nil {
+		return err
+	}
+	source, err := sourceFrom(c, rundir.Data{})
+	if err != nil {
+		return err
+	}
+	recipe, err := recipeFrom(c, editable(create()))
+	if err != nil {
+		return err
+	}
+	t := training{context: c, source: source, recipe: recipe, title: "cosfit train · " + source.Path}
+	t.open = func() (rundir.Dir, error) { return rundir.Create(out, c.Bool("force")) }
+	return t.run()
+}
+
+// editable gives a recipe components that flags can set: the tables' own.
+func editable(r trainer.Recipe) trainer.Recipe {
+	e, err := configured(r.Config())
+	if err != nil {
+		return r // every recipe's components are in the tables
+	}
+	return e
+}
+
+// resume goes on with the settings that the run was begun with. Flags that are
+// set must agree with them.
+func resume(c *cli.Context, out string) error {
+	dir, err := rundir.Open(out)
+	if err != nil {
+		return err
+	}
+	if !dir.HasCheckpoint() {
+		return fmt.Errorf("%s has no checkpoint: the run is finished", out)
+	}
+	config, err := dir.ReadConfig()
+	if err != nil {
+		return err
+	}
+	recipe, err := configured(config.Recipe)
+	if err != nil {
+		return err
+	}
+	if recipe, err = recipeFrom(c, recipe); err != nil {
+		return err
+	}
+	source, err := sourceFrom(c, config.Data)
+	if err != nil {
+		return err
+	}
+	t := training{context: c, source: source, recipe: recipe, title: "cosfit train · " + source.Path, resume: true}
+	t.open = func() (rundir.Dir, error) { return dir, nil }
+	return t.run()
+}
+
+// A training is one call of train or demo.
+type training struct {
+	context *cli.Context
+	source  rundir.Data
+	recipe  trainer.Recipe
+	resume  bool
+	title   string
+	open    func() (rundir.Dir, error) // of the run, once the data are known to be good
+	finish  func(rundir.Dir) error     // after the run; may be nil
+	next    func(rundir.Dir) []report.Command
+}
+
+func (t *training) run() error {
+	c := t.context
+	openBackend, err := backends().get("device", c.String("device"))
+	if err != nil {
+		return err
+	}
+	backend, err := openBackend(c.Int("threads"))
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	data, err := openData(c.Context, t.source)
+	if err != nil {
+		return err
+	}
+	if err := trainer.Check(data, t.recipe); err != nil {
+		return settingAsUsage(err)
+	}
+	dir, err := t.open()
+	if err != nil {
+		return err
+	}
+	progress := newProgress(c.App.ErrWriter, describeData(data), !c.Bool("json"))
+	summary, err := trainer.Train(c.Context, data, trainer.Options{
+		Recipe: t.recipe, Backend: backend, Dir: dir, Resume: t.resume,
+		Version: version(), Source: t.source, Progress: progress.show,
+	})
+	progress.stop()
+	if errors.Is(err, trainer.ErrInterrupted) {
+		return fmt.Errorf("%w; a checkpoint is saved, go on with: cosfit train --resume --out %s", err, quoted(dir.Path()))
+	}
+	if err != nil {
+		return settingAsUsage(err)
+	}
+	if t.finish != nil {
+		if err := t.finish(dir); err != nil {
+			return err
+		}
+	}
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, summary)
+	}
+	return t.panel(dir, summary)
+}
+
+// panel shows the test split, or what there is instead.
+func (t *training) panel(dir rundir.Dir, s rundir.Summary) error {
+	scores, err := dir.ReadScores()
+	if err != nil {
+		return err
+	}
+	split := loader.Test.String()
+	if _, ok := s.After[split]; !ok {
+		split = s.SelectedOn
+	}
+	title := fmt.Sprintf("%s · %s · %d → %d · %.1f s", t.title, s.Data.Model, s.Data.Dimensions, s.Config.Dims, s.Timing.TotalSeconds)
+	if s.Data.Model == "" {
+		title = strings.Replace(title, " ·  ·", " ·", 1)
+	}
+	w := t.context.App.Writer
+	next := t.next
+	if next == nil {
+		next = afterTraining
+	}
+	report.Panel(w, s, scores, split, title, next(dir), styleFor(w))
+	return nil
+}
+
+func afterTraining(dir rundir.Dir) []report.Command {
+	run := quoted(dir.Path())
+	return []report.Command{
+		{Why: "Use the matrix from numpy:", Line: "cosfit export --run " + run + " --format npy --out matrix.npy"},
+		{Why: "Score it on other data:", Line: "cosfit eval --run " + run + " --data other.parquet"},
+	}
+}
+
+// settingAsUsage makes a wrong setting a usage error.
+func settingAsUsage(err error) error {
+	var s *trainer.SettingError
+	if errors.As(err, &s) {
+		return usageError{err}
+	}
+	return err
+}
+
+func describeData(d *loader.Dataset) string {
+	count := func(s loader.Split) int { return len(d.Indices(s)) }
+	return fmt.Sprintf("%s: %d train, %d validation, %d test pairs of %d texts, %d dimensions",
+		d.Name, count(loader.Train), count(loader.Validation), count(loader.Test), d.Vectors.Rows(), d.Vectors.Dim)
+}
+
+// quoted makes a path safe to paste into a shell.
+func quoted(path string) string {
+	if strings.ContainsAny(path, " \t'\"$&;|<>()*?[]#~\\`") {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// styleFor colours a terminal, unless NO_COLOR is set.
+func styleFor(w io.Writer) report.Style {
+	return report.Style{Color: isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}

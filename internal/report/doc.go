@@ -1,0 +1,2 @@
+// Package report shows what a run gained: the panel that ends a command.
+package report

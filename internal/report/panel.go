@@ -1,0 +1,178 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/cosfit/cosfit/internal/rundir"
+)
+
+// Width is the number of columns that a panel fits into.
+const Width = 80
+
+// A Style says how a panel is drawn. The zero value is plain text.
+type Style struct{ Color bool }
+
+func (s Style) paint(code, text string) string {
+	if !s.Color {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (s Style) bold(text string) string  { return s.paint("1", text) }
+func (s Style) dim(text string) string   { return s.paint("2", text) }
+func (s Style) green(text string) string { return s.paint("32", text) }
+func (s Style) red(text string) string   { return s.paint("31", text) }
+
+// Panel draws before and after on one split: the figures with their intervals,
+// the histograms of cosine, the judgement and the commands to type next.
+func Panel(w io.Writer, s rundir.Summary, scores []rundir.Score, split, title string, next []Command, style Style) {
+	p := printer{w, style}
+	p.line("")
+	p.line(" " + style.bold(title))
+	p.notes(s.Data.Notes)
+	p.line("")
+	before, after := s.Before[split], s.After[split]
+	p.line(fmt.Sprintf(" %s split: %s pairs%s", capital(split), thousands(after.Pairs), p.flattering(s, split)))
+	p.line("")
+	p.figures(before, after, s.Comparisons[split])
+	p.histograms(scores, split, before.Threshold, after.Threshold)
+	p.line("")
+	p.wrap(s.Judgement.Text, " ", func(line string) string { return style.bold(line) })
+	p.next(next)
+	p.line("")
+}
+
+// A Command is something to type next, and why.
+type Command struct{ Why, Line string }
+
+type printer struct {
+	w     io.Writer
+	style Style
+}
+
+func (p printer) line(text string) { fmt.Fprintln(p.w, strings.TrimRight(text, " ")) }
+
+// notes say what was decided for the user.
+func (p printer) notes(notes []string) {
+	for _, n := range notes {
+		p.wrap("Note: "+n+".", " ", p.style.dim)
+	}
+}
+
+// flattering warns in the headline where the split is not held out.
+func (p printer) flattering(s rundir.Summary, split string) string {
+	switch {
+	case split == s.SelectedOn:
+		return ", which chose the epoch and the threshold"
+	case split == "test" && s.SelectedOn != "":
+		return ", scored once at the end"
+	}
+	return ""
+}
+
+// figures draws the table.
+func (p printer) figures(before, after rundir.Metrics, c map[string]rundir.Comparison) {
+	p.line(p.style.dim(fmt.Sprintf(" %-16s %-21s %-21s %s", "", "before", "after", "gain [95 % interval]")))
+	for _, f := range []struct {
+		name, key string
+		scale     float64
+		verb      string
+	}{
+		{"ROC AUC", "roc_auc", 1, "%.3f"},
+		{"Spearman", "spearman", 1, "%.3f"},
+		{"accuracy %", "accuracy", 100, "%.1f"},
+	} {
+		if x, ok := c[f.key]; ok {
+			p.compared(f.name, x, f.scale, f.verb)
+		}
+	}
+	p.plain("majority class %", before.Majority, after.Majority, 100, "%.1f")
+	p.plain("F1 of similar", before.F1, after.F1, 1, "%.3f")
+	p.plain("MRR", before.MRR, after.MRR, 1, "%.3f")
+	p.plain("recall@1 %", before.RecallAt1, after.RecallAt1, 100, "%.1f")
+	p.plain("recall@10 %", before.RecallAt10, after.RecallAt10, 100, "%.1f")
+	p.plain("nDCG@10", before.NDCGAt10, after.NDCGAt10, 1, "%.3f")
+}
+
+// compared draws a figure with its intervals.
+func (p printer) compared(name string, c rundir.Comparison, scale float64, verb string) {
+	number := func(f rundir.Figure) string { return fmt.Sprintf(verb, scale*float64(f)) }
+	signed := func(f rundir.Figure) string {
+		return fmt.Sprintf(strings.Replace(verb, "%", "%+", 1), scale*float64(f))
+	}
+	with := func(f rundir.Figure, i rundir.Interval) string {
+		if !i.Low.Known() {
+			return number(f)
+		}
+		return fmt.Sprintf("%s [%s, %s]", number(f), number(i.Low), number(i.High))
+	}
+	gain := signed(c.Gain)
+	if c.GainInterval.Low.Known() {
+		gain = fmt.Sprintf("%s [%s, %s]", gain, signed(c.GainInterval.Low), signed(c.GainInterval.High))
+	}
+	switch {
+	case c.GainInterval.Low > 0:
+		gain = p.style.green(gain)
+	case c.GainInterval.High < 0:
+		gain = p.style.red(gain)
+	}
+	p.line(fmt.Sprintf(" %-16s %-21s %-21s %s", name, with(c.Before, c.BeforeInterval), with(c.After, c.AfterInterval), gain))
+}
+
+// plain draws a figure without intervals, unless it is unknown.
+func (p printer) plain(name string, before, after rundir.Figure, scale float64, verb string) {
+	if !before.Known() || !after.Known() {
+		return
+	}
+	b, a := scale*float64(before), scale*float64(after)
+	gain := ""
+	if a != b {
+		gain = fmt.Sprintf(strings.Replace(verb, "%", "%+", 1), a-b)
+	}
+	p.line(fmt.Sprintf(" %-16s %-21s %-21s %s", name, fmt.Sprintf(verb, b), fmt.Sprintf(verb, a), gain))
+}
+
+func (p printer) next(commands []Command) {
+	for _, c := range commands {
+		p.line("")
+		p.line(" " + c.Why)
+		p.line("   " + p.style.bold(c.Line))
+	}
+}
+
+// wrap prints text in lines that fit, each indented and styled.
+func (p printer) wrap(text, indent string, style func(string) string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(indent)+len([]rune(line))+1+len([]rune(word)) > Width {
+			p.line(indent + style(line))
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	if line != "" {
+		p.line(indent + style(line))
+	}
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// thousands writes a number with separators: 11,034.
+func thousands(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,106 @@
+package rundir
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"unsafe"
+)
+
+// checkpointMagic begins a checkpoint; the digit is its version.
+const checkpointMagic = "cosfit checkpoint 1\n"
+
+// WriteCheckpoint saves a state, as JSON, and arrays of numbers in one file:
+// the magic, the length of the JSON, the JSON, the numbers, and the SHA-256 of
+// all that. The reader must know the sizes of the arrays.
+func (d Dir) WriteCheckpoint(state any, arrays ...[]float32) error {
+	if err := os.MkdirAll(d.file(checkpointDir), 0o777); err != nil {
+		return err
+	}
+	text, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	return WriteFile(d.checkpoint(), func(w io.Writer) error {
+		sum := sha256.New()
+		out := io.MultiWriter(w, sum)
+		io.WriteString(out, checkpointMagic)
+		binary.Write(out, binary.LittleEndian, uint64(len(text)))
+		out.Write(text)
+		for _, a := range arrays {
+			if _, err := out.Write(asBytes(a)); err != nil {
+				return err
+			}
+		}
+		_, err := w.Write(sum.Sum(nil))
+		return err
+	})
+}
+
+func (d Dir) checkpoint() string { return d.file(checkpointDir) + "/" + checkpointFile }
+
+// HasCheckpoint reports whether the run can be resumed.
+func (d Dir) HasCheckpoint() bool {
+	_, err := os.Stat(d.checkpoint())
+	return err == nil
+}
+
+// ReadCheckpoint reads what WriteCheckpoint saved. It fills state, then the
+// arrays that sizes returns once the state is known.
+func (d Dir) ReadCheckpoint(state any, arrays func() [][]float32) error {
+	raw, err := os.ReadFile(d.checkpoint())
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s has no checkpoint: the run is finished or never began", d.path)
+	}
+	if err != nil {
+		return err
+	}
+	bad := func(what string) error {
+		return fmt.Errorf("%s: %s: start the run again without --resume", d.checkpoint(), what)
+	}
+	body, found := bytes.CutPrefix(raw, []byte(checkpointMagic))
+	if !found {
+		return bad("not a checkpoint of this version of cosfit")
+	}
+	if len(body) < 8+sha256.Size || sha256.Sum256(raw[:len(raw)-sha256.Size]) != [sha256.Size]byte(raw[len(raw)-sha256.Size:]) {
+		return bad("the checkpoint is damaged")
+	}
+	n := binary.LittleEndian.Uint64(body)
+	body = body[8 : len(body)-sha256.Size]
+	if n > uint64(len(body)) {
+		return bad("the checkpoint is damaged")
+	}
+	if err := json.Unmarshal(body[:n], state); err != nil {
+		return bad(err.Error())
+	}
+	body = body[n:]
+	for _, a := range arrays() {
+		b := asBytes(a)
+		if len(body) < len(b) {
+			return bad("the checkpoint is too short for this model")
+		}
+		body = body[copy(b, body):]
+	}
+	if len(body) > 0 {
+		return bad("the checkpoint is too long for this model")
+	}
+	return nil
+}
+
+// RemoveCheckpoint forgets how to resume, once a run is finished.
+func (d Dir) RemoveCheckpoint() error { return os.RemoveAll(d.file(checkpointDir)) }
+
+// asBytes is the memory of numbers; every platform that we build for is
+// little-endian.
+func asBytes(x []float32) []byte {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x))
+}

@@ -1,0 +1,133 @@
+package loader
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestNotParquet(t *testing.T) {
+	whole, err := os.ReadFile("testdata/good/pandas.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	noise := make([]byte, 300)
+	for i := range noise {
+		noise[i] = byte(rand.New(rand.NewPCG(1, uint64(i))).Uint32())
+	}
+	dir := t.TempDir()
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"empty.parquet":     {nil, "the file is empty"},
+		"noise.parquet":     {noise, "not a Parquet file: it does not begin with PAR1"},
+		"100%d.parquet":     {[]byte("a,b\n1,2\n"), "not a Parquet file: it does not begin with PAR1"},
+		"short.parquet":     {[]byte("PAR"), "not a Parquet file: it does not begin with PAR1"},
+		"marks.parquet":     {[]byte("PAR1PAR1"), "the end of the file is missing: copy or write it again"},
+		"truncated.parquet": {whole[:len(whole)-1], "the end of the file is missing: copy or write it again"},
+		"half.parquet":      {whole[:len(whole)/2], "the end of the file is missing: copy or write it again"},
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, c.data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(context.Background(), path, Options{})
+		wantError(t, err, "open "+path+": "+c.want)
+	}
+}
+
+// Messages show a path as the user wrote it.
+func TestPathsInErrors(t *testing.T) {
+	if err := os.WriteFile(filepath.Join(t.TempDir(), "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, name := range []string{"folder/inner", "empty"} {
+		if err := os.MkdirAll(name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile("folder/x.parquet", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"none.parquet":               "open none.parquet: file does not exist",
+		"./folder/none":              "open ./folder/none: file does not exist",
+		"./folder/x.parquet":         "open ./folder/x.parquet: the file is empty",
+		"folder/inner/../x.parquet":  "open folder/inner/../x.parquet: the file is empty",
+		dir + "/folder/x.parquet":    "open " + dir + "/folder/x.parquet: the file is empty",
+		"./empty":                    "./empty: no pairs.parquet in it: give a data set folder or one wide Parquet file",
+		"empty/":                     "empty/: no pairs.parquet in it: give a data set folder or one wide Parquet file",
+		"folder/x.parquet/y.parquet": "open folder/x.parquet/y.parquet: not a directory",
+	} {
+		_, err := Open(context.Background(), path, Options{})
+		wantError(t, err, want)
+	}
+}
+
+// Garbage in the middle of a compressed column is found by the codec, or by
+// the count of rows.
+func TestDamagedColumn(t *testing.T) {
+	for _, c := range []struct{ file, column string }{
+		{"good/pandas.parquet", "question_text_EMB"},
+		{"good/pandas_numpy_zstd.parquet", "candidate_answers_EMB"},
+		{"good/fixed_size_list.parquet", "candidate_answers_EMB"},
+		{"good/checksums.parquet", "label"},
+	} {
+		data, err := os.ReadFile("testdata/" + c.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clean, err := openParquet(os.DirFS("testdata"), c.file, c.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chunk := clean.Metadata().RowGroups[0].Columns[clean.Root().Column(c.column).Index()]
+		leaf := clean.Root().Column(c.column)
+		for !leaf.Leaf() {
+			leaf = leaf.Columns()[0]
+		}
+		chunk = clean.Metadata().RowGroups[0].Columns[leaf.Index()]
+		clean.close()
+		start := max(chunk.MetaData.DictionaryPageOffset, 4)
+		end := chunk.MetaData.DataPageOffset + 20
+		for i := start + 12; i < end; i++ {
+			data[i] ^= 0xa5
+		}
+		_, err = openBytes(data)
+		if want := `x: column "` + c.column + `" is damaged: `; err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: error %v, want it to begin %s", c.file, err, want)
+		}
+	}
+}
+
+// Every byte of some files, changed in three ways, and every length: an error
+// or data that hold together, never a panic.
+func TestDamagedAnywhere(t *testing.T) {
+	for _, name := range []string{"good/bytes_required", "good/required_lists", "good/float_dictionary"} {
+		whole, err := os.ReadFile("testdata/" + name + ".parquet")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range whole {
+			if _, err := openBytes(whole[:i]); err == nil {
+				t.Errorf("%s: the first %d of %d bytes are taken for the file", name, i, len(whole))
+			}
+			for _, flip := range []byte{0x01, 0x80, 0xff} {
+				data := bytes.Clone(whole)
+				data[i] ^= flip
+				if d, err := openBytes(data); err == nil {
+					checkWhole(t, d)
+				} else if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "x: ") {
+					t.Errorf("%s, byte %d: %q is no sentence about the file", name, i, err)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,330 @@
+package loader
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// Each file of testdata/good holds the same pairs, in another way of storing
+// them.
+func TestEveryWideFile(t *testing.T) {
+	names, err := filepath.Glob("testdata/good/*.parquet")
+	if err != nil || len(names) < 30 {
+		t.Fatalf("%d files, %v", len(names), err)
+	}
+	fingerprints := map[int]string{}
+	for _, name := range names {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			dim := fixtureDim
+			if strings.HasSuffix(name, "_long.parquet") {
+				dim = fixtureLong
+			}
+			d := mustOpen(t, name, Options{})
+			checkPairs(t, d, dim)
+			if d.Name != name {
+				t.Errorf("Name is %q", d.Name)
+			}
+			if fingerprints[dim] == "" {
+				fingerprints[dim] = d.Fingerprint()
+			}
+			if d.Fingerprint() != fingerprints[dim] {
+				t.Error("another fingerprint than that of the same pairs in another file")
+			}
+		})
+	}
+}
+
+// checkPairs compares a data set with the formulas of testdata/make.py.
+func checkPairs(t *testing.T, d *Dataset, dim int) {
+	t.Helper()
+	if d.Pairs.Len() != fixtureRows || d.Vectors.Dim != dim || d.Vectors.Rows() != 8+12 {
+		t.Fatalf("%d pairs, %d dimensions, %d vectors", d.Pairs.Len(), d.Vectors.Dim, d.Vectors.Rows())
+	}
+	if want := (LabelRange{Min: 0, Max: 1}); d.Labels != want {
+		t.Errorf("label range %+v, want %+v", d.Labels, want)
+	}
+	p := &d.Pairs
+	for row := range fixtureRows {
+		checkVectorOf(t, d, p.Left[row], fixtureQuestion(row), fixtureVector(row/3, dim))
+		checkVectorOf(t, d, p.Right[row], fixtureAnswer(row), fixtureVector(100+5*row%12, dim))
+		if p.Label[row] != fixtureLabel(row) {
+			t.Errorf("row %d: label %v", row, p.Label[row])
+		}
+		if p.Groups[p.Group[row]] != TextID(fixtureQuestion(row)) || p.Group[row] != int32(row/3) {
+			t.Errorf("row %d: group %d %q", row, p.Group[row], p.Groups[p.Group[row]])
+		}
+	}
+}
+
+func checkVectorOf(t *testing.T, d *Dataset, i int32, text string, v []float32) {
+	t.Helper()
+	if d.Vectors.Text[i] != text || d.Vectors.IDs[i] != TextID(text) {
+		t.Errorf("text %q with id %s, want %q", d.Vectors.Text[i], d.Vectors.IDs[i], text)
+	}
+	if !slices.Equal(d.Vectors.Row(i), v) {
+		t.Errorf("%s: vector %v, want %v", text, d.Vectors.Row(i), v)
+	}
+}
+
+// The fixtures that are to have several row groups and pages do.
+func TestPagesOfFixtures(t *testing.T) {
+	for _, c := range []struct {
+		name               string
+		groups, pages, cut int // cut: pages that begin inside of a list
+	}{
+		{"double_pages_v1", 3, 13, 0},
+		{"double_pages_v2", 3, 13, 0},
+		{"half_pages_v2", 3, 5, 0},
+		{"dictionary_pages_v1_long", 3, 7, 0},
+		{"dictionary_pages_v2_long", 3, 7, 0},
+		{"bytes_pages_v1", 3, 7, 0},
+		{"cut_inside_rows", 1, 20, 15},
+	} {
+		f, err := openParquet(os.DirFS("testdata/good"), c.name+".parquet", c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.close()
+		pages, cut := 0, 0
+		err = f.read(DefaultColumns.Left, func(leaf *parquet.Column) error {
+			return f.pages(leaf, func(page parquet.Page) error {
+				pages++
+				if levels := page.RepetitionLevels(); len(levels) > 0 && levels[0] != 0 {
+					cut++
+				}
+				return nil
+			})
+		})
+		if err != nil || len(f.RowGroups()) != c.groups || pages != c.pages || cut != c.cut {
+			t.Errorf("%s: %d groups, %d pages, %d of them cut, %v; want %+v", c.name, len(f.RowGroups()), pages, cut, err, c)
+		}
+	}
+}
+
+func TestWideColumns(t *testing.T) {
+	d := mustOpen(t, "testdata/columns.parquet", Options{Columns: Columns{
+		Left: "a", Right: "b", Label: "similar", LeftText: "text a", RightText: "text b", Group: "topic", Split: "part", Kind: "how",
+	}})
+	p := &d.Pairs
+	for row := range fixtureRows {
+		checkVectorOf(t, d, p.Left[row], fixtureQuestion(row), fixtureVector(row/3, fixtureDim))
+		if want := []Split{Train, Validation, Test}[row/8]; p.Split[row] != want {
+			t.Errorf("row %d: split %v, want %v", row, p.Split[row], want)
+		}
+		if want := []Kind{Positive, Weak, Hard, Given}[row%4]; p.Kind[row] != want {
+			t.Errorf("row %d: kind %v, want %v", row, p.Kind[row], want)
+		}
+		if got, want := p.Groups[p.Group[row]], fmt.Sprint(row/4); got != want {
+			t.Errorf("row %d: group %q, want %q", row, got, want)
+		}
+	}
+}
+
+// Without texts a vector stands for itself; with them, text and vector do.
+func TestUniqueVectors(t *testing.T) {
+	v, w := []float32{1, 2}, []float32{3, 4}
+	for _, c := range []struct {
+		name  string
+		add   func(b *tableBuilder) []int32
+		want  []int32
+		ids   []string
+		texts []string
+	}{
+		{
+			"no texts",
+			func(b *tableBuilder) []int32 { return []int32{b.add(v, ""), b.add(w, ""), b.add(v, "")} },
+			[]int32{0, 1, 0}, []string{vectorID(v), vectorID(w)}, []string{"", ""},
+		}, {
+			"one text",
+			func(b *tableBuilder) []int32 { return []int32{b.add(v, "v"), b.add(w, "w"), b.add(v, "v")} },
+			[]int32{0, 1, 0}, []string{TextID("v"), TextID("w")}, []string{"v", "w"},
+		}, {
+			"a text with two vectors, a vector with two texts",
+			func(b *tableBuilder) []int32 { return []int32{b.add(v, "v"), b.add(w, "v"), b.add(v, "w")} },
+			[]int32{0, 1, 2}, []string{TextID("v"), TextID("v"), TextID("w")}, []string{"v", "v", "w"},
+		},
+	} {
+		b := &tableBuilder{table: &Table{Dim: 2}, rows: map[string]int32{}}
+		if got := c.add(b); !slices.Equal(got, c.want) {
+			t.Errorf("%s: rows %v, want %v", c.name, got, c.want)
+		}
+		if !slices.Equal(b.table.IDs, c.ids) || !slices.Equal(b.table.Text, c.texts) {
+			t.Errorf("%s: ids %v, texts %v", c.name, b.table.IDs, b.table.Text)
+		}
+	}
+	// printf abc | sha256sum | cut -c -32
+	if got, want := TextID("abc"), "ba7816bf8f01cfea414140de5dae2223"; got != want {
+		t.Errorf("id %s, want %s", got, want)
+	}
+}
+
+func TestWrongWideFiles(t *testing.T) {
+	const (
+		remedy = ": embed the text again or drop the row"
+		labels = ": rescale the labels or give label_range in the file's metadata"
+		inside = "row 5: question_text_EMB has a null among its values, want finite numbers" + remedy
+		absent = "row 5: question_text_EMB is null or empty, want a vector" + remedy
+	)
+	sentences := map[string]string{
+		"no_label": `no column "label" for the labels (choose one with --label-column); the file has: question_text, candidate_answers, question_text_EMB, candidate_answers_EMB`,
+		"no_left":  `no column "question_text_EMB" for the left vectors (choose one with --left-column); the file has: question_text, candidate_answers, label, candidate_answers_EMB`,
+		"no_right": `no column "candidate_answers_EMB" for the right vectors (choose one with --right-column); the file has: question_text, candidate_answers, label, question_text_EMB, passage vector`,
+
+		"shorter":       "row 5: candidate_answers_EMB has 3 values, row 0 has 4: all vectors need the same length",
+		"longer_left":   "row 23: question_text_EMB has 7 values, row 0 has 4: all vectors need the same length",
+		"shorter_right": "row 0: candidate_answers_EMB has 3 values, question_text_EMB has 4: both columns need the same length",
+
+		"nan":       "row 5: question_text_EMB has NaN at position 2, want finite numbers" + remedy,
+		"bytes_nan": "row 5: question_text_EMB has NaN at position 2, want finite numbers" + remedy,
+		"infinite":  "row 5: question_text_EMB has -Inf at position 2, want finite numbers" + remedy,
+		"too_large": "row 5: question_text_EMB has +Inf at position 2, want finite numbers" + remedy,
+		"zeros":     "row 7: candidate_answers_EMB is all zeros, which has no direction" + remedy,
+
+		"null_vector":     absent,
+		"null_required":   absent,
+		"null_bytes":      absent,
+		"empty_vector":    absent,
+		"null_inside":     inside,
+		"null_alone":      inside,
+		"null_inside_cut": inside,
+
+		"null_label":     "row 5: label is null, want a number: fill it in or drop the row",
+		"nan_label":      "row 5: the label is NaN, want 0..1 or -1..1" + labels,
+		"large_label":    "row 5: the label is 7, want 0..1 or -1..1" + labels,
+		"negative_label": "row 5: the label is -2, want 0..1 or -1..1" + labels,
+		"text_label":     `column "label" holds values of type STRING, want numbers or booleans`,
+		"list_label":     `column "label" holds lists, want one value in each row`,
+
+		"scalars":   `column "question_text_EMB" holds one value of type DOUBLE in each row, want a list of numbers`,
+		"texts":     `column "question_text_EMB" holds one value of type STRING in each row, want a list of numbers`,
+		"binary":    `column "question_text_EMB" holds one value of type BYTE_ARRAY in each row, want a list of numbers`,
+		"odd_bytes": `column "question_text_EMB" holds one value of type FIXED_LEN_BYTE_ARRAY(5) in each row, want a list of numbers`,
+		"uuids":     `column "question_text_EMB" holds one value of type UUID in each row, want a list of numbers`,
+		"structs":   `column "question_text_EMB" holds structs or maps, want a number, a text or a list of numbers`,
+		"boxes":     `column "question_text_EMB" holds structs or maps, want a number, a text or a list of numbers`,
+		"matrices":  `column "question_text_EMB" holds lists of lists, want a list of numbers`,
+		"integers":  `column "question_text_EMB" holds lists of type INT32, want lists of float, double or float16`,
+		"decimals":  `column "question_text_EMB" holds lists of type DECIMAL(38,2), want lists of float, double or float16`,
+
+		"no_rows":        "no rows, want one for each pair",
+		"no_rows_pandas": "no rows, want one for each pair",
+
+		"torn_group":    `row 11: the group "g5" is in the split test, its earlier rows are in train: put all of a group into one split`,
+		"unknown_split": `row 9: split is "dev", want one of train, validation, test`,
+		"null_group":    "row 4: group is null, want a text",
+	}
+	files, err := filepath.Glob("testdata/wrong/*.parquet")
+	if err != nil || len(files) != len(sentences) {
+		t.Errorf("%d files and %d sentences, %v", len(files), len(sentences), err)
+	}
+	for name, want := range sentences {
+		t.Run(name, func(t *testing.T) {
+			path := "testdata/wrong/" + name + ".parquet"
+			d, err := Open(context.Background(), path, Options{})
+			wantError(t, err, path+": "+want)
+			if d != nil {
+				t.Error("a data set beside the error")
+			}
+		})
+	}
+}
+
+func TestWrongColumnNames(t *testing.T) {
+	const file = "testdata/good/float_plain.parquet"
+	const has = "; the file has: question_text, candidate_answers, label, question_text_EMB, candidate_answers_EMB"
+	for _, c := range []struct {
+		columns Columns
+		want    string
+	}{
+		{Columns{Left: "x"}, `no column "x" for the left vectors (choose one with --left-column)`},
+		{Columns{Right: "x.list.element"}, `no column "x.list.element" for the right vectors (choose one with --right-column)`},
+		{Columns{Label: "x"}, `no column "x" for the labels (choose one with --label-column)`},
+		{Columns{LeftText: "x"}, `no column "x", which --left-text-column names`},
+		{Columns{RightText: "x"}, `no column "x", which --right-text-column names`},
+		{Columns{Group: "x"}, `no column "x", which --group-column names`},
+		{Columns{Split: "x"}, `no column "x", which --split-column names`},
+		{Columns{Kind: "x"}, `no column "x", which --kind-column names`},
+	} {
+		_, err := Open(context.Background(), file, Options{Columns: c.columns})
+		wantError(t, err, file+": "+c.want+has)
+	}
+}
+
+func TestWideCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Open(ctx, "testdata/good/pandas.parquet", Options{}); err != context.Canceled {
+		t.Errorf("error %v, want %v", err, context.Canceled)
+	}
+}
+
+// Whatever the bytes are, reading them ends with a data set that holds
+// together or with an error, and takes memory in proportion.
+func FuzzWide(f *testing.F) {
+	for _, name := range []string{
+		"good/float_dictionary", "good/half_split", "good/required_lists", "good/bytes_required", "good/delta", "good/cut_inside_rows",
+		"wrong/null_inside",
+	} {
+		data, err := os.ReadFile("testdata/" + name + ".parquet")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		d, err := openBytes(data)
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 1<<30 {
+			t.Errorf("%d bytes of input took %d MiB", len(data), used>>20)
+		}
+		if err == nil {
+			checkWhole(t, d)
+		}
+	})
+}
+
+func openBytes(data []byte) (*Dataset, error) {
+	f, err := openParquet(fstest.MapFS{"x": {Data: data}}, "x", "x")
+	if err != nil {
+		return nil, err
+	}
+	return readWide(context.Background(), f, Columns{})
+}
+
+// checkWhole demands what every data set promises.
+func checkWhole(t *testing.T, d *Dataset) {
+	t.Helper()
+	p, n := &d.Pairs, d.Pairs.Len()
+	for _, length := range []int{len(p.Left), len(p.Right), len(p.Split), len(p.Group), len(p.Kind)} {
+		if length != n || n == 0 {
+			t.Fatalf("a column of %d for %d pairs", length, n)
+		}
+	}
+	if len(d.Vectors.Data) != d.Vectors.Rows()*d.Vectors.Dim || len(d.Vectors.Text) != d.Vectors.Rows() {
+		t.Fatalf("%d numbers and %d texts for %d vectors of %d", len(d.Vectors.Data), len(d.Vectors.Text), d.Vectors.Rows(), d.Vectors.Dim)
+	}
+	for i := range n {
+		if max(p.Left[i], p.Right[i]) >= int32(d.Vectors.Rows()) || int(p.Group[i]) >= len(p.Groups) {
+			t.Fatalf("pair %d points outside", i)
+		}
+		if l := float64(p.Label[i]); !(l >= d.Labels.Min && l <= d.Labels.Max) {
+			t.Fatalf("label %v outside of %v", l, d.Labels)
+		}
+	}
+	for _, x := range d.Vectors.Data {
+		if x-x != 0 {
+			t.Fatalf("a vector holds %v", x)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package trainer
+
+import (
+	"fmt"
+
+	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/projection"
+)
+
+// Evaluate scores a learned matrix on a data set, every split of it, beside
+// the embeddings as they are. It also returns each pair's cosines.
+//
+// The thresholds are the best on the validation split. Without one, the
+// matrix's own is used, and the embeddings as they are get the best threshold
+// of each split, which flatters them.
+func Evaluate(data *loader.Dataset, p *projection.Projection, backend graph.Backend, threads int) (rundir.Summary, []rundir.Score, error) {
+	t := data.Vectors
+	if p.In != t.Dim {
+		return rundir.Summary{}, nil, fmt.Errorf("%s: embeddings of %d dimensions, but the matrix takes %d: choose the data or --embeddings that it was learned from", data.Name, t.Dim, p.In)
+	}
+	table, err := uploaded(backend, t.Data, t.Rows(), t.Dim)
+	if err != nil {
+		return rundir.Summary{}, nil, err
+	}
+	e := &evaluator{data, backend, table, func(rows []int32) (graph.Array, error) {
+		x := make([]float32, 0, len(rows)*t.Dim)
+		for _, r := range rows {
+			x = append(x, t.Row(r)...)
+		}
+		y := make([]float32, len(rows)*p.Out)
+		p.ApplyAll(y, x, false, threads)
+		return uploaded(backend, y, len(rows), p.Out)
+	}, graph.MSE{}}
+	v := newView(data, loader.Train, loader.Validation, loader.Test)
+	before, err := e.cosines(v, false)
+	if err != nil {
+		return rundir.Summary{}, nil, err
+	}
+	after, err := e.cosines(v, true)
+	if err != nil {
+		return rundir.Summary{}, nil, err
+	}
+	s := rundir.Summary{SchemaVersion: rundir.SchemaVersion, Device: backend.Name(), Data: describe(data, rundir.Data{Path: data.Name})}
+	s.Selection = selectionFigure(Recipe{}, data.Labels.Graded)
+	validation := e.split(v, after, loader.Validation)
+	thresholdAfter := bestThreshold(validation)
+	if !thresholdAfter.Known() && p.Metadata.Threshold != nil {
+		thresholdAfter = rundir.Figure(*p.Metadata.Threshold)
+	}
+	e.figures(&s, v, before, after, bestThreshold(e.split(v, before, loader.Validation)), thresholdAfter)
+	task := newRetrievalTask(data)
+	if err := e.retrieve(task, false, s.Before); err != nil {
+		return s, nil, err
+	}
+	if err := e.retrieve(task, true, s.After); err != nil {
+		return s, nil, err
+	}
+	if c, found := s.Comparisons[loader.Test.String()][s.Selection]; found {
+		s.Judgement = rundir.Judgement{Accepted: c.GainInterval.Low > 0, Text: fmt.Sprintf("%s went from %.3f to %.3f: %s.", figureNames[s.Selection], c.Before, c.After, verdict(c))}
+	}
+	return s, scoreRows(data, v, before, after), nil
+}

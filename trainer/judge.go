@@ -1,0 +1,141 @@
+package trainer
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/cosfit/cosfit/internal/rundir"
+)
+
+// resamples of a bootstrap over n pairs: enough for the second digit of an
+// interval's ends, fewer where each costs much.
+func resamplesFor(n int) int { return min(1000, max(100, 50_000_000/max(1, n))) }
+
+const bootstrapSeed = 1
+
+// compare sets a figure of a split before and after side by side. The
+// intervals of both and of the gain come from the same resamples of groups.
+func compare(before, after splitScores, estimate func(splitScores) func(weights []float64) float64) rundir.Comparison {
+	b, a := estimate(before), estimate(after)
+	gain := func(w []float64) float64 { return a(w) - b(w) }
+	interval := func(f func([]float64) float64) (rundir.Interval, float64) {
+		i := bootstrap(before.groups, resamplesFor(len(before.groups)), bootstrapSeed, f)
+		return rundir.Interval{Low: rundir.Figure(i.low), High: rundir.Figure(i.high)}, i.se
+	}
+	c := rundir.Comparison{Before: rundir.Figure(b(nil)), After: rundir.Figure(a(nil)), Gain: rundir.Figure(gain(nil))}
+	c.BeforeInterval, _ = interval(b)
+	c.AfterInterval, _ = interval(a)
+	var se float64
+	c.GainInterval, se = interval(gain)
+	c.GainSE = rundir.Figure(se)
+	return c
+}
+
+// comparisons of the figures that the judgement and the panel show.
+func comparisons(before, after splitScores, thresholdBefore, thresholdAfter rundir.Figure) map[string]rundir.Comparison {
+	if len(before.cosines) == 0 {
+		return nil
+	}
+	if before.graded {
+		return map[string]rundir.Comparison{bySpearman: compare(before, after, rankCorrelation)}
+	}
+	threshold := map[*ranking]rundir.Figure{before.ranking: thresholdBefore, after.ranking: thresholdAfter}
+	return map[string]rundir.Comparison{
+		byROCAUC: compare(before, after, func(s splitScores) func([]float64) float64 { return s.ranking.rocAUC }),
+		"accuracy": compare(before, after, func(s splitScores) func([]float64) float64 {
+			return weightedShare(s.correct(float64(threshold[s.ranking])))
+		}),
+	}
+}
+
+// weightedShare is the share of true values.
+func weightedShare(correct []bool) func(weights []float64) float64 {
+	return func(weights []float64) float64 {
+		hits, total := 0.0, 0.0
+		for i, c := range correct {
+			w := 1.0
+			if weights != nil {
+				w = weights[i]
+			}
+			total += w
+			if c {
+				hits += w
+			}
+		}
+		return hits / total
+	}
+}
+
+// rankCorrelation is Spearman's correlation with weights on the pairs. The
+// ranks are those of the whole split, not of the resample, which saves a sort
+// in each and changes little.
+func rankCorrelation(s splitScores) func(weights []float64) float64 {
+	x, y := averageRanks(s.cosines), averageRanks(s.labels)
+	return func(weights []float64) float64 {
+		var n, sx, sy, sxx, syy, sxy float64
+		for i := range x {
+			w := 1.0
+			if weights != nil {
+				w = weights[i]
+			}
+			dx, dy := x[i]-x[0], y[i]-y[0]
+			n += w
+			sx += w * dx
+			sy += w * dy
+			sxx += w * dx * dx
+			syy += w * dy * dy
+			sxy += w * dx * dy
+		}
+		return (sxy - sx*sy/n) / math.Sqrt((sxx-sx*sx/n)*(syy-sy*sy/n))
+	}
+}
+
+// accepted says whether a gain on validation exceeds one standard error.
+func accepted(c rundir.Comparison) bool {
+	return float64(c.Gain) > float64(c.GainSE)
+}
+
+// figureNames are what a reader calls the figures.
+var figureNames = map[string]string{
+	byROCAUC: "ROC AUC", bySpearman: "Spearman correlation", byAccuracy: "accuracy", "accuracy": "accuracy",
+}
+
+// judgement says in words what was gained and how sure that is. Validation is
+// the learned matrix's comparison there, whatever became of it; test is the
+// result's, empty where there is no such split.
+func judgement(figure string, ok bool, validation rundir.Comparison, test map[string]rundir.Comparison) rundir.Judgement {
+	name := figureNames[figure]
+	change := fmt.Sprintf("%s on validation went from %.3f to %.3f (a change of %+.3f, standard error %.3f)",
+		name, validation.Before, validation.After, validation.Gain, validation.GainSE)
+	if !ok {
+		return rundir.Judgement{Accepted: false, Text: "Nothing gained: " + change +
+			", not by more than one standard error, so the result is the matrix that the training started from. More labelled pairs may help."}
+	}
+	text := "Accepted: " + change + "."
+	if c, found := test[figure]; found {
+		text += fmt.Sprintf(" On test, which took no part in any choice, it went from %.3f to %.3f: %s.",
+			c.Before, c.After, verdict(c))
+	} else {
+		text += " There is no test split, so nothing independent says how much of that is real."
+	}
+	return rundir.Judgement{Accepted: true, Text: text}
+}
+
+// verdict reads an interval of a gain.
+func verdict(c rundir.Comparison) string {
+	between := fmt.Sprintf("95 %% interval of the gain %+.3f to %+.3f", c.GainInterval.Low, c.GainInterval.High)
+	switch {
+	case c.GainInterval.Low > 0:
+		return "a real gain, " + between
+	case c.GainInterval.High < 0:
+		return "a real loss, " + between
+	}
+	return "too little to tell from chance, " + between
+}
+
+// flattered is the judgement of a run whose epoch was chosen on test.
+func flattered(test rundir.Metrics, before rundir.Metrics) rundir.Judgement {
+	return rundir.Judgement{Accepted: true, Text: fmt.Sprintf(
+		"The epoch and the threshold were chosen on the test split itself, which flatters its accuracy: %.1f %% before, %.1f %% after, and %.1f %% for always saying the commoner class. Use --recipe default for figures to rely on.",
+		100*before.AccuracyBestThreshold, 100*test.AccuracyBestThreshold, 100*test.Majority)}
+}

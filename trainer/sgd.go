@@ -1,0 +1,30 @@
+package trainer
+
+import "github.com/cosfit/cosfit/graph"
+
+// SGD is stochastic gradient descent with momentum: v ← μ·v + g, w ← w − rate·v.
+// Source: Sutskever et al. 2013, in PyTorch's form (dampening 0, no Nesterov).
+type SGD struct {
+	Momentum float64 `json:"momentum"` // μ where the schedule sets none; default 0
+}
+
+var _ graph.Rule = SGD{}
+
+// Name returns "sgd".
+func (SGD) Name() string { return "sgd" }
+
+// Slots is 1, for v.
+func (SGD) Slots() int { return 1 }
+
+// Update applies one step.
+func (o SGD) Update(h graph.Hyper, w, g []float32, slots [][]float32) {
+	rate, momentum := float32(h.LearningRate), float32(o.Momentum)
+	if h.Momentum > 0 {
+		momentum = float32(h.Momentum)
+	}
+	v := slots[0]
+	for i := range w {
+		v[i] = momentum*v[i] + g[i]
+		w[i] -= rate * v[i]
+	}
+}
