@@ -61,7 +61,7 @@ func parseParquet(f fs.File) (file *parquet.File, err error) {
 	if !ok || !info.Mode().IsRegular() {
 		return nil, errors.New("not a file")
 	}
-	if err := checkMagic(r, info.Size()); err != nil {
+	if err := checkFrame(r, info.Size()); err != nil {
 		return nil, err
 	}
 	defer recoverDamage(&err, "the file")
@@ -76,20 +76,26 @@ func parseParquet(f fs.File) (file *parquet.File, err error) {
 	return file, nil
 }
 
-// checkMagic looks for the mark at both ends of a Parquet file, which tells
-// the common accidents apart.
-func checkMagic(r io.ReaderAt, size int64) error {
-	const magic = "PAR1"
+// checkFrame looks at both ends of a Parquet file, which tell the common
+// accidents apart: it begins with a mark and ends with the length of its
+// footer and the mark again.
+func checkFrame(r io.ReaderAt, size int64) error {
+	const mark = "PAR1"
 	if size == 0 {
 		return errors.New("the file is empty")
 	}
-	var mark [len(magic)]byte
-	if _, err := r.ReadAt(mark[:], 0); err != nil || string(mark[:]) != magic {
+	var head [len(mark)]byte
+	if _, err := r.ReadAt(head[:], 0); err != nil || string(head[:]) != mark {
 		return errors.New("not a Parquet file: it does not begin with PAR1")
 	}
-	const smallest = len(magic) + 4 + len(magic) // an empty footer with its length
-	if _, err := r.ReadAt(mark[:], size-int64(len(mark))); err != nil || string(mark[:]) != magic || size < int64(smallest) {
+	var tail [4 + len(mark)]byte
+	rest := size - int64(len(head)) - int64(len(tail))
+	if _, err := r.ReadAt(tail[:], max(0, size-int64(len(tail)))); err != nil || string(tail[4:]) != mark || rest < 0 {
 		return errors.New("the end of the file is missing: copy or write it again")
+	}
+	// parquet-go would take that much memory before it looks.
+	if footer := int64(binary.LittleEndian.Uint32(tail[:])); footer > rest {
+		return fmt.Errorf("the file is damaged: its footer would be %d bytes, which is more than it holds", footer)
 	}
 	return nil
 }

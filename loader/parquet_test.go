@@ -6,8 +6,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"testing/fstest"
+
+	"github.com/parquet-go/parquet-go"
 )
 
 func TestNotParquet(t *testing.T) {
@@ -18,6 +22,12 @@ func TestNotParquet(t *testing.T) {
 	noise := make([]byte, 300)
 	for i := range noise {
 		noise[i] = byte(rand.New(rand.NewPCG(1, uint64(i))).Uint32())
+	}
+	long := bytes.Clone(whole)
+	long[len(long)-6] = 0xff // of the footer's length
+	manyRows, err := os.ReadFile("testdata/too_many_rows.parquet")
+	if err != nil {
+		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	for name, c := range map[string]struct {
@@ -30,6 +40,8 @@ func TestNotParquet(t *testing.T) {
 		"short.parquet":     {[]byte("PAR"), "not a Parquet file: it does not begin with PAR1"},
 		"marks.parquet":     {[]byte("PAR1PAR1"), "the end of the file is missing: copy or write it again"},
 		"truncated.parquet": {whole[:len(whole)-1], "the end of the file is missing: copy or write it again"},
+		"long.parquet":      {long, "the file is damaged: its footer would be 16715220 bytes, which is more than it holds"},
+		"rows.parquet":      {manyRows, "the file says that it has 2147483648 rows, want at most 2147483647"},
 		"half.parquet":      {whole[:len(whole)/2], "the end of the file is missing: copy or write it again"},
 	} {
 		path := filepath.Join(dir, name)
@@ -43,9 +55,6 @@ func TestNotParquet(t *testing.T) {
 
 // Messages show a path as the user wrote it.
 func TestPathsInErrors(t *testing.T) {
-	if err := os.WriteFile(filepath.Join(t.TempDir(), "file"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	t.Chdir(dir)
 	for _, name := range []string{"folder/inner", "empty"} {
@@ -71,6 +80,17 @@ func TestPathsInErrors(t *testing.T) {
 	}
 }
 
+// A file that claims two thousand million rows costs no more than it has.
+func TestMemoryFollowsData(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Open(context.Background(), "testdata/wrong/fewer_rows.parquet", Options{})
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; err == nil || used > 1<<20 {
+		t.Errorf("%d bytes for 24 rows, error %v", used, err)
+	}
+}
+
 // Garbage in the middle of a compressed column is found by the codec, or by
 // the count of rows.
 func TestDamagedColumn(t *testing.T) {
@@ -84,20 +104,8 @@ func TestDamagedColumn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		clean, err := openParquet(os.DirFS("testdata"), c.file, c.file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		chunk := clean.Metadata().RowGroups[0].Columns[clean.Root().Column(c.column).Index()]
-		leaf := clean.Root().Column(c.column)
-		for !leaf.Leaf() {
-			leaf = leaf.Columns()[0]
-		}
-		chunk = clean.Metadata().RowGroups[0].Columns[leaf.Index()]
-		clean.close()
-		start := max(chunk.MetaData.DictionaryPageOffset, 4)
-		end := chunk.MetaData.DataPageOffset + 20
-		for i := start + 12; i < end; i++ {
+		start, end := chunk(t, data, c.column)
+		for i := start + (end-start)/2; i < end; i++ {
 			data[i] ^= 0xa5
 		}
 		_, err = openBytes(data)
@@ -105,6 +113,28 @@ func TestDamagedColumn(t *testing.T) {
 			t.Errorf("%s: error %v, want it to begin %s", c.file, err, want)
 		}
 	}
+}
+
+// chunk returns where the bytes of a column lie in a file of one row group.
+func chunk(t *testing.T, file []byte, column string) (start, end int64) {
+	t.Helper()
+	f, err := openParquet(fstest.MapFS{"x": {Data: file}}, "x", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = f.read(column, func(leaf *parquet.Column) error {
+		meta := f.Metadata().RowGroups[0].Columns[leaf.Index()].MetaData
+		start = meta.DataPageOffset
+		if meta.DictionaryPageOffset > 0 {
+			start = meta.DictionaryPageOffset
+		}
+		end = start + meta.TotalCompressedSize
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return start, end
 }
 
 // Every byte of some files, changed in three ways, and every length: an error

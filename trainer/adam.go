@@ -34,21 +34,50 @@ func (Adam) Update(h graph.Hyper, w, g []float32, slots [][]float32) {
 // AdamW is Adam with weight decay that bypasses the moments: w also shrinks by
 // rate·decay·w. Source: Loshchilov and Hutter, "Decoupled weight decay
 // regularization" (ICLR 2019).
+//
+// With ToStart it shrinks by rate·decay·(w − w₀), towards the matrix w₀ that
+// the training started from, so that what the data say nothing about stays as
+// it was. Source: Li, Grandvalet and Davoine, "Explicit inductive bias for
+// transfer learning" (ICML 2018), there L2-SP.
 type AdamW struct {
 	WeightDecay float64 `json:"weight_decay"` // default 0
+	ToStart     bool    `json:"to_start"`
 }
 
-var _ graph.Rule = AdamW{}
+var _ AnchoredRule = AdamW{}
 
 // Name returns "adamw".
 func (AdamW) Name() string { return "adamw" }
 
-// Slots is 2, for the two moments.
-func (AdamW) Slots() int { return 2 }
+// Slots is 2, for the two moments, and a third for w₀.
+func (o AdamW) Slots() int {
+	if o.ToStart {
+		return 3
+	}
+	return 2
+}
+
+// Anchor returns the slot of w₀.
+func (o AdamW) Anchor() (slot int, ok bool) { return 2, o.ToStart }
 
 // Update applies one step.
 func (o AdamW) Update(h graph.Hyper, w, g []float32, slots [][]float32) {
-	adam(h, o.WeightDecay, w, g, slots)
+	if !o.ToStart {
+		adam(h, o.WeightDecay, w, g, slots)
+		return
+	}
+	pull := float32(h.LearningRate * o.WeightDecay)
+	for i, start := range slots[2] {
+		w[i] -= pull * (w[i] - start)
+	}
+	adam(h, 0, w, g, slots[:2])
+}
+
+// An AnchoredRule keeps the start of the training in one of its slots.
+type AnchoredRule interface {
+	graph.Rule
+	// Anchor returns the slot, if there is one; the trainer fills it.
+	Anchor() (slot int, ok bool)
 }
 
 // adam updates in the order of PyTorch: decay, moments, then

@@ -13,10 +13,10 @@ import (
 // A Recipe is the settings of a training.
 type Recipe struct {
 	Name         string
-	Dims         int     // k; 0 means the embeddings' own dimension
+	Dims         int     // k, the columns of the matrix
 	Epochs       int     // at most
 	BatchSize    int     // pairs
-	LearningRate float64 // at its peak; 0 means LearningRateFor the dimension
+	LearningRate float64 // at its peak
 	Dropout      float64 // probability, in [0, 1)
 	Loss         graph.Loss
 	Optimizer    graph.Rule
@@ -29,19 +29,28 @@ type Recipe struct {
 	SelectOn loader.Split
 }
 
-// Default is the recommended recipe. ARCHITECTURE.md argues for its settings.
-func Default() Recipe {
+// Default is the recommended recipe for embeddings of d dimensions;
+// ARCHITECTURE.md argues for its settings.
+//
+// Adam moves each element of the matrix by about the rate, so a whole row
+// moves in proportion to √d, and the decay lets an element go no further from
+// the start than about 1/decay. Both are set so that a row's movement does not
+// depend on d.
+func Default(d int) Recipe {
+	root := math.Sqrt(float64(d))
 	return Recipe{
-		Name:      "default",
-		Epochs:    30,
-		BatchSize: 128,
-		Dropout:   0.1,
-		Loss:      graph.MSE{},
-		Optimizer: Adam{},
-		Schedule:  Cosine{Warmup: 0.1},
-		Start:     Identity{},
-		Patience:  8,
-		SelectOn:  loader.Validation,
+		Name:         "default",
+		Dims:         d,
+		Epochs:       30,
+		BatchSize:    128,
+		LearningRate: 0.04 / root,
+		Dropout:      0.1,
+		Loss:         graph.MSE{},
+		Optimizer:    AdamW{WeightDecay: 1.5 * root, ToStart: true},
+		Schedule:     Cosine{Warmup: 0.1},
+		Start:        Identity{},
+		Patience:     8,
+		SelectOn:     loader.Validation,
 	}
 }
 
@@ -49,7 +58,7 @@ func Default() Recipe {
 // descendants: a random start, SGD at an enormous rate with the momentum that
 // PyTorch's OneCycleLR brings along, and the epoch chosen on the very split
 // that is then reported.
-func Notebook() Recipe {
+func Notebook(int) Recipe {
 	return Recipe{
 		Name:         "notebook",
 		Dims:         1024,
@@ -65,34 +74,23 @@ func Notebook() Recipe {
 	}
 }
 
-// LearningRateFor is the peak rate for embeddings of d dimensions where none
-// is given. Adam moves each of the d·k elements by about the rate, so the
-// movement of the whole matrix relative to the identity grows with √d.
-func LearningRateFor(d int) float64 { return 0.04 / math.Sqrt(float64(d)) }
-
-// resolve fills in what depends on the data and checks the rest.
-func (r Recipe) resolve(d int) (Recipe, error) {
-	if r.Dims == 0 {
-		r.Dims = d
-	}
-	if r.LearningRate == 0 {
-		r.LearningRate = LearningRateFor(d)
-	}
+// check refuses settings that make no sense.
+func (r Recipe) check() error {
 	switch {
-	case r.Dims < 0:
-		return r, setting("dims", "is %d, want a positive number", r.Dims)
+	case r.Dims < 1:
+		return setting("dims", "is %d, want a positive number", r.Dims)
 	case r.Epochs < 1:
-		return r, setting("epochs", "is %d, want at least 1", r.Epochs)
+		return setting("epochs", "is %d, want at least 1", r.Epochs)
 	case r.BatchSize < 1:
-		return r, setting("batch-size", "is %d, want at least 1", r.BatchSize)
+		return setting("batch-size", "is %d, want at least 1", r.BatchSize)
 	case !(r.LearningRate > 0) || math.IsInf(r.LearningRate, 0):
-		return r, setting("learning-rate", "is %g, want a positive number", r.LearningRate)
+		return setting("learning-rate", "is %g, want a positive number", r.LearningRate)
 	case !(r.Dropout >= 0 && r.Dropout < 1):
-		return r, setting("dropout", "is %g, want a number from 0 up to but not including 1", r.Dropout)
+		return setting("dropout", "is %g, want a number from 0 up to but not including 1", r.Dropout)
 	case r.Patience < 0:
-		return r, setting("patience", "is %d, want 0 or more", r.Patience)
+		return setting("patience", "is %d, want 0 or more", r.Patience)
 	}
-	return r, nil
+	return nil
 }
 
 // A SettingError is about a setting of the recipe rather than the data.

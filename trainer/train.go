@@ -98,24 +98,18 @@ type state struct {
 // Check reports what would keep Train from beginning, before anything is
 // written. It carves a validation split where the recipe needs one.
 func Check(data *loader.Dataset, recipe Recipe) error {
-	_, err := check(data, recipe)
-	return err
-}
-
-func check(data *loader.Dataset, recipe Recipe) (Recipe, error) {
-	recipe, err := recipe.resolve(data.Vectors.Dim)
-	if err != nil {
-		return recipe, err
+	if err := recipe.check(); err != nil {
+		return err
 	}
 	if recipe.SelectOn == loader.Validation {
 		data.CarveValidation()
 	}
-	return recipe, checkSplits(data, recipe)
+	return checkSplits(data, recipe)
 }
 
 func newRun(data *loader.Dataset, opts Options) (*run, error) {
-	recipe, err := check(data, opts.Recipe)
-	if err != nil {
+	recipe := opts.Recipe
+	if err := Check(data, recipe); err != nil {
 		return nil, err
 	}
 	r := &run{data: data, recipe: recipe, opts: opts, started: time.Now()}
@@ -222,6 +216,13 @@ func (r *run) begin() error {
 	}
 	if err := r.opts.Backend.Upload(r.model.Matrix(), matrix); err != nil {
 		return err
+	}
+	if rule, ok := r.recipe.Optimizer.(AnchoredRule); ok {
+		if slot, ok := rule.Anchor(); ok {
+			if err := r.opts.Backend.Upload(r.update.State()[slot], matrix); err != nil {
+				return err
+			}
+		}
 	}
 	if err := r.opts.Dir.WriteConfig(r.config); err != nil {
 		return err

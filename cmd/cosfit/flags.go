@@ -62,6 +62,7 @@ func recipeFlags() []cli.Flag {
 		choice("optimizer", optimizers().list()),
 		number("momentum", "of sgd"),
 		number("weight-decay", "of adamw"),
+		&cli.BoolFlag{Name: "decay-to-start", Usage: "let weight decay pull towards the start instead of zero", DefaultText: "recipe's", Category: category},
 		choice("schedule", schedules().list()),
 		number("warmup", "share of the steps over which cosine and constant rise"),
 		choice("init", "start: "+starts().list()),
@@ -148,6 +149,13 @@ func partSettings(c *cli.Context, r *trainer.Recipe) error {
 		if o.WeightDecay = c.Float64("weight-decay"); !(o.WeightDecay >= 0) {
 			return usage("--weight-decay is %g, want 0 or more", o.WeightDecay)
 		}
+	}
+	if c.IsSet("decay-to-start") {
+		o, ok := r.Optimizer.(*trainer.AdamW)
+		if !ok {
+			return usage("--decay-to-start goes with --optimizer adamw, not %s", r.Optimizer.Name())
+		}
+		o.ToStart = c.Bool("decay-to-start")
 	}
 	if c.IsSet("warmup") {
 		share := c.Float64("warmup")

@@ -20,8 +20,8 @@ import (
 // schedule, start, recipe, export format or backend is one file in its own
 // package and one line here.
 
-func recipes() table[func() trainer.Recipe] {
-	return table[func() trainer.Recipe]{
+func recipes() table[func(d int) trainer.Recipe] {
+	return table[func(d int) trainer.Recipe]{
 		"default":  trainer.Default,
 		"notebook": trainer.Notebook,
 	}

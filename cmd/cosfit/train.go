@@ -55,11 +55,8 @@ func train(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	recipe, err := recipeFrom(c, editable(create()))
-	if err != nil {
-		return err
-	}
-	t := training{context: c, source: source, recipe: recipe, title: "cosfit train · " + source.Path}
+	t := training{context: c, source: source, title: "cosfit train · " + source.Path, next: afterTraining}
+	t.recipe = func(d int) (trainer.Recipe, error) { return recipeFrom(c, editable(create(d))) }
 	t.open = func() (rundir.Dir, error) { return rundir.Create(out, c.Bool("force")) }
 	return t.run()
 }
@@ -87,18 +84,18 @@ func resume(c *cli.Context, out string) error {
 	if err != nil {
 		return err
 	}
-	recipe, err := configured(config.Recipe)
-	if err != nil {
-		return err
-	}
-	if recipe, err = recipeFrom(c, recipe); err != nil {
-		return err
-	}
 	source, err := sourceFrom(c, config.Data)
 	if err != nil {
 		return err
 	}
-	t := training{context: c, source: source, recipe: recipe, title: "cosfit train · " + source.Path, resume: true}
+	t := training{context: c, source: source, title: "cosfit train · " + source.Path, next: afterTraining, resume: true}
+	t.recipe = func(int) (trainer.Recipe, error) {
+		r, err := configured(config.Recipe)
+		if err != nil {
+			return r, err
+		}
+		return recipeFrom(c, r)
+	}
 	t.open = func() (rundir.Dir, error) { return dir, nil }
 	return t.run()
 }
@@ -107,10 +104,10 @@ func resume(c *cli.Context, out string) error {
 type training struct {
 	context *cli.Context
 	source  rundir.Data
-	recipe  trainer.Recipe
+	recipe  func(d int) (trainer.Recipe, error) // for embeddings of d dimensions
 	resume  bool
 	title   string
-	open    func() (rundir.Dir, error) // of the run, once the data are known to be good
+	open    func() (rundir.Dir, error) // of the run, once data and settings are known to be good
 	finish  func(rundir.Dir) error     // after the run; may be nil
 	next    func(rundir.Dir) []report.Command
 }
@@ -130,7 +127,11 @@ func (t *training) run() error {
 	if err != nil {
 		return err
 	}
-	if err := trainer.Check(data, t.recipe); err != nil {
+	recipe, err := t.recipe(data.Vectors.Dim)
+	if err != nil {
+		return err
+	}
+	if err := trainer.Check(data, recipe); err != nil {
 		return settingAsUsage(err)
 	}
 	dir, err := t.open()
@@ -139,7 +140,7 @@ func (t *training) run() error {
 	}
 	progress := newProgress(c.App.ErrWriter, describeData(data), !c.Bool("json"))
 	summary, err := trainer.Train(c.Context, data, trainer.Options{
-		Recipe: t.recipe, Backend: backend, Dir: dir, Resume: t.resume,
+		Recipe: recipe, Backend: backend, Dir: dir, Resume: t.resume,
 		Version: version(), Source: t.source, Progress: progress.show,
 	})
 	progress.stop()
@@ -175,11 +176,7 @@ func (t *training) panel(dir rundir.Dir, s rundir.Summary) error {
 		title = strings.Replace(title, " ·  ·", " ·", 1)
 	}
 	w := t.context.App.Writer
-	next := t.next
-	if next == nil {
-		next = afterTraining
-	}
-	report.Panel(w, s, scores, split, title, next(dir), styleFor(w))
+	report.Panel(w, s, scores, split, title, t.next(dir), styleFor(w))
 	return nil
 }
 

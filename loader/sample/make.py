@@ -30,7 +30,7 @@ HERE = pathlib.Path(__file__).parent
 SEED = 20261124
 MODEL = "all-MiniLM-L6-v2"
 HARD = 3  # negatives from the question's own document
-WEAK_EVERY = 3  # every third question gets a negative from elsewhere
+WEAK_EVERY = 2  # every second question gets a negative from elsewhere
 SHARES = ["train"] * 5 + ["validation"] + ["test"] * 4  # of ten documents
 
 

@@ -77,8 +77,9 @@ def list_pages(rows, cut):
     return out, len(flat)
 
 
-def write(path, columns, cut):
-    """Writes columns, a dict of name to values, all in one row group."""
+def write(path, columns, cut, claim=None):
+    """Writes columns, a dict of name to values, all in one row group. The file
+    says that it has claim rows, where that is given."""
     schema = [element("schema", children=len(columns))]
     chunks, out = [], b"PAR1"
     for name, values in columns.items():
@@ -100,7 +101,7 @@ def write(path, columns, cut):
         )
         chunks.append(record((2, I64, len(out)), (3, STRUCT, meta)))
         out += pages
-    rows = len(next(iter(columns.values())))
+    rows = claim or len(next(iter(columns.values())))
     group = record((1, LIST, (STRUCT, chunks)), (2, I64, len(out)), (3, I64, rows))
     footer = record((1, I32, 1), (2, LIST, (STRUCT, schema)), (3, I64, rows), (4, LIST, (STRUCT, [group])))
     path.write_bytes(out + footer + struct.pack("<I", len(footer)) + b"PAR1")

@@ -174,6 +174,10 @@ def wrong():
     # The null stands alone in the second page of its row.
     columns = {"label": LABELS, LEFT: changed(LEFTS, 5, inside(None)), RIGHT: RIGHTS}
     cut_pages.write(HERE / "wrong/null_inside_cut.parquet", columns, cut=1)
+    columns = {"label": LABELS, LEFT: LEFTS, RIGHT: RIGHTS}
+    cut_pages.write(HERE / "wrong/fewer_rows.parquet", columns, cut=999, claim=2**31 - 1)
+    cut_pages.write(HERE / "wrong/more_rows.parquet", columns, cut=999, claim=ROWS - 1)
+    cut_pages.write(HERE / "too_many_rows.parquet", columns, cut=999, claim=2**31)
     bad("null_required", wide(pa.list_(pa.field("element", pa.float32(), nullable=False)), lefts=changed(LEFTS, 5, None)))
     null = wide(pa.binary(4 * DIM))
     index = null.column_names.index(LEFT)
