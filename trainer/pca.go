@@ -17,10 +17,13 @@ type PCA struct{}
 // Name returns "pca".
 func (PCA) Name() string { return "pca" }
 
+// Fits wants k ≤ d: there are no more directions than dimensions.
+func (s PCA) Fits(d, k int) error { return notWider(s, d, k) }
+
 // Matrix returns directions of unit length, the strongest first, each with its
 // largest entry positive.
-func (PCA) Matrix(table *loader.Table, rows []int32, k int, _ uint64) ([]float32, error) {
-	if err := notWider(PCA{}, table.Dim, k); err != nil {
+func (s PCA) Matrix(table *loader.Table, rows []int32, k int, _ uint64) ([]float32, error) {
+	if err := s.Fits(table.Dim, k); err != nil {
 		return nil, err
 	}
 	directions, err := principalDirections(covariance(table, rows), k)

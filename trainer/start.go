@@ -10,6 +10,8 @@ import (
 // A Start chooses the matrix with which a training begins.
 type Start interface {
 	Name() string
+	// Fits reports whether there is such a matrix of shape [d, k].
+	Fits(d, k int) error
 	// Matrix returns M [d, k], row-major, where d is the table's dimension.
 	// rows are the training texts in the table.
 	Matrix(table *loader.Table, rows []int32, k int, seed uint64) ([]float32, error)
@@ -22,10 +24,12 @@ type Identity struct{}
 // Name returns "identity".
 func (Identity) Name() string { return "identity" }
 
-// Matrix returns eye(d, k). A column of zeros would never receive a gradient,
-// so k must not exceed d.
-func (Identity) Matrix(table *loader.Table, _ []int32, k int, _ uint64) ([]float32, error) {
-	if err := notWider(Identity{}, table.Dim, k); err != nil {
+// Fits wants k ≤ d: a column of zeros would never receive a gradient.
+func (s Identity) Fits(d, k int) error { return notWider(s, d, k) }
+
+// Matrix returns eye(d, k).
+func (s Identity) Matrix(table *loader.Table, _ []int32, k int, _ uint64) ([]float32, error) {
+	if err := s.Fits(table.Dim, k); err != nil {
 		return nil, err
 	}
 	m := make([]float32, table.Dim*k)
@@ -41,6 +45,9 @@ type Random struct{}
 
 // Name returns "random".
 func (Random) Name() string { return "random" }
+
+// Fits takes any shape.
+func (Random) Fits(_, _ int) error { return nil }
 
 // Matrix returns draws that depend on the seed alone.
 func (Random) Matrix(table *loader.Table, _ []int32, k int, seed uint64) ([]float32, error) {

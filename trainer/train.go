@@ -101,6 +101,9 @@ func Check(data *loader.Dataset, recipe Recipe) error {
 	if err := recipe.check(); err != nil {
 		return err
 	}
+	if err := recipe.Start.Fits(data.Vectors.Dim, recipe.Dims); err != nil {
+		return err
+	}
 	if recipe.SelectOn == loader.Validation {
 		data.CarveValidation()
 	}

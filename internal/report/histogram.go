@@ -48,31 +48,17 @@ func (p printer) histograms(scores []rundir.Score, split string, before, after r
 		bins[kind][0][axis.bin(s.Before)]++
 		bins[kind][1][axis.bin(s.After)]++
 	}
-	p.line("")
-	p.line(fmt.Sprintf(" %-*s%s%s", histogramWidth, "cosine before", histogramGap, "cosine after"))
 	for kind, name := range []string{"similar", "dissimilar"} {
+		p.line("")
+		p.line(p.style.dim(fmt.Sprintf(" %-*s%s%s", histogramWidth, "cosine of "+name+" pairs, before", histogramGap, "after")))
 		b, a := bars(bins[kind][0]), bars(bins[kind][1])
 		for row := range histogramHeight {
-			label := ""
-			if row == 0 {
-				label = name
-			}
-			p.line(" " + p.overlay(b[row], label) + histogramGap + p.overlay(a[row], label))
+			p.line(" " + string(b[row]) + histogramGap + string(a[row]))
 		}
 	}
 	ticks := axis.ticks()
 	p.line(" " + axis.mark(before) + histogramGap + axis.mark(after))
 	p.line(" " + p.style.dim(ticks) + histogramGap + p.style.dim(ticks))
-}
-
-// overlay writes a label into the empty left end of a row of bars, where it
-// fits.
-func (p printer) overlay(row []rune, label string) string {
-	free := len(row) - len([]rune(strings.TrimLeft(string(row), " ")))
-	if label == "" || free < len(label)+1 {
-		return string(row)
-	}
-	return p.style.dim(label) + string(row[len(label):])
 }
 
 // bars draws counts as rows of block characters, the top one first. The

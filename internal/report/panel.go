@@ -75,7 +75,7 @@ func (p printer) flattering(s rundir.Summary, split string) string {
 
 // figures draws the table.
 func (p printer) figures(before, after rundir.Metrics, c map[string]rundir.Comparison) {
-	p.line(p.style.dim(fmt.Sprintf(" %-16s %-21s %-21s %s", "", "before", "after", "gain [95 % interval]")))
+	p.line(p.style.dim(fmt.Sprintf(" %-11s %-20s %-20s %s", "", "before", "after", "gain [95 % interval]")))
 	for _, f := range []struct {
 		name, key string
 		scale     float64
@@ -89,8 +89,8 @@ func (p printer) figures(before, after rundir.Metrics, c map[string]rundir.Compa
 			p.compared(f.name, x, f.scale, f.verb)
 		}
 	}
-	p.plain("majority class %", before.Majority, after.Majority, 100, "%.1f")
-	p.plain("F1 of similar", before.F1, after.F1, 1, "%.3f")
+	p.plain("majority %", before.Majority, after.Majority, 100, "%.1f")
+	p.plain("F1 similar", before.F1, after.F1, 1, "%.3f")
 	p.plain("MRR", before.MRR, after.MRR, 1, "%.3f")
 	p.plain("recall@1 %", before.RecallAt1, after.RecallAt1, 100, "%.1f")
 	p.plain("recall@10 %", before.RecallAt10, after.RecallAt10, 100, "%.1f")
@@ -119,7 +119,7 @@ func (p printer) compared(name string, c rundir.Comparison, scale float64, verb 
 	case c.GainInterval.High < 0:
 		gain = p.style.red(gain)
 	}
-	p.line(fmt.Sprintf(" %-16s %-21s %-21s %s", name, with(c.Before, c.BeforeInterval), with(c.After, c.AfterInterval), gain))
+	p.line(fmt.Sprintf(" %-11s %-20s %-20s %s", name, with(c.Before, c.BeforeInterval), with(c.After, c.AfterInterval), gain))
 }
 
 // plain draws a figure without intervals, unless it is unknown.
@@ -132,7 +132,7 @@ func (p printer) plain(name string, before, after rundir.Figure, scale float64, 
 	if a != b {
 		gain = fmt.Sprintf(strings.Replace(verb, "%", "%+", 1), a-b)
 	}
-	p.line(fmt.Sprintf(" %-16s %-21s %-21s %s", name, fmt.Sprintf(verb, b), fmt.Sprintf(verb, a), gain))
+	p.line(fmt.Sprintf(" %-11s %-20s %-20s %s", name, fmt.Sprintf(verb, b), fmt.Sprintf(verb, a), gain))
 }
 
 func (p printer) next(commands []Command) {

@@ -1,0 +1,103 @@
+package report
+
+import (
+	"bytes"
+	"flag"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/cosfit/cosfit/internal/rundir"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// example is a summary and scores with figures that are easy to recognise.
+func example() (rundir.Summary, []rundir.Score) {
+	interval := func(low, high rundir.Figure) rundir.Interval { return rundir.Interval{Low: low, High: high} }
+	before := rundir.Metrics{Pairs: 12345, Majority: 0.75, Threshold: 0.5, F1: 0.5, Spearman: rundir.None,
+		MRR: 0.5, RecallAt1: 0.25, RecallAt10: 0.75, NDCGAt10: 0.625}
+	after := before
+	after.Threshold, after.F1, after.MRR, after.RecallAt10 = 0.9, 0.75, 0.25, 1
+	s := rundir.Summary{
+		SelectedOn: "validation", Selection: "roc_auc",
+		Before: map[string]rundir.Metrics{"test": before}, After: map[string]rundir.Metrics{"test": after},
+		Comparisons: map[string]map[string]rundir.Comparison{"test": {
+			"roc_auc": {Before: 0.8, BeforeInterval: interval(0.75, 0.85), After: 0.9, AfterInterval: interval(0.875, 0.925),
+				Gain: 0.1, GainInterval: interval(0.05, 0.15)},
+			"accuracy": {Before: 0.75, BeforeInterval: interval(0.7, 0.8), After: 0.5, AfterInterval: interval(0.45, 0.55),
+				Gain: -0.25, GainInterval: interval(-0.3, -0.2)},
+		}},
+		Judgement: rundir.Judgement{Accepted: true, Text: "Accepted: a sentence that is long enough to need a second line, since eighty columns end somewhere here."},
+		Data:      rundir.Data{Notes: []string{"no split given: some pairs became the test split"}},
+	}
+	var scores []rundir.Score
+	for i := range 200 {
+		wave := float32(math.Sin(float64(i)))
+		scores = append(scores,
+			rundir.Score{Split: "test", Label: 1, Before: 0.5 + wave/4, After: 0.75 + wave/8},
+			rundir.Score{Split: "test", Label: 0, Before: 0.4 + wave/3, After: 0.1 + wave/3},
+			rundir.Score{Split: "train", Label: 0, Before: -1, After: -1})
+	}
+	return s, scores
+}
+
+func panel(style Style) string {
+	s, scores := example()
+	var b bytes.Buffer
+	Panel(&b, s, scores, "test", "cosfit test · made up", []Command{{"Then:", "cosfit demo"}}, style)
+	return b.String()
+}
+
+func TestPanelGolden(t *testing.T) {
+	got := panel(Style{})
+	path := filepath.Join("testdata", "panel.txt")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("panel is\n%s\nwant\n%s\n(go test -update writes the golden anew)", got, want)
+	}
+}
+
+func TestPanelFits(t *testing.T) {
+	for i, line := range strings.Split(panel(Style{}), "\n") {
+		if n := utf8.RuneCountInString(line); n > Width {
+			t.Errorf("line %d has %d columns, want at most %d: %s", i, n, Width, line)
+		}
+		if strings.ContainsRune(line, '\x1b') {
+			t.Errorf("line %d has an escape sequence without colour: %q", i, line)
+		}
+	}
+	if !strings.Contains(panel(Style{Color: true}), "\x1b[32m+0.100") {
+		t.Error("with colour a sure gain is not green")
+	}
+}
+
+// TestBars checks that the drawing keeps the proportions of the counts.
+func TestBars(t *testing.T) {
+	rows := bars([]int{0, 1, 100, 200})
+	for i, want := range []struct{ top, bottom rune }{{' ', ' '}, {' ', '▁'}, {' ', '█'}, {'█', '█'}} {
+		if rows[0][i] != want.top || rows[histogramHeight-1][i] != want.bottom {
+			t.Errorf("bin %d is %q over %q, want %q over %q", i, rows[0][i], rows[histogramHeight-1][i], want.top, want.bottom)
+		}
+	}
+}
+
+func TestHistogramOfOneValue(t *testing.T) {
+	s, _ := example()
+	var b bytes.Buffer
+	Panel(&b, s, []rundir.Score{{Split: "test", Label: 1, Before: 1, After: 1}}, "test", "", nil, Style{})
+	if !strings.Contains(b.String(), "█") {
+		t.Errorf("a single pair is not drawn:\n%s", b.String())
+	}
+}

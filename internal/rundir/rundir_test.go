@@ -1,0 +1,234 @@
+package rundir
+
+import (
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cosfit/cosfit/projection"
+)
+
+func TestCreate(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Create(filepath.Join(dir, "a", "b"), false); err != nil {
+		t.Fatalf("a new folder: %v", err)
+	}
+	run := filepath.Join(dir, "run")
+	d, err := Create(run, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.WriteConfig(Config{SchemaVersion: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Create(run, false); err == nil || !strings.Contains(err.Error(), "is not empty") {
+		t.Errorf("a folder with a run: error is %v", err)
+	}
+	if _, err := Create(run, true); err != nil {
+		t.Errorf("replacing a run: %v", err)
+	}
+	if entries, _ := os.ReadDir(run); len(entries) != 0 {
+		t.Errorf("the replaced run left %v", entries)
+	}
+}
+
+// TestCreateSparesOtherFiles replaces a folder that holds something else.
+func TestCreateSparesOtherFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"config.json", "thesis.tex"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Create(dir, true); err == nil || !strings.Contains(err.Error(), "thesis.tex") {
+		t.Errorf("error is %v, want one that names thesis.tex", err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 2 {
+		t.Errorf("%d files are left, want both", len(entries))
+	}
+}
+
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Open(filepath.Join(dir, "none")); err == nil || !strings.HasSuffix(err.Error(), "no such run") {
+		t.Errorf("a missing folder: error is %v", err)
+	}
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "is not a run") {
+		t.Errorf("another folder: error is %v", err)
+	}
+}
+
+func TestWriteFileLeavesNothingHalf(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	failure := errors.New("disk on fire")
+	err := WriteFile(path, func(w io.Writer) error {
+		io.WriteString(w, "new but ")
+		return failure
+	})
+	if !errors.Is(err, failure) {
+		t.Errorf("error is %v, want the writer's", err)
+	}
+	if b, _ := os.ReadFile(path); string(b) != "old" {
+		t.Errorf("the file holds %q, want the old contents", b)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+func TestSummaryRoundTrip(t *testing.T) {
+	d, err := Create(t.TempDir(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Summary{SchemaVersion: 1, Selection: "roc_auc", BestEpoch: 3,
+		After: map[string]Metrics{"test": {Pairs: 7, Accuracy: 0.5}}}
+	if err := d.WriteSummary(want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.ReadSummary()
+	if err != nil || got.After["test"].Accuracy != 0.5 || got.BestEpoch != 3 {
+		t.Errorf("read %+v, %v", got, err)
+	}
+	m := Metrics{Loss: None}
+	if err := d.WriteSummary(Summary{SchemaVersion: 1, After: map[string]Metrics{"test": m}}); err != nil {
+		t.Fatal(err)
+	}
+	if raw, _ := os.ReadFile(filepath.Join(d.Path(), "summary.json")); !strings.Contains(string(raw), `"loss": null`) {
+		t.Errorf("an unknown figure is not null:\n%s", raw)
+	}
+	if got, err = d.ReadSummary(); err != nil || got.After["test"].Loss.Known() {
+		t.Errorf("null came back as %v, %v", got.After["test"].Loss, err)
+	}
+}
+
+func TestNewerSchema(t *testing.T) {
+	d, err := Create(t.TempDir(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.WriteConfig(Config{SchemaVersion: SchemaVersion + 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.ReadConfig(); err == nil || !strings.Contains(err.Error(), "use a newer cosfit") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestHistory(t *testing.T) {
+	d, err := Create(t.TempDir(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.WriteHistory([]Epoch{{Epoch: 2, Split: "train", Loss: 0.25, Selection: None}}); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(filepath.Join(d.Path(), "history.csv"))
+	want := "epoch,split,loss,accuracy,accuracy_se,threshold,accuracy_best_threshold,roc_auc,selection,learning_rate,seconds,pairs_per_second\n" +
+		"2,train,0.25,0,0,0,0,0,,0,0,0\n"
+	if err != nil || string(raw) != want {
+		t.Errorf("history.csv is\n%s\nwant\n%s", raw, want)
+	}
+}
+
+func TestScores(t *testing.T) {
+	d, err := Create(t.TempDir(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Score{{"a", "b", "test", "hard", 0, 0.25, -0.5}, {"a", "c", "train", "positive", 1, 0.75, 1}}
+	if err := d.WriteScores(want); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.ReadScores(); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("read %v, %v, want %v", got, err, want)
+	}
+}
+
+func TestMatrix(t *testing.T) {
+	d, err := Create(t.TempDir(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.WriteMatrix(&projection.Projection{Matrix: []float32{1, 2, 3, 4, 5, 6}, In: 3, Out: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := d.ReadMatrix(); err != nil || p.In != 3 || p.Matrix[5] != 6 {
+		t.Errorf("read %v, %v", p, err)
+	}
+}
+
+type counters struct{ Step, Epoch int }
+
+func TestCheckpoint(t *testing.T) {
+	d, err := Create(t.TempDir(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.HasCheckpoint() {
+		t.Error("a new run has a checkpoint")
+	}
+	a, b := []float32{1, float32(math.Inf(1)), -0.0}, []float32{4}
+	if err := d.WriteCheckpoint(counters{7, 2}, a, b); err != nil {
+		t.Fatal(err)
+	}
+	var state counters
+	a2, b2 := make([]float32, 3), make([]float32, 1)
+	if err := d.ReadCheckpoint(&state, func() [][]float32 { return [][]float32{a2, b2} }); err != nil {
+		t.Fatal(err)
+	}
+	if state != (counters{7, 2}) || !slices.Equal(a, a2) || !slices.Equal(b, b2) {
+		t.Errorf("read %v %v %v", state, a2, b2)
+	}
+	if err := d.RemoveCheckpoint(); err != nil || d.HasCheckpoint() {
+		t.Errorf("not removed: %v", err)
+	}
+}
+
+// TestDamagedCheckpoint changes or cuts the file at every byte.
+func TestDamagedCheckpoint(t *testing.T) {
+	d, err := Create(t.TempDir(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.WriteCheckpoint(counters{7, 2}, []float32{1, 2}); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(d.checkpoint())
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(size int) error {
+		return d.ReadCheckpoint(new(counters), func() [][]float32 { return [][]float32{make([]float32, size)} })
+	}
+	for i := range whole {
+		changed := slices.Clone(whole)
+		changed[i] ^= 0x40
+		for _, bad := range [][]byte{changed, whole[:i]} {
+			if err := os.WriteFile(d.checkpoint(), bad, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := read(2); err == nil || !strings.Contains(err.Error(), "without --resume") {
+				t.Fatalf("byte %d: error is %v", i, err)
+			}
+		}
+	}
+	if err := os.WriteFile(d.checkpoint(), whole, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{1, 3} {
+		if err := read(size); err == nil || !strings.Contains(err.Error(), "for this model") {
+			t.Errorf("a model of another size: error is %v", err)
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package loader
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/fstest"
+)
+
+func openFolderFS(fsys fstest.MapFS, embeddings string) (*Dataset, error) {
+	return OpenFS(context.Background(), fsys, "set", Options{Embeddings: embeddings})
+}
+
+func TestFolder(t *testing.T) {
+	d, err := openFolderFS(folderFS(t), "alpha")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkPairs(t, d, fixtureDim)
+	if d.Name != "set" || d.Model != "model alpha" {
+		t.Errorf("name %q, model %q", d.Name, d.Model)
+	}
+	p := &d.Pairs
+	for row := range fixtureRows {
+		if want := []Split{Train, Train, Validation, Test}[row/6]; p.Split[row] != want {
+			t.Errorf("row %d: split %v, want %v", row, p.Split[row], want)
+		}
+		if want := []Kind{Positive, Weak, Hard}[row%3]; p.Kind[row] != want {
+			t.Errorf("row %d: kind %v, want %v", row, p.Kind[row], want)
+		}
+	}
+}
+
+// The same folder on disk, and one whose embeddings are a link to elsewhere.
+func TestFolderOnDisk(t *testing.T) {
+	want := mustOpen(t, "testdata/folder", Options{Embeddings: "alpha"}).Fingerprint()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, folderFS(t)); err != nil {
+		t.Fatal(err)
+	}
+	embeddings := filepath.Join(dir, "embeddings")
+	elsewhere := filepath.Join(t.TempDir(), "cache")
+	for _, step := range []error{
+		os.Rename(filepath.Join(embeddings, "alpha"), elsewhere),
+		os.RemoveAll(embeddings),
+		os.Mkdir(embeddings, 0o700),
+	} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	if err := os.Symlink(elsewhere, filepath.Join(embeddings, "linked [1]")); err != nil {
+		t.Skip(err) // Windows asks for a privilege
+	}
+	if got := mustOpen(t, dir, Options{}).Fingerprint(); got != want {
+		t.Errorf("fingerprint %s through a link, want %s", got, want)
+	}
+}
+
+func TestFolderEmbeddings(t *testing.T) {
+	d, err := openFolderFS(folderFS(t), "beta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fixtureVector(0, fixtureDim)
+	for i := range want {
+		want[i] *= 2
+	}
+	if got := d.Vectors.Row(d.Pairs.Left[0]); !slices.Equal(got, want) || d.Model != "model beta" {
+		t.Errorf("vector %v of %s, want %v", got, d.Model, want)
+	}
+
+	_, err = openFolderFS(folderFS(t), "")
+	wantError(t, err, "set: embeddings of several models, choose one with --embeddings: alpha, beta")
+	_, err = openFolderFS(folderFS(t), "ada")
+	wantError(t, err, `set: no embeddings named "ada"; there are: alpha, beta`)
+
+	one := folderFS(t)
+	drop(one, "embeddings/beta/")
+	if d, err = openFolderFS(one, ""); err != nil || d.Model != "model alpha" {
+		t.Errorf("the only embeddings are not taken: %v", err)
+	}
+}
+
+func drop(fsys fstest.MapFS, prefix string) {
+	for name := range fsys {
+		if len(name) >= len(prefix) && name[:len(prefix)] == prefix {
+			delete(fsys, name)
+		}
+	}
+}
+
+func TestFolderWithoutTexts(t *testing.T) {
+	fsys := folderFS(t)
+	delete(fsys, "texts.parquet")
+	d, err := openFolderFS(fsys, "alpha")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range d.Vectors.Text {
+		if text != "" {
+			t.Errorf("a text from nowhere: %q", text)
+		}
+	}
+}
+
+func TestLabelRange(t *testing.T) {
+	for name, c := range map[string]struct {
+		want  LabelRange
+		label func(row int) float32
+	}{
+		"range_0_5":     {LabelRange{0, 1, true}, func(row int) float32 { return float32(row%6) / 5 }},
+		"range_signed":  {LabelRange{-1, 1, false}, func(row int) float32 { return 2*fixtureLabel(row) - 1 }},
+		"range_derived": {LabelRange{-1, 1, false}, func(row int) float32 { return 2*fixtureLabel(row) - 1 }},
+		"plain":         {LabelRange{0, 1, false}, fixtureLabel},
+	} {
+		fsys := folderFS(t)
+		fsys["pairs.parquet"] = file(t, "testdata/pairs/"+name+".parquet")
+		d, err := openFolderFS(fsys, "alpha")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if d.Labels != c.want {
+			t.Errorf("%s: range %+v, want %+v", name, d.Labels, c.want)
+		}
+		for row, got := range d.Pairs.Label {
+			if want := c.label(row); got != want {
+				t.Errorf("%s: row %d: label %v, want %v", name, row, got, want)
+			}
+		}
+	}
+}
+
+func TestParseRange(t *testing.T) {
+	for s, want := range map[string]struct {
+		low, high float32
+		ok        bool
+	}{
+		"0..5": {0, 5, true}, "-1..1": {-1, 1, true}, "0.5..1.5": {0.5, 1.5, true}, "1e2..2e2": {100, 200, true},
+		"": {}, "5": {}, "0..": {}, "..1": {}, "1..0": {}, "1..1": {}, "0..inf": {}, "nan..1": {}, "0..1..2": {}, "a..b": {}, "0-5": {},
+	} {
+		low, high, ok := parseRange(s)
+		if ok != want.ok || ok && (low != want.low || high != want.high) {
+			t.Errorf("%q is %v..%v, %v; want %+v", s, low, high, ok, want)
+		}
+	}
+}
+
+func TestPositive(t *testing.T) {
+	for _, c := range []struct {
+		r     LabelRange
+		label float32
+		want  bool
+	}{
+		{LabelRange{Min: 0, Max: 1}, 0.5, true},
+		{LabelRange{Min: 0, Max: 1}, 0.49, false},
+		{LabelRange{Min: -1, Max: 1}, 0, true},
+		{LabelRange{Min: -1, Max: 1}, -0.01, false},
+	} {
+		if got := c.r.Positive(c.label); got != c.want {
+			t.Errorf("%v in %v is positive: %v", c.label, c.r, got)
+		}
+	}
+}
+
+func TestWrongFolders(t *testing.T) {
+	const pairs = "set/pairs.parquet: "
+	for name, want := range map[string]string{
+		"newer":           "schema_version is 2, this cosfit knows 1: use a newer cosfit",
+		"no_left":         `no column "left"; the file has: right, label, split, group, kind`,
+		"no_rows":         "no rows, want one for each pair",
+		"null_left":       "row 5: left is null, want a text",
+		"unknown_kind":    `row 5: kind is "easy", want one of given, positive, weak, hard`,
+		"range_exceeded":  "row 5: the label is 5, outside the label_range 0..4 of the file's metadata",
+		"range_odd":       `label_range is "5", want two numbers such as 0..5`,
+		"range_backwards": `label_range is "1..0", want two numbers such as 0..5`,
+		"torn_group":      `row 5: the group "` + TextID(fixtureQuestion(5)) + `" is in the split test, its earlier rows are in train: put all of a group into one split`,
+	} {
+		fsys := folderFS(t)
+		fsys["pairs.parquet"] = file(t, "testdata/pairs/"+name+".parquet")
+		d, err := openFolderFS(fsys, "alpha")
+		wantError(t, err, pairs+want)
+		if d != nil {
+			t.Errorf("%s: a data set beside the error", name)
+		}
+	}
+
+	manifest := func(s string) func(fstest.MapFS) {
+		return func(fsys fstest.MapFS) {
+			fsys["embeddings/alpha/manifest.json"] = &fstest.MapFile{Data: []byte(s)}
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(fstest.MapFS)
+		want   string
+	}{
+		"no pairs":          {func(f fstest.MapFS) { delete(f, "pairs.parquet") }, "set: no pairs.parquet in it: give a data set folder or one wide Parquet file"},
+		"pairs is a folder": {func(f fstest.MapFS) { f["pairs.parquet/x"] = &fstest.MapFile{}; delete(f, "pairs.parquet") }, "open set/pairs.parquet: not a file"},
+		"no embeddings":     {func(f fstest.MapFS) { drop(f, "embeddings/") }, "set: no embeddings: it needs a folder embeddings/NAME with manifest.json and Parquet files of id and embedding"},
+		"no folder there": {func(f fstest.MapFS) { drop(f, "embeddings/"); f["embeddings/x.parquet"] = &fstest.MapFile{} },
+			"set: no embeddings: it needs a folder embeddings/NAME with manifest.json and Parquet files of id and embedding"},
+		"no manifest":       {func(f fstest.MapFS) { delete(f, "embeddings/alpha/manifest.json") }, "open set/embeddings/alpha/manifest.json: file does not exist"},
+		"manifest no JSON":  {manifest("{"), "set/embeddings/alpha/manifest.json: not valid JSON: unexpected end of JSON input"},
+		"newer manifest":    {manifest(`{"schema_version": 2, "dimensions": 4}`), "set/embeddings/alpha/manifest.json: schema_version is 2, this cosfit knows 1: use a newer cosfit"},
+		"no dimensions":     {manifest(`{"schema_version": 1}`), "set/embeddings/alpha/manifest.json: dimensions is 0, want a positive number"},
+		"other dimensions":  {manifest(`{"schema_version": 1, "dimensions": 5}`), "set/embeddings/alpha/0000.parquet: row 0: embedding has 4 values, manifest.json says 5"},
+		"no segments":       {func(f fstest.MapFS) { drop(f, "embeddings/alpha/0") }, "set/embeddings/alpha: no vector for the text " + TextID(fixtureQuestion(0)) + " of pairs.parquet"},
+		"one segment":       {func(f fstest.MapFS) { delete(f, "embeddings/alpha/0000.parquet") }, "set/embeddings/alpha: no vector for the text " + TextID("answer 1 – é") + " of pairs.parquet"},
+		"empty segment":     {func(f fstest.MapFS) { f["embeddings/alpha/0000.parquet"] = &fstest.MapFile{} }, "open set/embeddings/alpha/0000.parquet: the file is empty"},
+		"segment of others": {func(f fstest.MapFS) { f["embeddings/alpha/0000.parquet"] = f["texts.parquet"] }, `set/embeddings/alpha/0000.parquet: no column "embedding"; the file has: id, text`},
+		"newer texts":       {func(f fstest.MapFS) { f["texts.parquet"] = file(t, "testdata/pairs/newer.parquet") }, "set/texts.parquet: schema_version is 2, this cosfit knows 1: use a newer cosfit"},
+		"texts of others":   {func(f fstest.MapFS) { f["texts.parquet"] = f["pairs.parquet"] }, `set/texts.parquet: no column "id"; the file has: left, right, label, split, group, kind`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fsys := folderFS(t)
+			c.change(fsys)
+			_, err := openFolderFS(fsys, "alpha")
+			wantError(t, err, c.want)
+		})
+	}
+
+	fsys := folderFS(t)
+	fsys["pairs.parquet"] = file(t, "testdata/pairs/unknown_text.parquet")
+	_, err := openFolderFS(fsys, "alpha")
+	wantError(t, err, "set/embeddings/alpha: no vector for the text ffffffff of pairs.parquet")
+}
+
+// However the pairs are stored, the fingerprint is the same; whatever differs
+// in them, it is another.
+func TestFingerprint(t *testing.T) {
+	open := func(pairs string) *Dataset {
+		fsys := folderFS(t)
+		fsys["pairs.parquet"] = file(t, pairs)
+		d, err := openFolderFS(fsys, "alpha")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	wide := mustOpen(t, "testdata/good/pandas.parquet", Options{}).Fingerprint()
+	if got := open("testdata/pairs/plain.parquet").Fingerprint(); got != wide {
+		t.Errorf("as a folder %s, as a wide file %s", got, wide)
+	}
+	const pairs = "testdata/folder/pairs.parquet"
+	first := open(pairs).Fingerprint()
+	if first != open(pairs).Fingerprint() {
+		t.Error("another fingerprint the second time")
+	}
+	seen := map[string]string{first: "nothing"}
+	for name, change := range map[string]func(d *Dataset){
+		"label":  func(d *Dataset) { d.Pairs.Label[3] = 0.5 },
+		"vector": func(d *Dataset) { d.Vectors.Data[3] += 1 },
+		"split":  func(d *Dataset) { d.Pairs.Split[3] = Test },
+		"group":  func(d *Dataset) { d.Pairs.Group[3] = 0 },
+		"right":  func(d *Dataset) { d.Pairs.Right[3] = d.Pairs.Right[4] },
+		"id":     func(d *Dataset) { d.Vectors.IDs[3] = "other" },
+		"swap":   func(d *Dataset) { d.Pairs.Left, d.Pairs.Right = d.Pairs.Right, d.Pairs.Left },
+		"fewer": func(d *Dataset) {
+			p, n := &d.Pairs, d.Pairs.Len()-1
+			p.Left, p.Right, p.Label, p.Split, p.Group = p.Left[:n], p.Right[:n], p.Label[:n], p.Split[:n], p.Group[:n]
+		},
+	} {
+		d := open(pairs)
+		change(d)
+		got := d.Fingerprint()
+		if other, ok := seen[got]; ok {
+			t.Errorf("changing %s gives the fingerprint of changing %s", name, other)
+		}
+		seen[got] = name
+	}
+}
