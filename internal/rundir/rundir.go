@@ -46,7 +46,7 @@ func Create(path string, replace bool) (Dir, error) {
 	d := Dir{path}
 	if len(entries) > 0 {
 		if !replace {
-			return Dir{}, fmt.Errorf("%s is not empty: choose another folder", path)
+			return Dir{}, fmt.Errorf("%s is not empty: choose another folder, or replace the run in it with --force", path)
 		}
 		if err := d.clear(entries); err != nil {
 			return Dir{}, err
@@ -97,6 +97,9 @@ func (d Dir) MatrixPath() string { return d.file(matrixFile) }
 // temporary name first, then by rename after its bytes have reached the disk.
 func WriteFile(path string, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		return fmt.Errorf("write %s: %w", path, p.Err) // the temporary name means nothing to anyone
+	}
 	if err != nil {
 		return err
 	}

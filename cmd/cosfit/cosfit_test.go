@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/projection"
+)
+
+// cosfit runs the program in dir and returns what it printed.
+func cosfit(t *testing.T, ctx context.Context, dir string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	t.Chdir(dir)
+	var out, errs bytes.Buffer
+	code = run(ctx, append([]string{"cosfit"}, args...), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// must runs the program and wants it to succeed.
+func must(t *testing.T, dir string, args ...string) (stdout string) {
+	t.Helper()
+	code, stdout, stderr := cosfit(t, context.Background(), dir, args...)
+	if code != 0 {
+		t.Fatalf("cosfit %s: exit code %d: %s", strings.Join(args, " "), code, stderr)
+	}
+	return stdout
+}
+
+// TestMainPath is what a newcomer does: demo, then eval and export of its run,
+// then a run of their own.
+func TestMainPath(t *testing.T) {
+	dir := t.TempDir()
+	panel := must(t, dir, "demo")
+	for _, want := range []string{"ROC AUC", "similar pairs", "Accepted", "np.load", "cosfit train --data"} {
+		if !strings.Contains(panel, want) {
+			t.Errorf("demo's panel lacks %q:\n%s", want, panel)
+		}
+	}
+	files := []string{"config.json", "history.csv", "matrix.npy", "matrix.safetensors", "scores.parquet", "summary.json"}
+	if entries, _ := os.ReadDir(filepath.Join(dir, "cosfit-demo")); len(entries) != len(files) {
+		t.Errorf("the run holds %v, want %v", entries, files)
+	}
+
+	var s rundir.Summary
+	if err := json.Unmarshal([]byte(must(t, dir, "demo", "--json")), &s); err != nil {
+		t.Fatal(err)
+	}
+	if gain := s.Comparisons["test"]["roc_auc"]; gain.GainInterval.Low <= 0 {
+		t.Errorf("demo gains %+v, want an interval above 0", gain)
+	}
+
+	var again rundir.Summary
+	if err := json.Unmarshal([]byte(must(t, dir, "eval", "--run", "cosfit-demo", "--json")), &again); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := again.After["test"], s.After["test"]; a.ROCAUC != b.ROCAUC || a.Threshold != b.Threshold || a.NDCGAt10 != b.NDCGAt10 {
+		t.Errorf("eval says %+v, the run %+v", a, b)
+	}
+
+	must(t, dir, "export", "--run", "cosfit-demo", "--format", "npy", "--out", "m.npy")
+	npy, err := projection.Load(filepath.Join(dir, "m.npy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if npy.In != 384 || npy.Out != 384 {
+		t.Errorf("the exported matrix is %d × %d", npy.In, npy.Out)
+	}
+	if out := must(t, dir, "eval", "--matrix", "m.npy", "--data", "sample", "--split", "validation"); !strings.Contains(out, "Validation split") {
+		t.Errorf("eval of a matrix file printed\n%s", out)
+	}
+	must(t, dir, "train", "--data", "sample", "--out", "runs/1", "--dims", "16", "--init", "pca", "--epochs", "2",
+		"--optimizer", "sgd", "--momentum", "0.9", "--learning-rate", "0.1", "--schedule", "constant", "--warmup", "0.2")
+	must(t, dir, "train", "--data", "sample", "--out", "runs/1", "--epochs", "1", "--recipe", "notebook", "--dims", "16", "--force")
+}
+
+// TestInterrupted ends a run at once, as Ctrl-C does, and follows the advice.
+func TestInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"train", "--data", "sample", "--dims", "16", "--epochs", "2"}
+	must(t, dir, append(args, "--out", "whole")...)
+
+	ctx := &lateContext{Context: context.Background(), file: filepath.Join(dir, "my run", "config.json")}
+	code, _, stderr := cosfit(t, ctx, dir, append(args, "--out", "my run")...)
+	want := "cosfit: interrupted in epoch 1 of 2; a checkpoint is saved, go on with: cosfit train --resume --out 'my run'\n"
+	if code != exitFailed || !strings.HasSuffix(stderr, want) {
+		t.Fatalf("exit code %d, printed %q, want %q", code, stderr, want)
+	}
+	if code, _, stderr := cosfit(t, context.Background(), dir, "eval", "--run", "my run"); code != exitFailed || !strings.Contains(stderr, "is not finished") {
+		t.Errorf("eval of an unfinished run: exit code %d, %s", code, stderr)
+	}
+	if code, _, stderr := cosfit(t, context.Background(), dir, "train", "--resume", "--out", "my run", "--seed", "3"); code != exitFailed || !strings.Contains(stderr, "seed was 0 and is 3") {
+		t.Errorf("resume with another seed: exit code %d, %s", code, stderr)
+	}
+	must(t, dir, "train", "--resume", "--out", "my run")
+	a, _ := os.ReadFile(filepath.Join(dir, "whole", "matrix.safetensors"))
+	b, _ := os.ReadFile(filepath.Join(dir, "my run", "matrix.safetensors"))
+	if len(a) == 0 || !bytes.Equal(a, b) {
+		t.Error("the resumed run ends with another matrix")
+	}
+}
+
+// A lateContext is over as soon as a file exists, as if Ctrl-C were pressed
+// then.
+type lateContext struct {
+	context.Context
+	file string
+}
+
+func (c *lateContext) Err() error {
+	if _, err := os.Stat(c.file); err != nil {
+		return nil
+	}
+	return context.Canceled
+}
+
+func TestMistakes(t *testing.T) {
+	dir := t.TempDir()
+	must(t, dir, "train", "--data", "sample", "--dims", "4", "--epochs", "1", "--out", "run")
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("text.parquet", "question,answer\n")
+	write("exists.npy", "")
+	for _, test := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"fly", 2, `unknown command "fly"; there are: demo, train, eval, export, version, completion`},
+		{"train", 2, "--out is missing: name a folder for the run, such as --out runs/first"},
+		{"train --out r", 2, `--data is missing: name a data set folder, a wide Parquet file, or "sample"`},
+		{"train sample --out r", 2, `train takes no argument, got "sample": inputs and outputs are named by flags, see cosfit train --help`},
+		{"train --data sample --out r --dims 0", 2, "--dims is 0, want a positive number (leave it out for the embeddings' own dimension)"},
+		{"train --data sample --out r --dims 385", 2, `--dims 385 is more than the embeddings' 384, which the start "identity" cannot fill: use at most 384, or --init random`},
+		{"train --data sample --out r --dims many", 2, `invalid value "many" for flag -dims: parse error; see cosfit train --help`},
+		{"train --data sample --out r --epochs 0", 2, "--epochs is 0, want at least 1"},
+		{"train --data sample --out r --dropout 1.5", 2, "--dropout is 1.5, want a number from 0 up to but not including 1"},
+		{"train --data sample --out r --learning-rate 0", 2, "--learning-rate is 0, want a positive number"},
+		{"train --data sample --out r --recipe magic", 2, `--recipe "magic" is unknown; there are: default, notebook`},
+		{"train --data sample --out r --loss hinge", 2, `--loss "hinge" is unknown; there are: mse`},
+		{"train --data sample --out r --optimizer lion", 2, `--optimizer "lion" is unknown; there are: adam, adamw, sgd`},
+		{"train --data sample --out r --schedule linear", 2, `--schedule "linear" is unknown; there are: constant, cosine, onecycle`},
+		{"train --data sample --out r --init zero", 2, `--init "zero" is unknown; there are: identity, pca, random`},
+		{"train --data sample --out r --device tpu", 2, `--device "tpu" is unknown; there are: auto, cpu`},
+		{"train --data sample --out r --momentum 0.9", 2, "--momentum goes with --optimizer sgd, not adamw"},
+		{"train --data sample --out r --warmup 2", 2, "--warmup is 2, want a share from 0 to 1"},
+		{"train --data sample --out r --speed 3", 2, "unknown flag --speed; see cosfit train --help"},
+		{"train --data nowhere --out r", 1, "open nowhere: file does not exist"},
+		{"train --data text.parquet --out r", 1, "open text.parquet: not a Parquet file: it does not begin with PAR1"},
+		{"train --data . --out r", 1, ".: no pairs.parquet in it: give a data set folder or one wide Parquet file"},
+		{"train --data sample --embeddings ada --out r", 1, `sample: no embeddings named "ada"; there are: all-MiniLM-L6-v2`},
+		{"train --data sample --out run", 1, "run is not empty: choose another folder, or replace the run in it with --force"},
+		{"train --data sample --out . --force", 1, ". holds exists.npy, which is not part of a run: choose another folder"},
+		{"train --resume --out run", 1, "run has no checkpoint: the run is finished"},
+		{"train --resume --out nowhere", 1, "open nowhere: no such run"},
+		{"eval", 2, "--run is missing: name the folder of a run, such as --run cosfit-demo"},
+		{"eval --run nowhere", 1, "open nowhere: no such run"},
+		{"eval --run .", 1, ". is not a run: it has no config.json"},
+		{"eval --run run --matrix m.npy", 2, "--run and --matrix exclude each other"},
+		{"eval --run run --split dev", 2, `--split "dev" is unknown; there are: train, validation, test`},
+		{"export --run run", 2, "--out is missing: name the file to write, such as --out matrix.npy"},
+		{"export --run run --format docx --out m", 2, `--format "docx" is unknown; there are: npy, safetensors`},
+		{"export --run run --format npy --out exists.npy", 1, "exists.npy exists: choose another name, or replace it with --force"},
+		{"export --run run --format npy --out none/m.npy", 1, "write none/m.npy: no such file or directory"},
+		{"completion tcsh", 2, `completion needs the name of a shell, bash, zsh or fish, got "tcsh"`},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			code, stdout, stderr := cosfit(t, context.Background(), dir, strings.Fields(test.args)...)
+			want := "cosfit: " + test.want
+			if code != test.code || !strings.HasPrefix(stderr, want) {
+				t.Errorf("exit code %d, printed %q, want %d, %q", code, stderr, test.code, want)
+			}
+			if strings.Count(stderr, "\n") != 1 || stdout != "" {
+				t.Errorf("printed more than one sentence: %q, %q", stdout, stderr)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "r")); err == nil {
+				t.Error("a run folder was left behind")
+				os.RemoveAll(filepath.Join(dir, "r"))
+			}
+		})
+	}
+}
+
+// TestHelp wants an example in the help of every command.
+func TestHelp(t *testing.T) {
+	dir := t.TempDir()
+	if out := must(t, dir); !strings.Contains(out, "cosfit demo") {
+		t.Errorf("without a command it prints\n%s", out)
+	}
+	for _, c := range newApp(nil, nil).Commands {
+		if out := must(t, dir, c.Name, "--help"); !strings.Contains(out, "Example") || !strings.Contains(out, "cosfit "+c.Name) {
+			t.Errorf("the help of %s has no example:\n%s", c.Name, out)
+		}
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	dir := t.TempDir()
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if out := must(t, dir, "completion", shell); !strings.Contains(out, "cosfit") {
+			t.Errorf("%s: %q", shell, out)
+		}
+	}
+	args := []string{"train", "--ep", "--generate-bash-completion"}
+	os.Args = append([]string{"cosfit"}, args...) // where the cli package looks for the word to complete
+	if out := must(t, dir, args...); !strings.Contains(out, "--epochs") {
+		t.Errorf("train --ep completes to %q", out)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	var v struct{ Version, Go, Platform string }
+	if err := json.Unmarshal([]byte(must(t, t.TempDir(), "version", "--json")), &v); err != nil || v.Version == "" {
+		t.Errorf("version is %+v, %v", v, err)
+	}
+}
