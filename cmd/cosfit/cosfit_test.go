@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/projection"
@@ -40,6 +41,11 @@ func TestMainPath(t *testing.T) {
 	for _, want := range []string{"ROC AUC", "similar pairs", "Accepted", "np.load", "cosfit train --data"} {
 		if !strings.Contains(panel, want) {
 			t.Errorf("demo's panel lacks %q:\n%s", want, panel)
+		}
+	}
+	for line := range strings.Lines(panel) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+			t.Errorf("a line of %d columns: %s", n, line)
 		}
 	}
 	files := []string{"config.json", "history.csv", "matrix.npy", "matrix.safetensors", "scores.parquet", "summary.json"}

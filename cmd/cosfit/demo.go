@@ -40,6 +40,6 @@ func afterDemo(dir rundir.Dir) []report.Command {
 	return []report.Command{
 		{Why: "The matrix for numpy: M = np.load(...), then customised = embedding @ M", Line: dir.NPYPath()},
 		{Why: "With your own pairs, a Parquet file with two vector columns and a label:",
-			Line: "cosfit train --data pairs.parquet --left-column a --right-column b --out runs/1"},
+			Line: "cosfit train --data my.parquet --left-column a --right-column b --out run"},
 	}
 }

@@ -20,7 +20,7 @@ type progress struct {
 	lines bool
 	bars  *mpb.Progress
 	bar   *mpb.Bar
-	state string
+	state string // beside the bar
 }
 
 // newProgress announces the data. Without lines nothing is written to what is
@@ -28,7 +28,7 @@ type progress struct {
 func newProgress(w io.Writer, data string, lines bool) *progress {
 	p := &progress{w: w, lines: lines && !isTerminal(w)}
 	if isTerminal(w) {
-		p.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(32))
+		p.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(24))
 	}
 	if p.lines || p.bars != nil {
 		fmt.Fprintln(w, data)
@@ -43,7 +43,6 @@ func isTerminal(w io.Writer) bool {
 
 // show is called after each epoch; epoch 0 is the start.
 func (p *progress) show(now trainer.Progress) {
-	p.state = describeEpoch(now.Rows)
 	switch {
 	case p.bars != nil:
 		if p.bar == nil {
@@ -51,9 +50,10 @@ func (p *progress) show(now trainer.Progress) {
 				mpb.PrependDecorators(decor.CountersNoUnit("epoch %d/%d ")),
 				mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + p.state })))
 		}
+		p.state = describeEpoch(now.Rows[len(now.Rows)-1:]) // the split that decides
 		p.bar.SetCurrent(int64(now.Epoch))
 	case p.lines:
-		fmt.Fprintf(p.w, "epoch %2d/%d  %s\n", now.Epoch, now.Epochs, p.state)
+		fmt.Fprintf(p.w, "epoch %2d/%d  %s\n", now.Epoch, now.Epochs, describeEpoch(now.Rows))
 	}
 }
 
@@ -64,11 +64,8 @@ func describeEpoch(rows []rundir.Epoch) (text string) {
 			text += "  "
 		}
 		text += fmt.Sprintf("%s loss %.4f", r.Split, r.Loss)
-		if r.Accuracy.Known() {
-			text += fmt.Sprintf(" accuracy %.1f%%", 100*r.Accuracy)
-		}
 		if r.ROCAUC.Known() {
-			text += fmt.Sprintf(" auc %.3f", r.ROCAUC)
+			text += fmt.Sprintf(" ROC AUC %.3f", r.ROCAUC)
 		}
 	}
 	return text

@@ -199,8 +199,8 @@ func settingAsUsage(err error) error {
 
 func describeData(d *loader.Dataset) string {
 	count := func(s loader.Split) int { return len(d.Indices(s)) }
-	return fmt.Sprintf("%s: %d train, %d validation, %d test pairs of %d texts, %d dimensions",
-		d.Name, count(loader.Train), count(loader.Validation), count(loader.Test), d.Vectors.Rows(), d.Vectors.Dim)
+	return fmt.Sprintf("%s: %d train, %d validation, %d test pairs, %d dimensions",
+		d.Name, count(loader.Train), count(loader.Validation), count(loader.Test), d.Vectors.Dim)
 }
 
 // quoted makes a path safe to paste into a shell.

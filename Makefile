@@ -1,0 +1,38 @@
+# The chores. `make` lists them.
+
+GO       ?= go
+FUZZTIME ?= 5m
+export CGO_ENABLED ?= 0
+
+.PHONY: help test lint bench demo fuzz race build
+
+help: ## list the chores
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /	/' | expand -t 10
+
+test: ## all tests
+	$(GO) test ./...
+
+race: ## the race detector over the packages that use goroutines (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short ./internal/kernel ./graph/... ./projection ./loader/... ./trainer
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+bench: ## the training step beside plain Gorgonia
+	$(GO) test ./benchmarks -run '^$$' -bench . -benchtime 5x
+
+demo: ## train on the sample
+	$(GO) run ./cmd/cosfit demo
+
+fuzz: ## each fuzz target for FUZZTIME
+	@set -e; for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "$$package $$target"; \
+	    $(GO) test $$package -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME); \
+	  done; \
+	done
+
+build: ## a small static binary in dist/
+	$(GO) build -trimpath -ldflags "-s -w" -o dist/cosfit ./cmd/cosfit
