@@ -9,16 +9,27 @@ import (
 	"github.com/cosfit/cosfit/projection"
 )
 
+// EvaluateOptions say how to evaluate. Backend is required.
+type EvaluateOptions struct {
+	Backend graph.Backend
+	Loss    graph.Loss // to report; default graph.MSE
+	Threads int        // that project; 0 means all
+}
+
 // Evaluate scores a learned matrix on a data set, every split of it, beside
 // the embeddings as they are. It also returns each pair's cosines.
 //
 // The thresholds are the best on the validation split. Without one, the
 // matrix's own is used, and the embeddings as they are get the best threshold
 // of each split, which flatters them.
-func Evaluate(data *loader.Dataset, p *projection.Projection, backend graph.Backend, threads int) (rundir.Summary, []rundir.Score, error) {
+func Evaluate(data *loader.Dataset, p *projection.Projection, opts EvaluateOptions) (rundir.Summary, []rundir.Score, error) {
 	t := data.Vectors
 	if p.In != t.Dim {
 		return rundir.Summary{}, nil, fmt.Errorf("%s: embeddings of %d dimensions, but the matrix takes %d: choose the data or --embeddings that it was learned from", data.Name, t.Dim, p.In)
+	}
+	backend, loss := opts.Backend, opts.Loss
+	if loss == nil {
+		loss = graph.MSE{}
 	}
 	table, err := uploaded(backend, t.Data, t.Rows(), t.Dim)
 	if err != nil {
@@ -30,9 +41,9 @@ func Evaluate(data *loader.Dataset, p *projection.Projection, backend graph.Back
 			x = append(x, t.Row(r)...)
 		}
 		y := make([]float32, len(rows)*p.Out)
-		p.ApplyAll(y, x, false, threads)
+		p.ApplyAll(y, x, false, opts.Threads)
 		return uploaded(backend, y, len(rows), p.Out)
-	}, graph.MSE{}}
+	}, loss}
 	v := newView(data, loader.Train, loader.Validation, loader.Test)
 	before, err := e.cosines(v, false)
 	if err != nil {
@@ -48,6 +59,7 @@ func Evaluate(data *loader.Dataset, p *projection.Projection, backend graph.Back
 	thresholdAfter := bestThreshold(validation)
 	if !thresholdAfter.Known() && p.Metadata.Threshold != nil {
 		thresholdAfter = rundir.Figure(*p.Metadata.Threshold)
+		s.Data.Notes = append(s.Data.Notes, "no validation split: the matrix brings its threshold, and the untrained embeddings get the best one on the very pairs that are scored, which flatters them")
 	}
 	e.figures(&s, v, before, after, bestThreshold(e.split(v, before, loader.Validation)), thresholdAfter)
 	task := newRetrievalTask(data)
@@ -58,7 +70,7 @@ func Evaluate(data *loader.Dataset, p *projection.Projection, backend graph.Back
 		return s, nil, err
 	}
 	if c, found := s.Comparisons[loader.Test.String()][s.Selection]; found {
-		s.Judgement = rundir.Judgement{Accepted: c.GainInterval.Low > 0, Text: fmt.Sprintf("%s went from %.3f to %.3f: %s.", figureNames[s.Selection], c.Before, c.After, verdict(c))}
+		s.Judgement = rundir.Judgement{Accepted: c.GainInterval.Low > 0, Text: fmt.Sprintf("%s on test went from %.3f to %.3f: %s.", figureNames[s.Selection], c.Before, c.After, verdict(c))}
 	}
 	return s, scoreRows(data, v, before, after), nil
 }

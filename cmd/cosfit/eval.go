@@ -67,7 +67,13 @@ func eval(c *cli.Context) error {
 		return err
 	}
 	defer backend.Close()
-	summary, scores, err := trainer.Evaluate(data, p, backend, c.Int("threads"))
+	opts := trainer.EvaluateOptions{Backend: backend, Threads: c.Int("threads")}
+	if recorded.Loss.Name != "" {
+		if opts.Loss, err = component(losses(), "loss", recorded.Loss); err != nil {
+			return err
+		}
+	}
+	summary, scores, err := trainer.Evaluate(data, p, opts)
 	if err != nil {
 		return err
 	}

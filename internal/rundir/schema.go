@@ -87,7 +87,7 @@ type Config struct {
 	Device        string `json:"device"`
 	Kernel        string `json:"kernel"`
 	Recipe
-	Data Data `json:"data"`
+	Data Data `json:"data,omitzero"`
 }
 
 // Metrics are the figures of one split.

@@ -1,0 +1,147 @@
+package trainer
+
+import (
+	"time"
+
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/projection"
+)
+
+// finish scores everything once more, judges, and writes the results.
+func (r *run) finish() (rundir.Summary, error) {
+	start := time.Now()
+	splits := []loader.Split{loader.Train, loader.Validation, loader.Test}
+	all := newView(r.data, splits...)
+	before, err := r.eval.cosines(all, false)
+	if err != nil {
+		return rundir.Summary{}, err
+	}
+	if err := r.opts.Backend.Upload(r.model.Matrix(), r.best); err != nil {
+		return rundir.Summary{}, err
+	}
+	after, err := r.eval.cosines(all, true)
+	if err != nil {
+		return rundir.Summary{}, err
+	}
+	s := rundir.Summary{
+		SchemaVersion: rundir.SchemaVersion, Selection: r.figure, SelectedOn: r.recipe.SelectOn.String(),
+		BestEpoch: r.state.BestEpoch, Epochs: r.state.Epoch - 1, Steps: r.state.Step,
+		Device: r.config.Device, Config: r.config, Data: r.config.Data,
+	}
+	s.Config.Data = rundir.Data{} // it stands beside
+	if after, err = r.judge(&s, all, before, after); err != nil {
+		return s, err
+	}
+	if err := r.retrieve(&s); err != nil {
+		return s, err
+	}
+	t := &r.state.Timing
+	t.EvaluateSeconds += time.Since(start).Seconds()
+	t.TotalSeconds += time.Since(r.started).Seconds()
+	if trained := r.trainedPairs(); t.TrainSeconds > 0 {
+		t.PairsPerSecond = trained / t.TrainSeconds
+		t.GFLOPS = 8 * trained * float64(r.data.Vectors.Dim) * float64(r.recipe.Dims) / t.TrainSeconds / 1e9
+	}
+	s.Timing = *t
+	return s, r.write(s, all, before, after)
+}
+
+// trainedPairs counts the pairs of all steps.
+func (r *run) trainedPairs() float64 {
+	return float64(len(r.data.Indices(loader.Train))) * float64(r.state.Epoch-1)
+}
+
+// judge decides between the learned matrix and the start, fills in the
+// figures of the result, and returns its cosines.
+func (r *run) judge(s *rundir.Summary, all *view, before, learned []float32) (after []float32, err error) {
+	after = learned
+	ok := true
+	var gained rundir.Comparison
+	if r.recipe.SelectOn == loader.Validation {
+		b, a := r.eval.split(all, before, loader.Validation), r.eval.split(all, learned, loader.Validation)
+		gained = comparisons(b, a, bestThreshold(b), bestThreshold(a))[r.figure]
+		if ok = accepted(gained); !ok {
+			if after, err = r.fallBack(all); err != nil {
+				return nil, err
+			}
+			s.BestEpoch = 0
+		}
+	}
+	thresholds := func(cosines []float32) rundir.Figure {
+		if r.recipe.SelectOn != loader.Validation {
+			return rundir.None
+		}
+		return bestThreshold(r.eval.split(all, cosines, loader.Validation))
+	}
+	r.eval.figures(s, all, before, after, thresholds(before), thresholds(after))
+	test := loader.Test.String()
+	if r.recipe.SelectOn == loader.Test {
+		s.Judgement = flattered(s.After[test], s.Before[test])
+		return after, nil
+	}
+	s.Judgement = judgement(r.figure, ok, gained, s.Comparisons[test])
+	return after, nil
+}
+
+// fallBack makes the start the result.
+func (r *run) fallBack(all *view) ([]float32, error) {
+	v := newView(r.data, loader.Train)
+	matrix, err := r.recipe.Start.Matrix(r.data.Vectors, v.rows, r.recipe.Dims, r.recipe.Seed)
+	if err != nil {
+		return nil, err
+	}
+	r.best = matrix
+	if err := r.opts.Backend.Upload(r.model.Matrix(), matrix); err != nil {
+		return nil, err
+	}
+	return r.eval.cosines(all, true)
+}
+
+func (r *run) retrieve(s *rundir.Summary) error {
+	task := newRetrievalTask(r.data)
+	if err := r.eval.retrieve(task, false, s.Before); err != nil {
+		return err
+	}
+	return r.eval.retrieve(task, true, s.After)
+}
+
+// write puts the results into the run directory; the checkpoint goes last.
+func (r *run) write(s rundir.Summary, all *view, before, after []float32) error {
+	dir := r.opts.Dir
+	if err := dir.WriteMatrix(r.projection(s)); err != nil {
+		return err
+	}
+	if err := dir.WriteScores(scoreRows(r.data, all, before, after)); err != nil {
+		return err
+	}
+	if err := dir.WriteSummary(s); err != nil {
+		return err
+	}
+	return dir.RemoveCheckpoint()
+}
+
+// scoreRows are the rows of scores.parquet.
+func scoreRows(data *loader.Dataset, v *view, before, after []float32) []rundir.Score {
+	p, ids := &data.Pairs, data.Vectors.IDs
+	scores := make([]rundir.Score, len(v.pairs))
+	for i, pair := range v.pairs {
+		scores[i] = rundir.Score{
+			Left: ids[p.Left[pair]], Right: ids[p.Right[pair]], Split: p.Split[pair].String(), Kind: p.Kind[pair].String(),
+			Label: p.Label[pair], Before: before[i], After: after[i],
+		}
+	}
+	return scores
+}
+
+// projection is the result with what a service should know about it.
+func (r *run) projection(s rundir.Summary) *projection.Projection {
+	m := projection.Metadata{
+		Model: r.data.Model, Side: projection.SideBoth, Metric: "cosine",
+		LabelMin: r.data.Labels.Min, LabelMax: r.data.Labels.Max,
+	}
+	if t := s.After[r.recipe.SelectOn.String()].Threshold; t.Known() {
+		m.Threshold = new(float64(t))
+	}
+	return &projection.Projection{Matrix: r.best, In: r.data.Vectors.Dim, Out: r.recipe.Dims, Metadata: m}
+}
