@@ -58,11 +58,7 @@ func eval(c *cli.Context) error {
 	case !foreign && recorded.SelectedOn == loader.Validation.String():
 		data.CarveValidation() // as the run did
 	}
-	openBackend, err := backends().get("device", c.String("device"))
-	if err != nil {
-		return err
-	}
-	backend, err := openBackend(c.Int("threads"))
+	backend, err := openBackend(c)
 	if err != nil {
 		return err
 	}

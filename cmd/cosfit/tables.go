@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/graph/cpu"
 	"github.com/cosfit/cosfit/internal/rundir"
@@ -72,6 +74,15 @@ func backends() table[func(threads int) (graph.Backend, error)] {
 }
 
 func openCPU(threads int) (graph.Backend, error) { return cpu.New(threads), nil }
+
+// openBackend opens what --device and --threads ask for.
+func openBackend(c *cli.Context) (graph.Backend, error) {
+	open, err := backends().get("device", c.String("device"))
+	if err != nil {
+		return nil, err
+	}
+	return open(c.Int("threads"))
+}
 
 // A table maps names to what they stand for.
 type table[T any] map[string]T

@@ -114,11 +114,7 @@ type training struct {
 
 func (t *training) run() error {
 	c := t.context
-	openBackend, err := backends().get("device", c.String("device"))
-	if err != nil {
-		return err
-	}
-	backend, err := openBackend(c.Int("threads"))
+	backend, err := openBackend(c)
 	if err != nil {
 		return err
 	}
