@@ -18,6 +18,10 @@ type Columns struct {
 	Kind      string // default kind
 }
 
+// NoColumn stands for no column where one is optional, although the file has
+// one of the default name.
+const NoColumn = "-"
+
 // DefaultColumns are the names that stand for empty ones.
 var DefaultColumns = Columns{
 	Left: "question_text_EMB", Right: "candidate_answers_EMB", Label: "label",
@@ -41,6 +45,10 @@ func (c Columns) resolve(f *parquetFile) (Columns, error) {
 			if f.has(standard) {
 				*name = standard
 			}
+			return nil
+		}
+		if *name == NoColumn {
+			*name = ""
 			return nil
 		}
 		if f.has(*name) {

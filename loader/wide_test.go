@@ -131,6 +131,14 @@ func TestWideColumns(t *testing.T) {
 	}
 }
 
+// A column of a default name that means something else is left out by "-".
+func TestNoColumn(t *testing.T) {
+	d := mustOpen(t, "testdata/wrong/unknown_split.parquet", Options{Columns: Columns{Split: NoColumn}})
+	if d.SplitGiven || len(d.Indices(Test)) == 0 {
+		t.Errorf("split given %v, want one drawn", d.SplitGiven)
+	}
+}
+
 // Without texts a vector stands for itself; with them, text and vector do.
 func TestUniqueVectors(t *testing.T) {
 	v, w := []float32{1, 2}, []float32{3, 4}

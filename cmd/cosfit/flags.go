@@ -32,11 +32,11 @@ func dataFlags() []cli.Flag {
 		column("left-column", "left vectors", d.Left),
 		column("right-column", "right vectors", d.Right),
 		column("label-column", "labels", d.Label),
-		column("left-text-column", "left texts, optional", d.LeftText),
-		column("right-text-column", "right texts, optional", d.RightText),
-		column("group-column", "groups (queries), optional", d.Group),
-		column("split-column", "splits (train, validation, test), optional", d.Split),
-		column("kind-column", "kinds of pair, optional", d.Kind),
+		column("left-text-column", "left texts, or - for none", d.LeftText),
+		column("right-text-column", "right texts, or - for none", d.RightText),
+		column("group-column", "groups (queries), or - for none", d.Group),
+		column("split-column", "splits (train, validation, test), or - for none", d.Split),
+		column("kind-column", "kinds of pair (positive, hard, weak, given), or - for none", d.Kind),
 	}
 }
 
