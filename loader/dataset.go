@@ -107,7 +107,7 @@ func labelRange(labels []float32) (LabelRange, error) {
 	}
 	for row, l := range labels {
 		if v := float64(l); math.IsNaN(v) || v < r.Min || v > r.Max {
-			return r, fmt.Errorf("row %d: the label is %g, want 0..1 or -1..1: rescale the labels or give label_range in the file's metadata", row, v)
+			return r, fmt.Errorf("row %d: the label is %g, want 0..1 or -1..1: give their scale with --label-range, such as 0..5", row, v)
 		} else if v != r.Min && v != r.Max {
 			r.Graded = true
 		}

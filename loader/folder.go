@@ -23,7 +23,7 @@ const (
 // openFolder reads pairs.parquet, then the texts and vectors that it names.
 func openFolder(ctx context.Context, fsys named, opts Options) (*Dataset, error) {
 	d := &Dataset{Name: fsys.root}
-	left, right, splitGiven, err := d.readPairs(fsys)
+	left, right, splitGiven, err := d.readPairs(fsys, opts.LabelRange)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func openFolder(ctx context.Context, fsys named, opts Options) (*Dataset, error)
 }
 
 // readPairs fills all of Pairs but the indices, which wait for the vectors.
-func (d *Dataset) readPairs(fsys named) (left, right []string, splitGiven bool, err error) {
+func (d *Dataset) readPairs(fsys named, labelRange string) (left, right []string, splitGiven bool, err error) {
 	f, err := fsys.open(pairsFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%s: no %s in it: give a data set folder or one wide Parquet file", fsys.root, pairsFile)
@@ -66,7 +66,7 @@ func (d *Dataset) readPairs(fsys named) (left, right []string, splitGiven bool, 
 	if right, err = f.strings("right", false); err != nil {
 		return nil, nil, false, err
 	}
-	if err := d.readLabels(f, "label"); err != nil {
+	if err := d.readLabels(f, "label", labelRange); err != nil {
 		return nil, nil, false, err
 	}
 	groups := left
@@ -80,16 +80,18 @@ func (d *Dataset) readPairs(fsys named) (left, right []string, splitGiven bool, 
 	return left, right, splitGiven, err
 }
 
-// readLabels reads the label column and settles the range, which the file's
-// metadata may give as "min..max".
-func (d *Dataset) readLabels(f *parquetFile, column string) error {
+// readLabels reads the label column and settles the range, which may be given
+// as "min..max", else by the file's metadata.
+func (d *Dataset) readLabels(f *parquetFile, column, given string) error {
 	labels, err := f.numbers(column)
 	if err != nil {
 		return err
 	}
 	d.Pairs.Label = labels
-	given, ok := f.Lookup("label_range")
-	if !ok {
+	if given == "" {
+		given, _ = f.Lookup("label_range")
+	}
+	if given == "" {
 		if d.Labels, err = labelRange(labels); err != nil {
 			return f.errorf("%w", err)
 		}
@@ -97,11 +99,11 @@ func (d *Dataset) readLabels(f *parquetFile, column string) error {
 	}
 	low, high, ok := parseRange(given)
 	if !ok {
-		return f.errorf("label_range is %q, want two numbers such as 0..5", given)
+		return f.errorf("the label range is %q, want two numbers such as 0..5", given)
 	}
 	for row, l := range labels {
 		if !(l >= low && l <= high) {
-			return f.errorf("row %d: the label is %g, outside the label_range %s of the file's metadata", row, l, given)
+			return f.errorf("row %d: the label is %g, outside the label range %s", row, l, given)
 		}
 	}
 	d.Labels = rescale(labels, low, high)

@@ -174,9 +174,9 @@ func TestWrongFolders(t *testing.T) {
 		"no_rows":         "no rows, want one for each pair",
 		"null_left":       "row 5: left is null, want a text",
 		"unknown_kind":    `row 5: kind is "easy", want one of given, positive, weak, hard`,
-		"range_exceeded":  "row 5: the label is 5, outside the label_range 0..4 of the file's metadata",
-		"range_odd":       `label_range is "5", want two numbers such as 0..5`,
-		"range_backwards": `label_range is "1..0", want two numbers such as 0..5`,
+		"range_exceeded":  "row 5: the label is 5, outside the label range 0..4",
+		"range_odd":       `the label range is "5", want two numbers such as 0..5`,
+		"range_backwards": `the label range is "1..0", want two numbers such as 0..5`,
 		"torn_group":      `row 5: the group "` + TextID(fixtureQuestion(5)) + `" is in the split test, its earlier rows are in train: put all of a group into one split`,
 	} {
 		fsys := folderFS(t)

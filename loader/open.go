@@ -15,6 +15,9 @@ type Options struct {
 	// Embeddings names the sub-folder of embeddings/ to use. It may be empty
 	// where there is only one.
 	Embeddings string
+	// LabelRange is the scale of the labels, such as "0..5", where the file's
+	// metadata do not say. Empty means 0..1, or −1..1 where one is negative.
+	LabelRange string
 	// Columns of a wide file.
 	Columns Columns
 }
@@ -37,7 +40,7 @@ func Open(ctx context.Context, name string, opts Options) (*Dataset, error) {
 		return nil, err
 	}
 	defer f.close()
-	return readWide(ctx, f, opts.Columns)
+	return readWide(ctx, f, opts)
 }
 
 // OpenFS reads a data set folder that is the root of fsys; name is what

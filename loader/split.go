@@ -137,7 +137,7 @@ func (d *Dataset) checkGroups(file string) error {
 		group[g] = s
 	}
 	if shared := d.sharedTexts(); shared > 0 {
-		d.Notes = append(d.Notes, fmt.Sprintf("texts of the test split that are in the training split too, which flatters the test figures: %d", shared))
+		d.Notes = append(d.Notes, fmt.Sprintf("of the test split's texts, %d are in the training split too, which flatters the test figures", shared))
 	}
 	return nil
 }

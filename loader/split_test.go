@@ -151,7 +151,7 @@ func TestDrawnSplitFallsBackToGroups(t *testing.T) {
 	d := share(40)
 	want := []string{
 		"no split given: 30 of 100 pairs became the test split, drawn by group (new questions, known passages: too many groups share texts to keep them apart)",
-		"texts of the test split that are in the training split too, which flatters the test figures: 1",
+		"of the test split's texts, 1 are in the training split too, which flatters the test figures",
 	}
 	if !slices.Equal(d.Notes, want) {
 		t.Errorf("notes %q, want %q", d.Notes, want)
@@ -235,7 +235,7 @@ func TestGivenSplit(t *testing.T) {
 	if err := d.finish("x", true); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"texts of the test split that are in the training split too, which flatters the test figures: 1"}; !slices.Equal(d.Notes, want) {
+	if want := []string{"of the test split's texts, 1 are in the training split too, which flatters the test figures"}; !slices.Equal(d.Notes, want) {
 		t.Errorf("notes %q, want %q", d.Notes, want)
 	}
 	for s, want := range map[Split][]int32{Train: {0}, Validation: {2}, Test: {1, 3}} {

@@ -75,8 +75,8 @@ func (c Columns) resolve(f *parquetFile) (Columns, error) {
 }
 
 // readWide reads a file with a row for each pair.
-func readWide(ctx context.Context, f *parquetFile, columns Columns) (*Dataset, error) {
-	columns, err := columns.resolve(f)
+func readWide(ctx context.Context, f *parquetFile, opts Options) (*Dataset, error) {
+	columns, err := opts.Columns.resolve(f)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func readWide(ctx context.Context, f *parquetFile, columns Columns) (*Dataset, e
 		return nil, err
 	}
 	d := &Dataset{Name: f.name, Vectors: &Table{}}
-	if err := d.readLabels(f, columns.Label); err != nil {
+	if err := d.readLabels(f, columns.Label, opts.LabelRange); err != nil {
 		return nil, err
 	}
 	b := tableBuilder{table: d.Vectors, rows: map[string]int32{}}

@@ -131,6 +131,20 @@ func TestWideColumns(t *testing.T) {
 	}
 }
 
+// The label range of the call goes before the file's.
+func TestGivenLabelRange(t *testing.T) {
+	d := mustOpen(t, "testdata/columns.parquet", Options{LabelRange: "0..2", Columns: Columns{
+		Left: "a", Right: "b", Label: "similar", Group: "topic", Split: "part", Kind: NoColumn,
+	}})
+	for row := range fixtureRows {
+		if got, want := d.Pairs.Label[row], fixtureLabel(row)/2; got != want {
+			t.Fatalf("row %d: label %v, want %v", row, got, want)
+		}
+	}
+	_, err := Open(context.Background(), "testdata/columns.parquet", Options{LabelRange: "5", Columns: Columns{Left: "a", Right: "b", Label: "similar"}})
+	wantError(t, err, `testdata/columns.parquet: the label range is "5", want two numbers such as 0..5`)
+}
+
 // A column of a default name that means something else is left out by "-".
 func TestNoColumn(t *testing.T) {
 	d := mustOpen(t, "testdata/wrong/unknown_split.parquet", Options{Columns: Columns{Split: NoColumn}})
@@ -180,7 +194,7 @@ func TestUniqueVectors(t *testing.T) {
 func TestWrongWideFiles(t *testing.T) {
 	const (
 		remedy = ": embed the text again or drop the row"
-		labels = ": rescale the labels or give label_range in the file's metadata"
+		labels = ": give their scale with --label-range, such as 0..5"
 		inside = "row 5: question_text_EMB has a null among its values, want finite numbers" + remedy
 		absent = "row 5: question_text_EMB is null or empty, want a vector" + remedy
 	)
@@ -349,7 +363,7 @@ func openBytes(data []byte) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readWide(context.Background(), f, Columns{})
+	return readWide(context.Background(), f, Options{})
 }
 
 // checkWhole demands what every data set promises.

@@ -12,8 +12,9 @@ import (
 // EvaluateOptions say how to evaluate. Backend is required.
 type EvaluateOptions struct {
 	Backend graph.Backend
-	Loss    graph.Loss // to report; default graph.MSE
-	Threads int        // that project; 0 means all
+	Loss    graph.Loss   // to report; default graph.MSE
+	Split   loader.Split // that is judged
+	Threads int          // that project; 0 means all
 }
 
 // Evaluate scores a learned matrix on a data set, every split of it, beside
@@ -69,8 +70,9 @@ func Evaluate(data *loader.Dataset, p *projection.Projection, opts EvaluateOptio
 	if err := e.retrieve(task, true, s.After); err != nil {
 		return s, nil, err
 	}
-	if c, found := s.Comparisons[loader.Test.String()][s.Selection]; found {
-		s.Judgement = rundir.Judgement{Accepted: c.GainInterval.Low > 0, Text: fmt.Sprintf("%s on test went from %.3f to %.3f: %s.", figureNames[s.Selection], c.Before, c.After, verdict(c))}
+	if c, found := s.Comparisons[opts.Split.String()][s.Selection]; found {
+		s.Judgement = rundir.Judgement{Accepted: c.GainInterval.Low > 0, Text: fmt.Sprintf("%s on %s went from %.3f to %.3f: %s.",
+			figureNames[s.Selection], opts.Split, c.Before, c.After, verdict(c))}
 	}
 	return s, scoreRows(data, v, before, after), nil
 }

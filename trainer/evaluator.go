@@ -187,9 +187,7 @@ func (e *evaluator) figures(s *rundir.Summary, v *view, before, after []float32,
 		}
 		name := split.String()
 		s.Before[name], s.After[name] = b.metrics(e.loss, thresholdBefore), a.metrics(e.loss, thresholdAfter)
-		if split != loader.Train {
-			s.Comparisons[name] = comparisons(b, a, s.Before[name].Threshold, s.After[name].Threshold)
-		}
+		s.Comparisons[name] = comparisons(b, a, s.Before[name].Threshold, s.After[name].Threshold)
 	}
 }
 

@@ -56,16 +56,19 @@ func (r *run) trainedPairs() float64 {
 // figures of the result, and returns its cosines.
 func (r *run) judge(s *rundir.Summary, all *view, before, learned []float32) (after []float32, err error) {
 	after = learned
-	ok := true
-	var gained rundir.Comparison
+	o := outcome{figure: r.figure}
 	if r.recipe.SelectOn == loader.Validation {
-		b, a := r.eval.split(all, before, loader.Validation), r.eval.split(all, learned, loader.Validation)
-		gained = comparisons(b, a, bestThreshold(b), bestThreshold(a))[r.figure]
-		if ok = accepted(gained); !ok {
-			if after, err = r.fallBack(all); err != nil {
-				return nil, err
-			}
-			s.BestEpoch = 0
+		start, err := r.startCosines(all)
+		if err != nil {
+			return nil, err
+		}
+		validation := func(cosines []float32) splitScores { return r.eval.split(all, cosines, loader.Validation) }
+		a, b := validation(start), validation(learned)
+		o.learned = comparisons(a, b, bestThreshold(a), bestThreshold(b))[r.figure]
+		o.untrained = rundir.Figure(validation(before).figure(r.figure))
+		if !accepted(o.learned) {
+			after, s.BestEpoch = start, 0
+			r.best = r.start
 		}
 	}
 	thresholds := func(cosines []float32) rundir.Figure {
@@ -77,28 +80,26 @@ func (r *run) judge(s *rundir.Summary, all *view, before, learned []float32) (af
 	r.eval.figures(s, all, before, after, thresholds(before), thresholds(after))
 	test := loader.Test.String()
 	if r.recipe.SelectOn == loader.Test {
-		s.Judgement = flattered(s.After[test], s.Before[test])
+		s.Judgement = flattered(r.figure, s.Before[test], s.After[test])
 		return after, nil
 	}
-	s.Judgement = judgement(r.figure, ok, gained, s.Comparisons[test])
+	o.test, o.tested = s.Comparisons[test][r.figure]
+	s.Judgement = o.judgement()
 	return after, nil
 }
 
-// fallBack makes the start the result.
-func (r *run) fallBack(all *view) ([]float32, error) {
-	v := newView(r.data, loader.Train)
-	matrix, err := r.recipe.Start.Matrix(r.data.Vectors, v.rows, r.recipe.Dims, r.recipe.Seed)
-	if err != nil {
-		return nil, err
-	}
-	r.best = matrix
-	if err := r.opts.Backend.Upload(r.model.Matrix(), matrix); err != nil {
+// startCosines returns the cosines of a view under the start.
+func (r *run) startCosines(all *view) ([]float32, error) {
+	if err := r.opts.Backend.Upload(r.model.Matrix(), r.start); err != nil {
 		return nil, err
 	}
 	return r.eval.cosines(all, true)
 }
 
 func (r *run) retrieve(s *rundir.Summary) error {
+	if err := r.opts.Backend.Upload(r.model.Matrix(), r.best); err != nil {
+		return err
+	}
 	task := newRetrievalTask(r.data)
 	if err := r.eval.retrieve(task, false, s.Before); err != nil {
 		return err

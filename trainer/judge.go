@@ -3,6 +3,7 @@ package trainer
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/cosfit/cosfit/internal/rundir"
 )
@@ -100,31 +101,54 @@ var figureNames = map[string]string{
 	byROCAUC: "ROC AUC", bySpearman: "Spearman correlation", byAccuracy: "accuracy", "accuracy": "accuracy",
 }
 
-// judgement says in words what was gained and how sure that is. Validation is
-// the learned matrix's comparison there, whatever became of it; test is the
-// result's, empty where there is no such split.
-func judgement(figure string, ok bool, validation rundir.Comparison, test map[string]rundir.Comparison) rundir.Judgement {
-	name := figureNames[figure]
-	change := fmt.Sprintf("%s on validation went from %.3f to %.3f (a change of %+.3f, standard error %.3f)",
-		name, validation.Before, validation.After, validation.Gain, validation.GainSE)
-	if !ok {
-		return rundir.Judgement{Accepted: false, Text: "Nothing gained: " + change +
-			", not by more than one standard error, so the result is the matrix that the training started from. More labelled pairs may help."}
+// An outcome is what a judgement is made of.
+type outcome struct {
+	figure    string            // that decides
+	learned   rundir.Comparison // on validation: of the learned matrix with the start
+	untrained rundir.Figure     // on validation: of the embeddings as they are
+	test      rundir.Comparison // of the result with the embeddings as they are
+	tested    bool              // there is a test split
+}
+
+// judgement says in words what was gained and how sure that is.
+func (o outcome) judgement() rundir.Judgement {
+	name := figureNames[o.figure]
+	if !o.learned.GainSE.Known() {
+		return rundir.Judgement{Text: "Undecided: the validation split has too few groups to say how sure a gain is, so the result is the matrix that the training started from. Label pairs of more groups."}
 	}
-	text := "Accepted: " + change + "."
-	if c, found := test[figure]; found {
-		text += fmt.Sprintf(" On test, which took no part in any choice, it went from %.3f to %.3f: %s.",
-			c.Before, c.After, verdict(c))
-	} else {
+	change := fmt.Sprintf("%s on validation went from %.3f to %.3f (a change of %+.3f, standard error %.3f)",
+		name, o.learned.Before, o.learned.After, o.learned.Gain, o.learned.GainSE)
+	if !accepted(o.learned) {
+		return rundir.Judgement{Text: "Nothing gained: " + change + ", not by more than one standard error, so the result is the matrix that the training started from." + o.belowUntrained(o.learned.Before)}
+	}
+	text := "Accepted: " + change + "." + o.belowUntrained(o.learned.After)
+	switch {
+	case !o.tested:
 		text += " There is no test split, so nothing independent says how much of that is real."
+	case o.test.GainInterval.High < 0:
+		text = strings.Replace(text, "Accepted:", "Accepted on validation, but test says otherwise:", 1)
+		fallthrough
+	default:
+		text += fmt.Sprintf(" On test, which took no part in any choice, it went from %.3f to %.3f: %s.", o.test.Before, o.test.After, verdict(o.test))
 	}
 	return rundir.Judgement{Accepted: true, Text: text}
+}
+
+// belowUntrained warns where even the result is worse than no matrix at all,
+// as with few columns or a random start.
+func (o outcome) belowUntrained(result rundir.Figure) string {
+	if result >= o.untrained {
+		return ""
+	}
+	return fmt.Sprintf(" The embeddings as they are reach %.3f there: with more --dims or --init identity nothing would be lost.", o.untrained)
 }
 
 // verdict reads an interval of a gain.
 func verdict(c rundir.Comparison) string {
 	between := fmt.Sprintf("95 %% interval of the gain %+.3f to %+.3f", c.GainInterval.Low, c.GainInterval.High)
 	switch {
+	case c.Gain == 0:
+		return "the same"
 	case c.GainInterval.Low > 0:
 		return "a real gain, " + between
 	case c.GainInterval.High < 0:
@@ -134,8 +158,11 @@ func verdict(c rundir.Comparison) string {
 }
 
 // flattered is the judgement of a run whose epoch was chosen on test.
-func flattered(test rundir.Metrics, before rundir.Metrics) rundir.Judgement {
-	return rundir.Judgement{Accepted: true, Text: fmt.Sprintf(
-		"The epoch and the threshold were chosen on the test split itself, which flatters its accuracy: %.1f %% before, %.1f %% after, and %.1f %% for always saying the commoner class. Use --recipe default for figures to rely on.",
-		100*before.AccuracyBestThreshold, 100*test.AccuracyBestThreshold, 100*test.Majority)}
+func flattered(figure string, before, after rundir.Metrics) rundir.Judgement {
+	text := "The epoch was chosen on the test split itself, which flatters its figures. Use --recipe default for figures to rely on."
+	if figure == byAccuracy {
+		text = fmt.Sprintf("The epoch and the threshold were chosen on the test split itself, which flatters its accuracy: %.1f %% before, %.1f %% after, and %.1f %% for always saying the commoner class. Use --recipe default for figures to rely on.",
+			100*before.AccuracyBestThreshold, 100*after.AccuracyBestThreshold, 100*after.Majority)
+	}
+	return rundir.Judgement{Accepted: true, Text: text}
 }

@@ -27,8 +27,12 @@ type Options struct {
 // Progress is what has been reached.
 type Progress struct {
 	Epoch, Epochs int
+	Figure        string         // name of the figure that chooses the epoch
 	Rows          []rundir.Epoch // of this epoch, one for each split that is scored
 }
+
+// ErrDiverged says that a cosine is no longer a number.
+var ErrDiverged = errors.New("the training diverged")
 
 // ErrInterrupted says that the context ended the training, and that a
 // checkpoint was left.
@@ -79,7 +83,8 @@ type run struct {
 
 	steps int // of the whole training
 	state state
-	best  []float32 // matrix of the best epoch
+	start []float32 // matrix before the first step
+	best  []float32 // matrix of the best epoch; of the result, once that is judged
 }
 
 // state is what a checkpoint holds beside the arrays.
@@ -147,7 +152,8 @@ func (r *run) build() (err error) {
 		return r.project.Run(table, rows)
 	}, r.recipe.Loss}
 	r.best = make([]float32, d*k)
-	return nil
+	r.start, err = r.recipe.Start.Matrix(r.data.Vectors, newView(r.data, loader.Train).rows, k, r.recipe.Seed)
+	return err
 }
 
 // uploaded returns a new array with the given contents.
@@ -211,17 +217,12 @@ func describe(data *loader.Dataset, source rundir.Data) rundir.Data {
 
 // begin sets the start and scores it as epoch 0.
 func (r *run) begin() error {
-	v := newView(r.data, loader.Train)
-	matrix, err := r.recipe.Start.Matrix(r.data.Vectors, v.rows, r.recipe.Dims, r.recipe.Seed)
-	if err != nil {
-		return err
-	}
-	if err := r.opts.Backend.Upload(r.model.Matrix(), matrix); err != nil {
+	if err := r.opts.Backend.Upload(r.model.Matrix(), r.start); err != nil {
 		return err
 	}
 	if rule, ok := r.recipe.Optimizer.(AnchoredRule); ok {
 		if slot, ok := rule.Anchor(); ok {
-			if err := r.opts.Backend.Upload(r.update.State()[slot], matrix); err != nil {
+			if err := r.opts.Backend.Upload(r.update.State()[slot], r.start); err != nil {
 				return err
 			}
 		}
@@ -330,7 +331,7 @@ func (r *run) score(epoch int, seconds float64, pairs int) error {
 	chosen := r.eval.split(r.scored, cosines, r.recipe.SelectOn)
 	score := chosen.figure(r.figure)
 	if math.IsNaN(score) || slices.ContainsFunc(cosines, func(c float32) bool { return c != c }) {
-		return fmt.Errorf("the training diverged in epoch %d: a cosine is not a number; try a lower --learning-rate than %g", epoch, r.recipe.LearningRate)
+		return fmt.Errorf("%w in epoch %d: a cosine is not a number; try a lower --learning-rate than %g", ErrDiverged, epoch, r.recipe.LearningRate)
 	}
 	rows := r.history(epoch, cosines, chosen, score, seconds, pairs)
 	r.state.History = append(r.state.History, rows...)
@@ -345,7 +346,7 @@ func (r *run) score(epoch int, seconds float64, pairs int) error {
 		return err
 	}
 	if r.opts.Progress != nil {
-		r.opts.Progress(Progress{Epoch: epoch, Epochs: r.recipe.Epochs, Rows: rows})
+		r.opts.Progress(Progress{Epoch: epoch, Epochs: r.recipe.Epochs, Figure: figureNames[r.figure], Rows: rows})
 	}
 	return nil
 }

@@ -344,7 +344,7 @@ func TestEvaluateAgrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, scores, err := trainer.Evaluate(data, p, trainer.EvaluateOptions{Backend: cpu.New(0)})
+	got, scores, err := trainer.Evaluate(data, p, trainer.EvaluateOptions{Backend: cpu.New(0), Split: loader.Test})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +356,7 @@ func TestEvaluateAgrees(t *testing.T) {
 		t.Errorf("the scores differ from scores.parquet, %v", err)
 	}
 	p.In, p.Matrix = 255, p.Matrix[:255*p.Out]
-	if _, _, err := trainer.Evaluate(data, p, trainer.EvaluateOptions{Backend: cpu.New(0)}); err == nil || !strings.Contains(err.Error(), "256 dimensions, but the matrix takes 255") {
+	if _, _, err := trainer.Evaluate(data, p, trainer.EvaluateOptions{Backend: cpu.New(0), Split: loader.Test}); err == nil || !strings.Contains(err.Error(), "256 dimensions, but the matrix takes 255") {
 		t.Errorf("a matrix of another size: error is %v", err)
 	}
 }

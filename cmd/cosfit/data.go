@@ -21,7 +21,7 @@ func columnFlags(c *loader.Columns) map[string]*string {
 
 // sourceFrom reads the flags that name a data set, over what a run recorded.
 func sourceFrom(c *cli.Context, recorded rundir.Data) (rundir.Data, error) {
-	source := rundir.Data{Path: recorded.Path, Columns: recorded.Columns, Embeddings: recorded.Embeddings}
+	source := rundir.Data{Path: recorded.Path, Columns: recorded.Columns, Embeddings: recorded.Embeddings, GivenRange: recorded.GivenRange}
 	if c.IsSet("data") {
 		source = rundir.Data{Path: c.String("data")}
 	}
@@ -30,6 +30,9 @@ func sourceFrom(c *cli.Context, recorded rundir.Data) (rundir.Data, error) {
 	}
 	if c.IsSet("embeddings") {
 		source.Embeddings = c.String("embeddings")
+	}
+	if c.IsSet("label-range") {
+		source.GivenRange = c.String("label-range")
 	}
 	for flag := range columnFlags(&loader.Columns{}) {
 		if c.IsSet(flag) {
@@ -44,7 +47,7 @@ func sourceFrom(c *cli.Context, recorded rundir.Data) (rundir.Data, error) {
 
 // openData opens what sourceFrom found.
 func openData(ctx context.Context, source rundir.Data) (*loader.Dataset, error) {
-	opts := loader.Options{Embeddings: source.Embeddings}
+	opts := loader.Options{Embeddings: source.Embeddings, LabelRange: source.GivenRange}
 	for flag, field := range columnFlags(&opts.Columns) {
 		*field = source.Columns[flag]
 	}

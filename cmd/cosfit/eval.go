@@ -37,7 +37,8 @@ func evalCommand() *cli.Command {
 
 func eval(c *cli.Context) error {
 	split := c.String("split")
-	if !slices.Contains(splitNames(), split) {
+	number := slices.Index(splitNames(), split)
+	if number < 0 {
 		return usage("--split %q is unknown; there are: %s", split, strings.Join(splitNames(), ", "))
 	}
 	p, recorded, err := matrixFrom(c)
@@ -63,7 +64,7 @@ func eval(c *cli.Context) error {
 		return err
 	}
 	defer backend.Close()
-	opts := trainer.EvaluateOptions{Backend: backend, Threads: c.Int("threads")}
+	opts := trainer.EvaluateOptions{Backend: backend, Split: loader.Split(number), Threads: c.Int("threads")}
 	if recorded.Loss.Name != "" {
 		if opts.Loss, err = component(losses(), "loss", recorded.Loss); err != nil {
 			return err
@@ -103,7 +104,7 @@ func matrixFrom(c *cli.Context) (*projection.Projection, rundir.Config, error) {
 		p, err := projection.Load(file)
 		return p, rundir.Config{}, err
 	case run == "":
-		return nil, rundir.Config{}, usage("--run is missing: name the folder of a run, such as --run cosfit-demo")
+		return nil, rundir.Config{}, usage("--run is missing: name the folder of a run, such as --run cosfit-demo, or a matrix file with --matrix")
 	}
 	dir, err := rundir.Open(run)
 	if err != nil {

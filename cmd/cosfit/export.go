@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,7 +24,7 @@ func exportCommand() *cli.Command {
 			"  python -c \"import numpy as np; print(np.load('matrix.npy').shape)\"",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "run", Usage: "folder of the run"},
-			&cli.StringFlag{Name: "format", Value: "safetensors", Usage: formats().list()},
+			&cli.StringFlag{Name: "format", Usage: formats().list(), DefaultText: "by the file's name, else safetensors"},
 			&cli.StringFlag{Name: "out", Usage: "file to write"},
 			&cli.BoolFlag{Name: "force", Usage: "replace the file where it exists"},
 			jsonFlag(),
@@ -34,6 +36,9 @@ func exportCommand() *cli.Command {
 				return usage("--run is missing: name the folder of a run, such as --run cosfit-demo")
 			case out == "":
 				return usage("--out is missing: name the file to write, such as --out matrix.npy")
+			}
+			if format == "" {
+				format = formatByName(out)
 			}
 			if _, err := formats().get("format", format); err != nil {
 				return err
@@ -51,6 +56,15 @@ func exportCommand() *cli.Command {
 			return reportExport(c, dir, format, out)
 		},
 	}
+}
+
+// formatByName chooses the format whose name is the file's extension.
+func formatByName(out string) string {
+	name := strings.TrimPrefix(filepath.Ext(out), ".")
+	if _, ok := formats()[name]; ok {
+		return name
+	}
+	return "safetensors"
 }
 
 // export writes a run's matrix and checks what can be read back.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -41,7 +42,6 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			"and shows on held-out data what that gained.\n\n" +
 			"Try it:  cosfit demo",
 		Version:              version(),
-		HideVersion:          true,
 		EnableBashCompletion: true,
 		Writer:               stdout,
 		ErrWriter:            stderr,
@@ -103,8 +103,12 @@ func asUsage(c *cli.Context, err error, _ bool) error {
 	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
 		return usage("unknown flag -%s; see %s", flag, help)
 	}
-	return usage("%w; see %s", err, help)
+	text := singleDash.ReplaceAllString(err.Error(), " --$1")
+	return usage("%s; see %s", text, help)
 }
+
+// singleDash finds flags as the parser writes them.
+var singleDash = regexp.MustCompile(` -([a-z])`)
 
 func exitCode(err error) int {
 	var u usageError

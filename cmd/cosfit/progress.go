@@ -50,22 +50,25 @@ func (p *progress) show(now trainer.Progress) {
 				mpb.PrependDecorators(decor.CountersNoUnit("epoch %d/%d ")),
 				mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + p.state })))
 		}
-		p.state = describeEpoch(now.Rows[len(now.Rows)-1:]) // the split that decides
+		p.state = describeEpoch(now, now.Rows[len(now.Rows)-1:]) // the split that decides
 		p.bar.SetCurrent(int64(now.Epoch))
 	case p.lines:
-		fmt.Fprintf(p.w, "epoch %2d/%d  %s\n", now.Epoch, now.Epochs, describeEpoch(now.Rows))
+		fmt.Fprintf(p.w, "epoch %2d/%d  %s\n", now.Epoch, now.Epochs, describeEpoch(now, now.Rows))
 	}
 }
 
 // describeEpoch puts the rows of an epoch into a few words.
-func describeEpoch(rows []rundir.Epoch) (text string) {
+func describeEpoch(now trainer.Progress, rows []rundir.Epoch) (text string) {
 	for _, r := range rows {
 		if text != "" {
 			text += "  "
 		}
 		text += fmt.Sprintf("%s loss %.4f", r.Split, r.Loss)
-		if r.ROCAUC.Known() {
+		switch {
+		case r.ROCAUC.Known():
 			text += fmt.Sprintf(" ROC AUC %.3f", r.ROCAUC)
+		case r.Selection.Known():
+			text += fmt.Sprintf(" %s %.3f", now.Figure, r.Selection)
 		}
 	}
 	return text

@@ -81,6 +81,9 @@ func openBackend(c *cli.Context) (graph.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Int("threads") < 0 {
+		return nil, usage("--threads is %d, want 0 for all or a positive number", c.Int("threads"))
+	}
 	return open(c.Int("threads"))
 }
 

@@ -143,6 +143,9 @@ func (t *training) run() error {
 	if errors.Is(err, trainer.ErrInterrupted) {
 		return fmt.Errorf("%w; a checkpoint is saved, go on with: cosfit train --resume --out %s", err, quoted(dir.Path()))
 	}
+	if errors.Is(err, trainer.ErrDiverged) && !t.resume {
+		return errors.Join(err, dir.Remove())
+	}
 	if err != nil {
 		return settingAsUsage(err)
 	}

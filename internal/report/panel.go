@@ -36,6 +36,7 @@ func Panel(w io.Writer, s rundir.Summary, scores []rundir.Score, split, title st
 	p.line("")
 	before, after := s.Before[split], s.After[split]
 	p.line(fmt.Sprintf(" %s split: %s pairs%s", capital(split), thousands(after.Pairs), p.flattering(s, split)))
+	p.epochs(s)
 	p.line("")
 	p.figures(before, after, s.Comparisons[split])
 	p.histograms(scores, split, before.Threshold, after.Threshold)
@@ -73,6 +74,18 @@ func (p printer) flattering(s rundir.Summary, split string) string {
 	return ""
 }
 
+// epochs says which epoch is shown and how long the training went on.
+func (p printer) epochs(s rundir.Summary) {
+	if s.BestEpoch == 0 {
+		return
+	}
+	text := fmt.Sprintf(" Epoch %d of %d was the best on %s", s.BestEpoch, s.Epochs, s.SelectedOn)
+	if s.Epochs < s.Config.Epochs {
+		text += fmt.Sprintf("; %d more brought nothing better", s.Epochs-s.BestEpoch)
+	}
+	p.line(p.style.dim(text))
+}
+
 // figures draws the table.
 func (p printer) figures(before, after rundir.Metrics, c map[string]rundir.Comparison) {
 	p.line(p.style.dim(fmt.Sprintf(" %-11s %-20s %-20s %s", "", "before", "after", "gain [95 % interval]")))
@@ -100,9 +113,7 @@ func (p printer) figures(before, after rundir.Metrics, c map[string]rundir.Compa
 // compared draws a figure with its intervals.
 func (p printer) compared(name string, c rundir.Comparison, scale float64, verb string) {
 	number := func(f rundir.Figure) string { return fmt.Sprintf(verb, scale*float64(f)) }
-	signed := func(f rundir.Figure) string {
-		return fmt.Sprintf(strings.Replace(verb, "%", "%+", 1), scale*float64(f))
-	}
+	signed := func(f rundir.Figure) string { return signed(verb, scale*float64(f)) }
 	with := func(f rundir.Figure, i rundir.Interval) string {
 		if !i.Low.Known() {
 			return number(f)
@@ -130,9 +141,18 @@ func (p printer) plain(name string, before, after rundir.Figure, scale float64, 
 	b, a := scale*float64(before), scale*float64(after)
 	gain := ""
 	if a != b {
-		gain = fmt.Sprintf(strings.Replace(verb, "%", "%+", 1), a-b)
+		gain = signed(verb, a-b)
 	}
 	p.line(fmt.Sprintf(" %-11s %-20s %-20s %s", name, fmt.Sprintf(verb, b), fmt.Sprintf(verb, a), gain))
+}
+
+// signed writes a difference; one that rounds to nothing is +0.
+func signed(verb string, x float64) string {
+	text := fmt.Sprintf(strings.Replace(verb, "%", "%+", 1), x)
+	if strings.Trim(text, "-0.") == "" {
+		return "+" + text[1:]
+	}
+	return text
 }
 
 func (p printer) next(commands []Command) {

@@ -23,7 +23,7 @@ func example() (rundir.Summary, []rundir.Score) {
 	after := before
 	after.Threshold, after.F1, after.MRR, after.RecallAt10 = 0.9, 0.75, 0.25, 1
 	s := rundir.Summary{
-		SelectedOn: "validation", Selection: "roc_auc",
+		SelectedOn: "validation", Selection: "roc_auc", BestEpoch: 7, Epochs: 15, Config: rundir.Config{Recipe: rundir.Recipe{Epochs: 30}},
 		Before: map[string]rundir.Metrics{"test": before}, After: map[string]rundir.Metrics{"test": after},
 		Comparisons: map[string]map[string]rundir.Comparison{"test": {
 			"roc_auc": {Before: 0.8, BeforeInterval: interval(0.75, 0.85), After: 0.9, AfterInterval: interval(0.875, 0.925),
@@ -80,6 +80,14 @@ func TestPanelFits(t *testing.T) {
 	}
 	if !strings.Contains(panel(Style{Color: true}), "\x1b[32m+0.100") {
 		t.Error("with colour a sure gain is not green")
+	}
+}
+
+func TestSigned(t *testing.T) {
+	for x, want := range map[float64]string{0.25: "+0.250", -0.25: "-0.250", -0.0001: "+0.000", 0: "+0.000"} {
+		if got := signed("%.3f", x); got != want {
+			t.Errorf("%g is %s, want %s", x, got, want)
+		}
 	}
 }
 

@@ -73,6 +73,18 @@ func (d Dir) clear(entries []fs.DirEntry) error {
 	return nil
 }
 
+// Remove removes the run, and the directory where nothing else is in it.
+func (d Dir) Remove() error {
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return err
+	}
+	if err := d.clear(entries); err != nil {
+		return err
+	}
+	return os.Remove(d.path)
+}
+
 // Open opens the directory of a run that was begun.
 func Open(path string) (Dir, error) {
 	d := Dir{path}

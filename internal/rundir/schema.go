@@ -66,11 +66,13 @@ type Recipe struct {
 	Seed         uint64  `json:"seed"`
 }
 
-// Data identifies the data set of a run.
+// Data identifies the data set of a run. Columns, Embeddings and GivenRange
+// are what it takes, beside the path, to open it again.
 type Data struct {
 	Path        string            `json:"path"`
 	Columns     map[string]string `json:"columns,omitempty"`
 	Embeddings  string            `json:"embeddings,omitempty"`
+	GivenRange  string            `json:"label_range_given,omitempty"`
 	Fingerprint string            `json:"fingerprint"`
 	Model       string            `json:"model"`
 	Dimensions  int               `json:"dimensions"`
