@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/cosfit/cosfit/loader"
@@ -42,32 +44,34 @@ func dataFlags() []cli.Flag {
 }
 
 func recipeFlags() []cli.Flag {
-	const category = "TRAINING (defaults come from the recipe)"
-	number := func(name, usage string) cli.Flag {
-		return &cli.Float64Flag{Name: name, Usage: usage, DefaultText: "recipe's", Category: category}
+	const category = "TRAINING (defaults: recipe default, then notebook)"
+	d, n := trainer.Default(1), trainer.Notebook(1)
+	both := func(a, b any) string { return fmt.Sprintf("%v, %v", a, b) }
+	count := func(name, usage, standard string) cli.Flag {
+		return &cli.IntFlag{Name: name, Usage: usage, DefaultText: standard, Category: category}
 	}
-	count := func(name, usage string) cli.Flag {
-		return &cli.IntFlag{Name: name, Usage: usage, DefaultText: "recipe's", Category: category}
+	number := func(name, usage, standard string) cli.Flag {
+		return &cli.Float64Flag{Name: name, Usage: usage, DefaultText: standard, Category: category}
 	}
-	choice := func(name, usage string) cli.Flag {
-		return &cli.StringFlag{Name: name, Usage: usage, DefaultText: "recipe's", Category: category}
+	choice := func(name, usage, standard string) cli.Flag {
+		return &cli.StringFlag{Name: name, Usage: usage, DefaultText: standard, Category: category}
 	}
 	return []cli.Flag{
-		&cli.StringFlag{Name: "recipe", Value: "default", Usage: recipes().list(), Category: category},
-		count("dims", "columns of the matrix (k); default recipe: the embeddings' own dimension"),
-		count("epochs", "passes over the training pairs, at most"),
-		count("batch-size", "pairs in a step"),
-		number("learning-rate", "at its peak"),
-		number("dropout", "probability of zeroing an input element while training"),
-		choice("loss", losses().list()),
-		choice("optimizer", optimizers().list()),
-		number("momentum", "of sgd"),
-		number("weight-decay", "of adamw"),
-		&cli.BoolFlag{Name: "decay-to-start", Usage: "let weight decay pull towards the start instead of zero", DefaultText: "recipe's", Category: category},
-		choice("schedule", schedules().list()),
-		number("warmup", "share of the steps over which cosine and constant rise"),
-		choice("init", "start: "+starts().list()),
-		count("patience", "epochs without improvement before stopping; 0 never stops"),
+		&cli.StringFlag{Name: "recipe", Value: d.Name, Usage: recipes().list(), Category: category},
+		count("dims", "columns of the matrix, the dimension of the vectors that come out", both("the embeddings' own d", n.Dims)),
+		count("epochs", "passes over the training pairs, at most", both(d.Epochs, n.Epochs)),
+		count("batch-size", "pairs in a step", both(d.BatchSize, n.BatchSize)),
+		number("learning-rate", "at its peak", both(fmt.Sprintf("%g/√d", d.LearningRate), n.LearningRate)),
+		number("dropout", "probability of zeroing an input element while training", both(d.Dropout, n.Dropout)),
+		choice("loss", losses().list(), both(d.Loss.Name(), n.Loss.Name())),
+		choice("optimizer", optimizers().list(), both(d.Optimizer.Name(), n.Optimizer.Name())),
+		number("momentum", "of sgd", "0, or the schedule's"),
+		number("weight-decay", "of adamw", "recipe default 1.5·√d, else 0.01"),
+		&cli.BoolFlag{Name: "decay-to-start", Usage: "let weight decay pull towards the start instead of zero", DefaultText: both(true, false), Category: category},
+		choice("schedule", schedules().list(), both(d.Schedule.Name(), n.Schedule.Name())),
+		number("warmup", "share of the steps over which cosine and constant rise", "0.1 of cosine, 0 of constant"),
+		choice("init", "start: "+starts().list(), both(d.Start.Name(), n.Start.Name())),
+		count("patience", "epochs without improvement before stopping; 0 never stops", both(d.Patience, n.Patience)),
 		&cli.Uint64Flag{Name: "seed", Usage: "of the start, the order of the pairs and dropout", Category: category},
 	}
 }
