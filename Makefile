@@ -13,7 +13,7 @@ test: ## all tests
 	$(GO) test ./...
 
 race: ## the race detector over the packages that use goroutines (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short ./internal/kernel ./graph/... ./projection ./loader/... ./trainer
+	CGO_ENABLED=1 $(GO) test -race -short -count=1 ./internal/kernel ./graph/... ./projection ./loader/... ./trainer ./cmd/...
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }

@@ -24,8 +24,9 @@ type Array interface {
 type Backend interface {
 	// Name is what the device is called in flags and in summaries: "cpu".
 	Name() string
-	// Kernel names the arithmetic in use. Results are equal bit for bit
-	// between runs with the same kernel.
+	// Kernel names the arithmetic in use and the architecture it runs on:
+	// "generic/amd64". Results are equal bit for bit between runs with the
+	// same kernel.
 	Kernel() string
 
 	// NewArray allocates zeros.
@@ -85,7 +86,8 @@ type ProjectKernel interface {
 type LossKernel interface {
 	// Forward returns the mean loss, a scalar, for s [B] and the labels of b.
 	Forward(s Array, b *Batch) (loss Array, err error)
-	// Backward returns ds [B], times the gradient that arrives from above.
+	// Backward returns ds [B] of the last Forward, times the gradient that
+	// arrives from above.
 	Backward(upstream float32) (ds Array, err error)
 }
 
@@ -103,7 +105,13 @@ type SimilarityKernel interface {
 	Of(queries []int32, out []float32) error
 }
 
-// A Loss is a function of the cosines of a batch.
+// A Loss is a function of the cosines of a batch. Its labels lie in 0..1, or in
+// −1..1 where the data set says so; a binary pair is positive at or above the
+// middle.
+//
+// A backend of a device that cannot call Go will need the same formula as an
+// expression of that device, and will ask the loss for it here, through an
+// optional interface.
 type Loss interface {
 	Name() string
 	// Evaluate returns the mean loss over the batch and writes its derivative

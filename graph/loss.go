@@ -58,9 +58,10 @@ type lossGradOp struct {
 // Do receives the gradient from above as a scalar of the host: it is the 1
 // with which gorgonia.Grad starts, or a constant factor of it.
 func (o *lossGradOp) Do(in ...gorgonia.Value) (gorgonia.Value, error) {
-	upstream, ok := in[1].Data().(float32)
+	data := in[1].Data()
+	upstream, ok := data.(float32)
 	if !ok {
-		return nil, fmt.Errorf("graph: %s got a %T, want a float32 scalar", o.name, in[1])
+		return nil, fmt.Errorf("graph: %s got %T in a %T, want a float32 scalar of the host", o.name, data, in[1])
 	}
 	return o.kernel.Backward(upstream)
 }

@@ -3,6 +3,7 @@ package graph_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/chewxy/hm"
@@ -195,6 +196,24 @@ func TestUpstreamFactor(t *testing.T) {
 		must(t, machine.RunAll())
 		near(t, "gradient", download(t, p.backend, gradients[0].Value().(graph.Array)), want, tolerance)
 	})
+}
+
+// A factor in the backend's memory is refused in words that name both the value and what it holds.
+func TestUpstreamOfTheBackend(t *testing.T) {
+	p := newProblem(t, rand.New(rand.NewPCG(7, 0)), 11, 7, 9, 40, false)
+	g, m, batch := graph.Inputs(upload(t, p.backend, p.matrix, p.d, p.k))
+	graph.SetBatch(batch, p.batch)
+	loss, err := p.score(m, batch)
+	must(t, err)
+	factor := gorgonia.NewScalar(g, tensor.Float32, gorgonia.WithName("factor"), gorgonia.WithValue(upload(t, p.backend, []float32{1})))
+	_, err = gorgonia.Backpropagate(gorgonia.Nodes{loss}, gorgonia.Nodes{factor}, gorgonia.Nodes{m})
+	must(t, err)
+	machine := gorgonia.NewTapeMachine(g)
+	defer machine.Close()
+	const want = "gradient got <nil> in a *cpu.array, want a float32 scalar of the host"
+	if err := machine.RunAll(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error is %v, want %q in it", err, want)
+	}
 }
 
 // Gorgonia's own arithmetic cannot look into an opaque value. It must say so and not compute something else.

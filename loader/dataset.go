@@ -7,17 +7,20 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"unsafe"
 )
 
 // A Dataset is labelled pairs of texts with the embeddings of those texts, all
-// in memory. It is immutable once opened, apart from [Dataset.CarveValidation].
+// in memory. Once it is open nothing changes it but [Dataset.CarveValidation]
+// and [Dataset.TestOnly], which move pairs between the splits.
 type Dataset struct {
-	Name    string // where it came from, as the user named it
-	Model   string // the model behind the vectors, "" where unknown
-	Vectors *Table // the unique vectors
-	Pairs   Pairs
-	Labels  LabelRange
+	Name       string // where it came from, as the user named it
+	Embeddings string // the folder of embeddings/ that the vectors came from, "" for a wide file
+	Model      string // the model behind the vectors, "" where unknown
+	Vectors    *Table // the unique vectors
+	Pairs      Pairs
+	Labels     LabelRange
 	// SplitGiven says that the data bring a split; otherwise one was drawn.
 	SplitGiven bool
 	Notes      []string // what was decided for the user while opening, one sentence each
@@ -67,6 +70,16 @@ var splitNames = [NumSplits]string{"train", "validation", "test"}
 
 func (s Split) String() string { return splitNames[s] }
 
+// SplitNames returns the names of the splits, in the order of the constants.
+func SplitNames() []string { return slices.Clone(splitNames[:]) }
+
+// ParseSplit returns the split of that name, the inverse of String; ok is false
+// where there is none.
+func ParseSplit(name string) (s Split, ok bool) {
+	i := slices.Index(splitNames[:], name)
+	return Split(max(i, 0)), i >= 0
+}
+
 // Kind says how a pair came about.
 type Kind uint8
 
@@ -95,25 +108,6 @@ func (r LabelRange) Positive(label float32) bool {
 }
 
 func (r LabelRange) String() string { return fmt.Sprintf("%g..%g", r.Min, r.Max) }
-
-// labelRange derives the range from the labels: −1..1 where a label is
-// negative, else 0..1.
-func labelRange(labels []float32) (LabelRange, error) {
-	r := LabelRange{Min: 0, Max: 1}
-	for _, l := range labels {
-		if l < 0 {
-			r.Min = -1
-		}
-	}
-	for row, l := range labels {
-		if v := float64(l); math.IsNaN(v) || v < r.Min || v > r.Max {
-			return r, fmt.Errorf("row %d: the label is %g, want 0..1 or -1..1: give their scale with --label-range, such as 0..5", row, v)
-		} else if v != r.Min && v != r.Max {
-			r.Graded = true
-		}
-	}
-	return r, nil
-}
 
 // Indices returns the numbers of the pairs of a split, in the data set's order.
 func (d *Dataset) Indices(s Split) []int32 {

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -27,12 +25,11 @@ func openFolder(ctx context.Context, fsys named, opts Options) (*Dataset, error)
 	if err != nil {
 		return nil, err
 	}
-	folder, err := embeddingsFolder(fsys, opts.Embeddings)
-	if err != nil {
+	if d.Embeddings, err = embeddingsFolder(fsys, opts.Embeddings); err != nil {
 		return nil, err
 	}
 	rows := d.index(left, right)
-	if err := d.readVectors(ctx, fsys, folder, rows); err != nil {
+	if err := d.readVectors(ctx, fsys, path.Join(embeddingsDir, d.Embeddings), rows); err != nil {
 		return nil, err
 	}
 	if err := d.readTexts(fsys, rows); err != nil {
@@ -76,111 +73,8 @@ func (d *Dataset) readPairs(fsys named, labelRange string) (left, right []string
 		}
 	}
 	d.Pairs.setGroups(groups)
-	splitGiven, err = d.readSplitAndKind(f, "split", "kind")
+	splitGiven, err = d.readSplitAndKind(f, nameColumn{name: "split"}, nameColumn{name: "kind"})
 	return left, right, splitGiven, err
-}
-
-// readLabels reads the label column and settles the range, which may be given
-// as "min..max", else by the file's metadata.
-func (d *Dataset) readLabels(f *parquetFile, column, given string) error {
-	labels, err := f.numbers(column)
-	if err != nil {
-		return err
-	}
-	d.Pairs.Label = labels
-	if given == "" {
-		given, _ = f.Lookup("label_range")
-	}
-	if given == "" {
-		if d.Labels, err = labelRange(labels); err != nil {
-			return f.errorf("%w", err)
-		}
-		return nil
-	}
-	low, high, ok := parseRange(given)
-	if !ok {
-		return f.errorf("the label range is %q, want two numbers such as 0..5", given)
-	}
-	for row, l := range labels {
-		if !(l >= low && l <= high) {
-			return f.errorf("row %d: the label is %g, outside the label range %s", row, l, given)
-		}
-	}
-	d.Labels = rescale(labels, low, high)
-	return nil
-}
-
-// parseRange reads "min..max".
-func parseRange(s string) (low, high float32, ok bool) {
-	first, second, _ := strings.Cut(s, "..")
-	l, err1 := strconv.ParseFloat(first, 32)
-	h, err2 := strconv.ParseFloat(second, 32)
-	return float32(l), float32(h), err1 == nil && err2 == nil && l < h && !math.IsInf(h-l, 0)
-}
-
-// rescale brings labels from low..high to 0..1 in place; −1..1 stays as it is,
-// since a cosine of −1 can be meant.
-func rescale(labels []float32, low, high float32) LabelRange {
-	r := LabelRange{Min: 0, Max: 1}
-	if low == -1 && high == 1 {
-		r.Min = -1
-	}
-	for i, l := range labels {
-		if r.Min == 0 {
-			labels[i] = (l - low) / (high - low)
-		}
-		r.Graded = r.Graded || (l != low && l != high)
-	}
-	return r
-}
-
-// readSplitAndKind reads two optional columns.
-func (d *Dataset) readSplitAndKind(f *parquetFile, split, kind string) (splitGiven bool, err error) {
-	n := d.Pairs.Len()
-	d.Pairs.Split, d.Pairs.Kind = make([]Split, n), make([]Kind, n)
-	if f.has(split) {
-		splitGiven = true
-		if err := readNames(f, split, splitNames[:], d.Pairs.Split); err != nil {
-			return false, err
-		}
-	}
-	if f.has(kind) {
-		if err := readNames(f, kind, kindNames[:], d.Pairs.Kind); err != nil {
-			return false, err
-		}
-	}
-	return splitGiven, nil
-}
-
-// readNames reads a column whose values are names, as their positions.
-func readNames[T ~uint8](f *parquetFile, column string, names []string, out []T) error {
-	values, err := f.strings(column, false)
-	if err != nil {
-		return err
-	}
-	for row, v := range values {
-		i := slices.Index(names, v)
-		if i < 0 {
-			return f.errorf("row %d: %s is %q, want one of %s", row, column, v, strings.Join(names, ", "))
-		}
-		out[row] = T(i)
-	}
-	return nil
-}
-
-// setGroups numbers the groups in order of first appearance.
-func (p *Pairs) setGroups(names []string) {
-	numbers := map[string]int32{}
-	p.Group = make([]int32, len(names))
-	for i, name := range names {
-		number, ok := numbers[name]
-		if !ok {
-			number = int32(len(p.Groups))
-			numbers[name] = number
-			p.Groups = append(p.Groups, name)
-		}
-		p.Group[i] = number
-	}
 }
 
 // index numbers the text ids in order of first appearance and points the pairs
@@ -204,7 +98,7 @@ func (d *Dataset) index(left, right []string) map[string]int32 {
 	return rows
 }
 
-// embeddingsFolder chooses the sub-folder of embeddings/ to read.
+// embeddingsFolder returns the name of the folder of embeddings/ to read.
 func embeddingsFolder(fsys named, name string) (string, error) {
 	entries, err := fs.ReadDir(fsys, embeddingsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -221,11 +115,11 @@ func embeddingsFolder(fsys named, name string) (string, error) {
 	case len(names) == 0:
 		return "", fmt.Errorf("%s: no embeddings: it needs a folder %s/NAME with %s and Parquet files of id and embedding", fsys.root, embeddingsDir, manifestFile)
 	case slices.Contains(names, name):
-		return path.Join(embeddingsDir, name), nil
+		return name, nil
 	case name != "":
 		return "", fmt.Errorf("%s: no embeddings named %q; there are: %s", fsys.root, name, strings.Join(names, ", "))
 	case len(names) == 1:
-		return path.Join(embeddingsDir, names[0]), nil
+		return names[0], nil
 	}
 	return "", fmt.Errorf("%s: embeddings of several models, choose one with --embeddings: %s", fsys.root, strings.Join(names, ", "))
 }
@@ -311,10 +205,10 @@ func (t *Table) readSegment(ctx context.Context, fsys named, name string, rows m
 // readTexts fills in the texts; without the file they stay unknown.
 func (d *Dataset) readTexts(fsys named, rows map[string]int32) error {
 	d.Vectors.Text = make([]string, len(rows))
-	if _, err := fs.Stat(fsys, textsFile); err != nil {
+	f, err := fsys.open(textsFile)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	f, err := fsys.open(textsFile)
 	if err != nil {
 		return err
 	}

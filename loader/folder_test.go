@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,8 +20,8 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkPairs(t, d, fixtureDim)
-	if d.Name != "set" || d.Model != "model alpha" {
-		t.Errorf("name %q, model %q", d.Name, d.Model)
+	if d.Name != "set" || d.Embeddings != "alpha" || d.Model != "model alpha" {
+		t.Errorf("name %q, embeddings %q, model %q", d.Name, d.Embeddings, d.Model)
 	}
 	p := &d.Pairs
 	for row := range fixtureRows {
@@ -79,7 +80,7 @@ func TestFolderEmbeddings(t *testing.T) {
 
 	one := folderFS(t)
 	drop(one, "embeddings/beta/")
-	if d, err = openFolderFS(one, ""); err != nil || d.Model != "model alpha" {
+	if d, err = openFolderFS(one, ""); err != nil || d.Embeddings != "alpha" || d.Model != "model alpha" {
 		t.Errorf("the only embeddings are not taken: %v", err)
 	}
 }
@@ -106,64 +107,24 @@ func TestFolderWithoutTexts(t *testing.T) {
 	}
 }
 
-func TestLabelRange(t *testing.T) {
-	for name, c := range map[string]struct {
-		want  LabelRange
-		label func(row int) float32
-	}{
-		"range_0_5":     {LabelRange{0, 1, true}, func(row int) float32 { return float32(row%6) / 5 }},
-		"range_signed":  {LabelRange{-1, 1, false}, func(row int) float32 { return 2*fixtureLabel(row) - 1 }},
-		"range_derived": {LabelRange{-1, 1, false}, func(row int) float32 { return 2*fixtureLabel(row) - 1 }},
-		"plain":         {LabelRange{0, 1, false}, fixtureLabel},
-	} {
-		fsys := folderFS(t)
-		fsys["pairs.parquet"] = file(t, "testdata/pairs/"+name+".parquet")
-		d, err := openFolderFS(fsys, "alpha")
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		if d.Labels != c.want {
-			t.Errorf("%s: range %+v, want %+v", name, d.Labels, c.want)
-		}
-		for row, got := range d.Pairs.Label {
-			if want := c.label(row); got != want {
-				t.Errorf("%s: row %d: label %v, want %v", name, row, got, want)
-			}
-		}
-	}
+// lockedFS is a file system in which one file may not be opened.
+type lockedFS struct {
+	fs.FS
+	name string
 }
 
-func TestParseRange(t *testing.T) {
-	for s, want := range map[string]struct {
-		low, high float32
-		ok        bool
-	}{
-		"0..5": {0, 5, true}, "-1..1": {-1, 1, true}, "0.5..1.5": {0.5, 1.5, true}, "1e2..2e2": {100, 200, true},
-		"": {}, "5": {}, "0..": {}, "..1": {}, "1..0": {}, "1..1": {}, "0..inf": {}, "nan..1": {}, "0..1..2": {}, "a..b": {}, "0-5": {},
-	} {
-		low, high, ok := parseRange(s)
-		if ok != want.ok || ok && (low != want.low || high != want.high) {
-			t.Errorf("%q is %v..%v, %v; want %+v", s, low, high, ok, want)
-		}
+func (l lockedFS) Open(name string) (fs.File, error) {
+	if name == l.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
 	}
+	return l.FS.Open(name)
 }
 
-func TestPositive(t *testing.T) {
-	for _, c := range []struct {
-		r     LabelRange
-		label float32
-		want  bool
-	}{
-		{LabelRange{Min: 0, Max: 1}, 0.5, true},
-		{LabelRange{Min: 0, Max: 1}, 0.49, false},
-		{LabelRange{Min: -1, Max: 1}, 0, true},
-		{LabelRange{Min: -1, Max: 1}, -0.01, false},
-	} {
-		if got := c.r.Positive(c.label); got != c.want {
-			t.Errorf("%v in %v is positive: %v", c.label, c.r, got)
-		}
-	}
+// Texts that are there but cannot be read are not passed over.
+func TestFolderWithLockedTexts(t *testing.T) {
+	fsys := lockedFS{folderFS(t), "texts.parquet"}
+	_, err := OpenFS(context.Background(), fsys, "set", Options{Embeddings: "alpha"})
+	wantError(t, err, "open set/texts.parquet: permission denied")
 }
 
 func TestWrongFolders(t *testing.T) {

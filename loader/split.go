@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// TestShare is the share of the groups that becomes the test split where a
+// testShare is the share of the groups that becomes the test split where a
 // data set brings none.
-const TestShare = 0.3
+const testShare = 0.3
 
-// ValidationShare is the share of the training groups that CarveValidation
+// validationShare is the share of the training groups that CarveValidation
 // takes.
-const ValidationShare = 0.15
+const validationShare = 0.15
 
 // drawSplit divides the pairs into train and test so that no text is on both
 // sides, where that can be, and says how.
 func (d *Dataset) drawSplit() {
 	d.Pairs.Split = make([]Split, d.Pairs.Len())
 	units, what := d.units()
-	moved := d.move(units, Train, Test, TestShare)
+	moved := d.move(units, Train, Test, testShare)
 	if moved == 0 {
 		d.Notes = append(d.Notes, "no split given and all pairs are of one group: there is no test split")
 		return
@@ -44,7 +44,7 @@ func (d *Dataset) CarveValidation() {
 		return
 	}
 	units, what := d.units()
-	moved := d.move(units, Train, Validation, ValidationShare)
+	moved := d.move(units, Train, Validation, validationShare)
 	if moved == 0 {
 		d.Notes = append(d.Notes, "no validation split given and the training pairs are too few groups to take one from them")
 		return

@@ -113,7 +113,7 @@ func TestDrawnSplitKeepsComponents(t *testing.T) {
 				test++
 			}
 		}
-		if want := int(math.Round(TestShare * float64(len(splits)))); test != want {
+		if want := int(math.Round(testShare * float64(len(splits)))); test != want {
 			t.Errorf("seed %d: %d of %d components for the test, want %d", seed, test, len(splits), want)
 		}
 		want := fmt.Sprintf("no split given: %d of %d pairs became the test split, drawn by group, keeping groups that share a text together", count(d.Pairs.Split, Test), len(rows))

@@ -1,8 +1,6 @@
 package loader
 
-import (
-	"context"
-)
+import "context"
 
 // Columns names the columns of a wide file. An empty name stands for the
 // default; the columns after Label are optional, and a default one that the
@@ -22,11 +20,13 @@ type Columns struct {
 // one of the default name.
 const NoColumn = "-"
 
-// DefaultColumns are the names that stand for empty ones.
-var DefaultColumns = Columns{
-	Left: "question_text_EMB", Right: "candidate_answers_EMB", Label: "label",
-	LeftText: "question_text", RightText: "candidate_answers",
-	Group: "group", Split: "split", Kind: "kind",
+// DefaultColumns returns the names that empty ones stand for.
+func DefaultColumns() Columns {
+	return Columns{
+		Left: "question_text_EMB", Right: "candidate_answers_EMB", Label: "label",
+		LeftText: "question_text", RightText: "candidate_answers",
+		Group: "group", Split: "split", Kind: "kind",
+	}
 }
 
 // resolve fills in defaults against the columns that the file has.
@@ -56,7 +56,7 @@ func (c Columns) resolve(f *parquetFile) (Columns, error) {
 		}
 		return f.missing(*name, ", which "+flag+" names")
 	}
-	d := DefaultColumns
+	d := DefaultColumns()
 	for _, err := range []error{
 		required(&c.Left, d.Left, "the left vectors", "--left-column"),
 		required(&c.Right, d.Right, "the right vectors", "--right-column"),
@@ -98,7 +98,7 @@ func readWide(ctx context.Context, f *parquetFile, opts Options) (*Dataset, erro
 	if err := d.readGroups(f, columns.Group); err != nil {
 		return nil, err
 	}
-	splitGiven, err := d.readSplitAndKind(f, columns.Split, columns.Kind)
+	splitGiven, err := d.readSplitAndKind(f, nameColumn{columns.Split, "--split-column"}, nameColumn{columns.Kind, "--kind-column"})
 	if err != nil {
 		return nil, err
 	}

@@ -32,8 +32,8 @@ func TestEveryWideFile(t *testing.T) {
 			}
 			d := mustOpen(t, name, Options{})
 			checkPairs(t, d, dim)
-			if d.Name != name {
-				t.Errorf("Name is %q", d.Name)
+			if d.Name != name || d.Embeddings != "" {
+				t.Errorf("name %q, embeddings %q", d.Name, d.Embeddings)
 			}
 			if fingerprints[dim] == "" {
 				fingerprints[dim] = d.Fingerprint()
@@ -97,7 +97,7 @@ func TestPagesOfFixtures(t *testing.T) {
 		}
 		defer f.close()
 		pages, cut := 0, 0
-		err = f.read(DefaultColumns.Left, func(leaf *parquet.Column) error {
+		err = f.read(DefaultColumns().Left, func(leaf *parquet.Column) error {
 			return f.pages(leaf, func(page parquet.Page) error {
 				pages++
 				if levels := page.RepetitionLevels(); len(levels) > 0 && levels[0] != 0 {
@@ -150,6 +150,19 @@ func TestNoColumn(t *testing.T) {
 	d := mustOpen(t, "testdata/wrong/unknown_split.parquet", Options{Columns: Columns{Split: NoColumn}})
 	if d.SplitGiven || len(d.Indices(Test)) == 0 {
 		t.Errorf("split given %v, want one drawn", d.SplitGiven)
+	}
+}
+
+// An unknown name is an error that shows the way out.
+func TestUnknownNames(t *testing.T) {
+	const file = "testdata/columns.parquet"
+	for want, columns := range map[string]Columns{
+		`row 0: how is "positive", want one of train, validation, test, or leave the column out with --split-column -`:  {Split: "how"},
+		`row 0: part is "train", want one of given, positive, weak, hard, or leave the column out with --kind-column -`: {Kind: "part"},
+	} {
+		columns.Left, columns.Right, columns.Label = "a", "b", "similar"
+		_, err := Open(context.Background(), file, Options{Columns: columns})
+		wantError(t, err, file+": "+want)
 	}
 }
 
@@ -245,7 +258,7 @@ func TestWrongWideFiles(t *testing.T) {
 		"no_rows_pandas": "no rows, want one for each pair",
 
 		"torn_group":    `row 11: the group "g5" is in the split test, its earlier rows are in train: put all of a group into one split`,
-		"unknown_split": `row 9: split is "dev", want one of train, validation, test`,
+		"unknown_split": `row 9: split is "dev", want one of train, validation, test, or leave the column out with --split-column -`,
 		"null_group":    "row 4: group is null, want a text",
 	}
 	files, err := filepath.Glob("testdata/wrong/*.parquet")

@@ -23,7 +23,7 @@ const (
 type Metadata struct {
 	Model     string   // the embedding model whose vectors go in, such as text-embedding-3-small
 	Side      string   // one of the Side constants; empty: as SideBoth, or SideDual with a second matrix
-	Threshold *float64 // a pair is similar when its cosine is at least this; nil: none was chosen
+	Threshold *float64 // a pair is similar when its cosine is above this; nil: none was chosen
 	Normalize bool     // whether outputs are meant to be divided by their norm
 	LabelMin  float64  // the range of the labels that were learned from,
 	LabelMax  float64  // such as 0 and 1 or −1 and 1; both 0: unknown

@@ -4,6 +4,7 @@
 //
 // A run chooses its threshold and its epoch on the validation split, scores
 // the test split once at the end, and keeps the learned matrix only if it
-// beats the untrained embeddings on validation by more than one standard
-// error. See [Train].
+// beats the start on validation by more than one standard error over groups.
+// The default start is the identity, that is, the embeddings as they are. See
+// [Train].
 package trainer

@@ -14,7 +14,10 @@ type EvaluateOptions struct {
 	Backend graph.Backend
 	Loss    graph.Loss   // to report; default graph.MSE
 	Split   loader.Split // that is judged
-	Threads int          // that project; 0 means all
+	// SelectedOn is the split that chose the matrix, where the data are those
+	// that it was learned from.
+	SelectedOn string
+	Threads    int // that project; 0 means all
 }
 
 // Evaluate scores a learned matrix on a data set, every split of it, beside
@@ -54,15 +57,24 @@ func Evaluate(data *loader.Dataset, p *projection.Projection, opts EvaluateOptio
 	if err != nil {
 		return rundir.Summary{}, nil, err
 	}
-	s := rundir.Summary{SchemaVersion: rundir.SchemaVersion, Device: backend.Name(), Data: describe(data, rundir.Data{Path: data.Name})}
+	s := rundir.Summary{SchemaVersion: rundir.SchemaVersion, SelectedOn: opts.SelectedOn, Device: backend.Name(),
+		Data: describe(data, rundir.Data{Path: data.Name})}
 	s.Selection = selectionFigure(Recipe{}, data.Labels.Graded)
-	validation := e.split(v, after, loader.Validation)
-	thresholdAfter := bestThreshold(validation)
-	if !thresholdAfter.Known() && p.Metadata.Threshold != nil {
-		thresholdAfter = rundir.Figure(*p.Metadata.Threshold)
-		s.Data.Notes = append(s.Data.Notes, "no validation split: the matrix brings its threshold, and the untrained embeddings get the best one on the very pairs that are scored, which flatters them")
+	thresholdBefore := bestThreshold(e.split(v, before, loader.Validation))
+	thresholdAfter := bestThreshold(e.split(v, after, loader.Validation))
+	if !thresholdAfter.Known() && !data.Labels.Graded {
+		note := "no validation split and no threshold with the matrix: both sides get the best threshold on the very pairs that are scored, which flatters them"
+		if p.Metadata.Threshold != nil {
+			thresholdAfter = rundir.Figure(*p.Metadata.Threshold)
+			note = "no validation split: the matrix brings its threshold, and the untrained embeddings get the best one on the very pairs that are scored, which flatters them"
+		}
+		if opts.SelectedOn == loader.Test.String() {
+			thresholdAfter = rundir.None
+			note = "the test split chose the epoch and the thresholds, which flatters the figures"
+		}
+		s.Data.Notes = append(s.Data.Notes, note)
 	}
-	e.figures(&s, v, before, after, bestThreshold(e.split(v, before, loader.Validation)), thresholdAfter)
+	e.figures(&s, v, before, after, thresholdBefore, thresholdAfter)
 	task := newRetrievalTask(data)
 	if err := e.retrieve(task, false, s.Before); err != nil {
 		return s, nil, err

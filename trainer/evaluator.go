@@ -167,6 +167,24 @@ func (s splitScores) metrics(loss graph.Loss, threshold rundir.Figure) rundir.Me
 	return m
 }
 
+// threshold is the one that all splits are scored with: the best on the split
+// that chooses the epoch. It is unknown where that is the test split, since
+// then each split is scored with its own best, as the notebook does.
+func (r Recipe) threshold(chosen splitScores) rundir.Figure {
+	if r.SelectOn == loader.Test {
+		return rundir.None
+	}
+	return bestThreshold(chosen)
+}
+
+func bestThreshold(s splitScores) rundir.Figure {
+	if s.graded || len(s.cosines) == 0 {
+		return rundir.None
+	}
+	t, _ := s.ranking.bestThreshold()
+	return rundir.Figure(t)
+}
+
 // correct says for each pair whether the rule at a threshold is right.
 func (s splitScores) correct(threshold float64) []bool {
 	out := make([]bool, len(s.cosines))

@@ -26,7 +26,7 @@ func (r *run) finish() (rundir.Summary, error) {
 	}
 	s := rundir.Summary{
 		SchemaVersion: rundir.SchemaVersion, Selection: r.figure, SelectedOn: r.recipe.SelectOn.String(),
-		BestEpoch: r.state.BestEpoch, Epochs: r.state.Epoch - 1, Steps: r.state.Step,
+		BestEpoch: r.state.BestEpoch, Epochs: r.state.Epochs, Steps: r.state.Step,
 		Device: r.config.Device, Config: r.config, Data: r.config.Data,
 	}
 	s.Config.Data = rundir.Data{} // it stands beside
@@ -49,7 +49,7 @@ func (r *run) finish() (rundir.Summary, error) {
 
 // trainedPairs counts the pairs of all steps.
 func (r *run) trainedPairs() float64 {
-	return float64(len(r.data.Indices(loader.Train))) * float64(r.state.Epoch-1)
+	return float64(len(r.data.Indices(loader.Train))) * float64(r.state.Epochs)
 }
 
 // judge decides between the learned matrix and the start, fills in the
@@ -66,18 +66,15 @@ func (r *run) judge(s *rundir.Summary, all *view, before, learned []float32) (af
 		a, b := validation(start), validation(learned)
 		o.learned = comparisons(a, b, bestThreshold(a), bestThreshold(b))[r.figure]
 		o.untrained = rundir.Figure(validation(before).figure(r.figure))
-		if !accepted(o.learned) {
+		if !o.beatsStart() {
 			after, s.BestEpoch = start, 0
 			r.best = r.start
 		}
 	}
-	thresholds := func(cosines []float32) rundir.Figure {
-		if r.recipe.SelectOn != loader.Validation {
-			return rundir.None
-		}
-		return bestThreshold(r.eval.split(all, cosines, loader.Validation))
+	threshold := func(cosines []float32) rundir.Figure {
+		return r.recipe.threshold(r.eval.split(all, cosines, r.recipe.SelectOn))
 	}
-	r.eval.figures(s, all, before, after, thresholds(before), thresholds(after))
+	r.eval.figures(s, all, before, after, threshold(before), threshold(after))
 	test := loader.Test.String()
 	if r.recipe.SelectOn == loader.Test {
 		s.Judgement = flattered(r.figure, s.Before[test], s.After[test])

@@ -91,11 +91,6 @@ func rankCorrelation(s splitScores) func(weights []float64) float64 {
 	}
 }
 
-// accepted says whether a gain on validation exceeds one standard error.
-func accepted(c rundir.Comparison) bool {
-	return float64(c.Gain) > float64(c.GainSE)
-}
-
 // figureNames are what a reader calls the figures.
 var figureNames = map[string]string{
 	byROCAUC: "ROC AUC", bySpearman: "Spearman correlation", byAccuracy: "accuracy", "accuracy": "accuracy",
@@ -110,6 +105,9 @@ type outcome struct {
 	tested    bool              // there is a test split
 }
 
+// beatsStart says whether the gain on validation exceeds one standard error.
+func (o outcome) beatsStart() bool { return o.learned.Gain > o.learned.GainSE }
+
 // judgement says in words what was gained and how sure that is.
 func (o outcome) judgement() rundir.Judgement {
 	name := figureNames[o.figure]
@@ -118,10 +116,14 @@ func (o outcome) judgement() rundir.Judgement {
 	}
 	change := fmt.Sprintf("%s on validation went from %.3f to %.3f (a change of %+.3f, standard error %.3f)",
 		name, o.learned.Before, o.learned.After, o.learned.Gain, o.learned.GainSE)
-	if !accepted(o.learned) {
+	if !o.beatsStart() {
 		return rundir.Judgement{Text: "Nothing gained: " + change + ", not by more than one standard error, so the result is the matrix that the training started from." + o.belowUntrained(o.learned.Before)}
 	}
-	text := "Accepted: " + change + "." + o.belowUntrained(o.learned.After)
+	text := "Accepted: " + change + "."
+	below := o.belowUntrained(o.learned.After)
+	if below != "" {
+		text = "Worse than no matrix: " + change + "." + below
+	}
 	switch {
 	case !o.tested:
 		text += " There is no test split, so nothing independent says how much of that is real."
@@ -131,7 +133,7 @@ func (o outcome) judgement() rundir.Judgement {
 	default:
 		text += fmt.Sprintf(" On test, which took no part in any choice, it went from %.3f to %.3f: %s.", o.test.Before, o.test.After, verdict(o.test))
 	}
-	return rundir.Judgement{Accepted: true, Text: text}
+	return rundir.Judgement{Accepted: below == "", Text: text}
 }
 
 // belowUntrained warns where even the result is worse than no matrix at all,

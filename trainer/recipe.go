@@ -106,23 +106,23 @@ func setting(flag, format string, args ...any) error {
 }
 
 // Config is the recipe as config.json has it.
-func (r Recipe) Config() rundir.Recipe {
-	return rundir.Recipe{
+func (r Recipe) Config() (rundir.Recipe, error) {
+	c := rundir.Recipe{
 		Name: r.Name, Dims: r.Dims, Epochs: r.Epochs, BatchSize: r.BatchSize,
 		LearningRate: r.LearningRate, Dropout: r.Dropout,
-		Loss:      part(r.Loss.Name(), r.Loss),
-		Optimizer: part(r.Optimizer.Name(), r.Optimizer),
-		Schedule:  part(r.Schedule.Name(), r.Schedule),
-		Start:     part(r.Start.Name(), r.Start),
-		Patience:  r.Patience, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
+		Patience: r.Patience, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
 	}
-}
-
-// part is a component with its exported fields as settings.
-func part(name string, component any) rundir.Part {
-	settings, err := json.Marshal(component)
-	if err != nil || string(settings) == "{}" {
-		return rundir.Part{Name: name} // components are plain structs of numbers
+	for _, p := range []struct {
+		to        *rundir.Part
+		component interface{ Name() string }
+	}{{&c.Loss, r.Loss}, {&c.Optimizer, r.Optimizer}, {&c.Schedule, r.Schedule}, {&c.Start, r.Start}} {
+		settings, err := json.Marshal(p.component)
+		if err != nil {
+			return c, fmt.Errorf("settings of %s: %w", p.component.Name(), err)
+		}
+		if p.to.Name = p.component.Name(); string(settings) != "{}" {
+			p.to.Settings = settings
+		}
 	}
-	return rundir.Part{Name: name, Settings: settings}
+	return c, nil
 }

@@ -6,9 +6,72 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 )
+
+// state is what a checkpoint holds beside the arrays, which are the matrix, the
+// optimiser's slots and the matrix of the best epoch. Nothing else varies from
+// step to step: the order of an epoch's pairs follows from the seed and the
+// epoch, and a dropout mask from the seed and the step. So a run that goes on
+// from here ends with the same bits as one that was never interrupted.
+type state struct {
+	Config    rundir.Config  `json:"config"`
+	Epochs    int            `json:"epochs"` // done
+	Batch     int            `json:"batch"`  // of the next epoch: how many are done
+	Step      int            `json:"step"`   // steps done
+	BestEpoch int            `json:"best_epoch"`
+	BestScore float64        `json:"best_score"`
+	History   []rundir.Epoch `json:"history"`
+	Timing    rundir.Timing  `json:"timing"`
+}
+
+// checkpoint saves everything that the rest of the run depends on.
+func (r *run) checkpoint() error {
+	r.state.Timing.TotalSeconds += time.Since(r.started).Seconds()
+	r.started = time.Now()
+	arrays := r.arrays()
+	for i, a := range r.deviceArrays() {
+		if err := r.opts.Backend.Download(arrays[i], a); err != nil {
+			return err
+		}
+	}
+	return r.opts.Dir.WriteCheckpoint(r.state, append(arrays, r.best)...)
+}
+
+// deviceArrays are the matrix and the optimiser's state.
+func (r *run) deviceArrays() []graph.Array {
+	return append([]graph.Array{r.model.Matrix()}, r.update.State()...)
+}
+
+// arrays is memory for deviceArrays.
+func (r *run) arrays() [][]float32 {
+	var out [][]float32
+	for _, a := range r.deviceArrays() {
+		out = append(out, make([]float32, a.Size()))
+	}
+	return out
+}
+
+// resume reads the checkpoint and refuses one of another run.
+func (r *run) resume() error {
+	var arrays [][]float32
+	err := r.opts.Dir.ReadCheckpoint(&r.state, func() ([][]float32, error) {
+		arrays = r.arrays()
+		return append(slices.Clone(arrays), r.best), sameRun(r.opts.Dir.Path(), r.state.Config, r.config)
+	})
+	if err != nil {
+		return err
+	}
+	for i, a := range r.deviceArrays() {
+		if err := r.opts.Backend.Upload(a, arrays[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // sameRun refuses to go on with other settings or data than a run was begun
 // with, and says what differs.

@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 type query struct {
 	left     int32   // row of the table
 	relevant []int32 // positions in the list of passages
+	itself   int32   // position of the query's own text among the passages, or −1
 	split    loader.Split
 }
 
@@ -51,9 +53,14 @@ func newRetrievalTask(data *loader.Dataset) *retrievalTask {
 		}
 	}
 	for g, q := range queries {
-		if !several[g] && len(q.relevant) > 0 {
-			t.queries = append(t.queries, q)
+		if several[g] || len(q.relevant) == 0 {
+			continue
 		}
+		q.itself = -1
+		if at, found := position[q.left]; found && !slices.Contains(q.relevant, at) {
+			q.itself = at
+		}
+		t.queries = append(t.queries, q)
 	}
 	return t
 }
@@ -105,6 +112,9 @@ func (e *evaluator) retrieve(t *retrievalTask, projected bool, into map[string]r
 		}
 		for i, q := range part {
 			row := out[i*len(t.passages) : (i+1)*len(t.passages)]
+			if q.itself >= 0 { // nobody searches for the text that they have
+				row[q.itself] = float32(math.Inf(-1))
+			}
 			results[q.split].add(retrievalRanks(row, q.relevant, t.order))
 		}
 	}

@@ -1,7 +1,5 @@
 package trainer
 
-import "math"
-
 // A Schedule shapes the learning rate over a training.
 type Schedule interface {
 	Name() string
@@ -37,9 +35,10 @@ type Cosine struct {
 // Name returns "cosine".
 func (Cosine) Name() string { return "cosine" }
 
-// Rate is ½·(1 + cos(π·step/total)) times the warm-up.
+// Rate is ½·(1 + cos(π·(step−1)/total)) times the warm-up, so that no step is
+// lost to a rate of zero.
 func (s Cosine) Rate(step, total int) float64 {
-	return warmup(s.Warmup, step, total) * (1 + math.Cos(math.Pi*float64(step)/float64(total))) / 2
+	return warmup(s.Warmup, step, total) * between(1, 0, float64(step-1)/float64(total))
 }
 
 // warmup rises from 0 to 1 over a share of the steps.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/cosfit/cosfit/graph"
@@ -31,8 +30,15 @@ type Progress struct {
 	Rows          []rundir.Epoch // of this epoch, one for each split that is scored
 }
 
-// ErrDiverged says that a cosine is no longer a number.
-var ErrDiverged = errors.New("the training diverged")
+// A DivergedError says that a cosine is no longer a number.
+type DivergedError struct {
+	Epoch        int
+	LearningRate float64
+}
+
+func (e *DivergedError) Error() string {
+	return fmt.Sprintf("the training diverged in epoch %d: a cosine is not a number; try a lower --learning-rate than %g", e.Epoch, e.LearningRate)
+}
 
 // ErrInterrupted says that the context ended the training, and that a
 // checkpoint was left.
@@ -87,36 +93,13 @@ type run struct {
 	best  []float32 // matrix of the best epoch; of the result, once that is judged
 }
 
-// state is what a checkpoint holds beside the arrays.
-type state struct {
-	Config    rundir.Config  `json:"config"`
-	Epoch     int            `json:"epoch"` // under way, from 1
-	Batch     int            `json:"batch"` // of the epoch: the next one
-	Step      int            `json:"step"`  // steps done
-	BestEpoch int            `json:"best_epoch"`
-	BestScore float64        `json:"best_score"`
-	History   []rundir.Epoch `json:"history"`
-	Timing    rundir.Timing  `json:"timing"`
-}
-
-// Check reports what would keep Train from beginning, before anything is
-// written. It carves a validation split where the recipe needs one.
-func Check(data *loader.Dataset, recipe Recipe) error {
-	if err := recipe.check(); err != nil {
-		return err
-	}
-	if err := recipe.Start.Fits(data.Vectors.Dim, recipe.Dims); err != nil {
-		return err
-	}
-	if recipe.SelectOn == loader.Validation {
-		data.CarveValidation()
-	}
-	return checkSplits(data, recipe)
-}
-
 func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	recipe := opts.Recipe
-	if err := Check(data, recipe); err != nil {
+	if err := Prepare(data, recipe); err != nil {
+		return nil, err
+	}
+	config, err := recipe.Config()
+	if err != nil {
 		return nil, err
 	}
 	r := &run{data: data, recipe: recipe, opts: opts, started: time.Now()}
@@ -127,7 +110,7 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	r.config = rundir.Config{
 		SchemaVersion: rundir.SchemaVersion, Version: opts.Version,
 		Device: opts.Backend.Name(), Kernel: opts.Backend.Kernel(),
-		Recipe: recipe.Config(), Data: describe(data, opts.Source),
+		Recipe: config, Data: describe(data, opts.Source),
 	}
 	return r, r.build()
 }
@@ -174,47 +157,6 @@ func (r *run) close() {
 	}
 }
 
-// checkSplits refuses data that cannot be learned from or chosen on.
-func checkSplits(data *loader.Dataset, recipe Recipe) error {
-	for _, s := range []loader.Split{loader.Train, recipe.SelectOn} {
-		pairs := data.Indices(s)
-		if len(pairs) == 0 {
-			return fmt.Errorf("%s: the %s split is empty: too few groups, or none marked %q", data.Name, s, s)
-		}
-		if data.Labels.Graded {
-			continue
-		}
-		positives := 0
-		for _, i := range pairs {
-			if data.Labels.Positive(data.Pairs.Label[i]) {
-				positives++
-			}
-		}
-		if positives == 0 || positives == len(pairs) {
-			which := "similar"
-			if positives == 0 {
-				which = "dissimilar"
-			}
-			return fmt.Errorf("%s: all %d pairs of the %s split are %s: both kinds are needed", data.Name, len(pairs), s, which)
-		}
-	}
-	return nil
-}
-
-func describe(data *loader.Dataset, source rundir.Data) rundir.Data {
-	source.Fingerprint = data.Fingerprint()
-	source.Model = data.Model
-	source.Dimensions = data.Vectors.Dim
-	source.LabelRange = data.Labels.String()
-	source.Texts = data.Vectors.Rows()
-	source.Notes = data.Notes
-	source.Pairs = map[string]int{}
-	for s := range loader.Split(loader.NumSplits) {
-		source.Pairs[s.String()] = len(data.Indices(s))
-	}
-	return source
-}
-
 // begin sets the start and scores it as epoch 0.
 func (r *run) begin() error {
 	if err := r.opts.Backend.Upload(r.model.Matrix(), r.start); err != nil {
@@ -230,8 +172,8 @@ func (r *run) begin() error {
 	if err := r.opts.Dir.WriteConfig(r.config); err != nil {
 		return err
 	}
-	r.state = state{Config: r.config, Epoch: 1, BestScore: math.Inf(-1)}
-	if err := r.score(0, 0, 0); err != nil {
+	r.state = state{Config: r.config, BestScore: math.Inf(-1)}
+	if err := r.score(0, 0); err != nil {
 		return err
 	}
 	return r.checkpoint()
@@ -239,25 +181,23 @@ func (r *run) begin() error {
 
 // train runs the epochs that are left.
 func (r *run) train(ctx context.Context) error {
-	for ; r.state.Epoch <= r.recipe.Epochs && !r.exhausted(); r.state.Epoch++ {
+	for r.state.Epochs < r.recipe.Epochs && !r.exhausted() {
 		start := time.Now()
 		pairs, err := r.epoch(ctx)
-		if ctx.Err() != nil {
+		seconds := time.Since(start).Seconds()
+		r.state.Timing.TrainSeconds += seconds
+		if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return r.interrupted()
 		}
 		if err != nil {
 			return err
 		}
-		seconds := time.Since(start).Seconds()
-		r.state.Timing.TrainSeconds += seconds
-		if err := r.score(r.state.Epoch, seconds, pairs); err != nil {
+		r.state.Epochs++
+		r.state.Batch = 0
+		if err := r.score(seconds, pairs); err != nil {
 			return err
 		}
-		r.state.Batch = 0
-		r.state.Epoch++ // a resumed run begins with the next one
-		err = r.checkpoint()
-		r.state.Epoch--
-		if err != nil {
+		if err := r.checkpoint(); err != nil {
 			return err
 		}
 	}
@@ -266,14 +206,14 @@ func (r *run) train(ctx context.Context) error {
 
 // exhausted reports whether patience is at its end.
 func (r *run) exhausted() bool {
-	return r.recipe.Patience > 0 && r.state.Epoch-1-r.state.BestEpoch >= r.recipe.Patience
+	return r.recipe.Patience > 0 && r.state.Epochs-r.state.BestEpoch >= r.recipe.Patience
 }
 
 func (r *run) interrupted() error {
 	if err := r.checkpoint(); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w in epoch %d of %d", ErrInterrupted, r.state.Epoch, r.recipe.Epochs)
+	return fmt.Errorf("%w in epoch %d of %d", ErrInterrupted, r.state.Epochs+1, r.recipe.Epochs)
 }
 
 // epoch trains on every pair once, from the state's batch on, and returns the
@@ -281,7 +221,7 @@ func (r *run) interrupted() error {
 func (r *run) epoch(ctx context.Context) (pairs int, err error) {
 	batches := r.data.Batches(ctx, loader.BatchOptions{
 		Split: loader.Train, Size: r.recipe.BatchSize, Shuffle: true,
-		Seed: r.recipe.Seed, Epoch: r.state.Epoch, Skip: r.state.Batch,
+		Seed: r.recipe.Seed, Epoch: r.state.Epochs, Skip: r.state.Batch,
 	})
 	waiting := time.Now()
 	for batch, err := range batches {
@@ -319,115 +259,4 @@ func (r *run) step(batch loader.Batch) error {
 // rate is the learning rate of a step, counted from 1.
 func (r *run) rate(step int) float64 {
 	return r.recipe.LearningRate * r.recipe.Schedule.Rate(step, r.steps)
-}
-
-// score adds an epoch to the history and keeps its matrix if it is the best.
-func (r *run) score(epoch int, seconds float64, pairs int) error {
-	start := time.Now()
-	cosines, err := r.eval.cosines(r.scored, true)
-	if err != nil {
-		return err
-	}
-	chosen := r.eval.split(r.scored, cosines, r.recipe.SelectOn)
-	score := chosen.figure(r.figure)
-	if math.IsNaN(score) || slices.ContainsFunc(cosines, func(c float32) bool { return c != c }) {
-		return fmt.Errorf("%w in epoch %d: a cosine is not a number; try a lower --learning-rate than %g", ErrDiverged, epoch, r.recipe.LearningRate)
-	}
-	rows := r.history(epoch, cosines, chosen, score, seconds, pairs)
-	r.state.History = append(r.state.History, rows...)
-	if score > r.state.BestScore {
-		r.state.BestScore, r.state.BestEpoch = score, epoch
-		if err := r.opts.Backend.Download(r.best, r.model.Matrix()); err != nil {
-			return err
-		}
-	}
-	r.state.Timing.EvaluateSeconds += time.Since(start).Seconds()
-	if err := r.opts.Dir.WriteHistory(r.state.History); err != nil {
-		return err
-	}
-	if r.opts.Progress != nil {
-		r.opts.Progress(Progress{Epoch: epoch, Epochs: r.recipe.Epochs, Figure: figureNames[r.figure], Rows: rows})
-	}
-	return nil
-}
-
-// history makes the rows of an epoch. The threshold is the validation split's
-// best, or, where test decides, each split's own.
-func (r *run) history(epoch int, cosines []float32, chosen splitScores, score, seconds float64, pairs int) []rundir.Epoch {
-	threshold := rundir.None
-	if r.recipe.SelectOn == loader.Validation {
-		threshold = bestThreshold(chosen)
-	}
-	row := func(s loader.Split, scores splitScores) rundir.Epoch {
-		m := scores.metrics(r.recipe.Loss, threshold)
-		return rundir.Epoch{
-			Epoch: epoch, Split: s.String(), Loss: m.Loss, Accuracy: m.Accuracy, AccuracySE: m.AccuracySE,
-			Threshold: m.Threshold, AccuracyBestThreshold: m.AccuracyBestThreshold, ROCAUC: m.ROCAUC,
-			Selection: rundir.None, LearningRate: rundir.Figure(r.rate(r.state.Step + 1)),
-			Seconds: rundir.Figure(seconds), PairsPerSecond: rundir.None,
-		}
-	}
-	train := row(loader.Train, r.eval.split(r.scored, cosines, loader.Train))
-	if pairs > 0 {
-		train.PairsPerSecond = rundir.Figure(float64(pairs) / seconds)
-	}
-	selected := row(r.recipe.SelectOn, chosen)
-	selected.Selection = rundir.Figure(score)
-	return []rundir.Epoch{train, selected}
-}
-
-func bestThreshold(s splitScores) rundir.Figure {
-	if s.graded || len(s.cosines) == 0 {
-		return rundir.None
-	}
-	t, _ := s.ranking.bestThreshold()
-	return rundir.Figure(t)
-}
-
-// checkpoint saves everything that the rest of the run depends on.
-func (r *run) checkpoint() error {
-	r.state.Timing.TotalSeconds += time.Since(r.started).Seconds()
-	r.started = time.Now()
-	arrays := r.arrays()
-	for i, a := range r.deviceArrays() {
-		if err := r.opts.Backend.Download(arrays[i], a); err != nil {
-			return err
-		}
-	}
-	return r.opts.Dir.WriteCheckpoint(r.state, append(arrays, r.best)...)
-}
-
-// deviceArrays are the matrix and the optimiser's state.
-func (r *run) deviceArrays() []graph.Array {
-	return append([]graph.Array{r.model.Matrix()}, r.update.State()...)
-}
-
-// arrays is memory for deviceArrays.
-func (r *run) arrays() [][]float32 {
-	var out [][]float32
-	for _, a := range r.deviceArrays() {
-		out = append(out, make([]float32, a.Size()))
-	}
-	return out
-}
-
-// resume reads the checkpoint and refuses one of another run.
-func (r *run) resume() error {
-	var arrays [][]float32
-	err := r.opts.Dir.ReadCheckpoint(&r.state, func() [][]float32 {
-		arrays = r.arrays()
-		return append(slices.Clone(arrays), r.best)
-	})
-	if err != nil {
-		return err
-	}
-	if err := sameRun(r.opts.Dir.Path(), r.state.Config, r.config); err != nil {
-		return err
-	}
-	for i, a := range r.deviceArrays() {
-		if err := r.opts.Backend.Upload(a, arrays[i]); err != nil {
-			return err
-		}
-	}
-	return nil
 }

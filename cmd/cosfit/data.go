@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,8 +21,8 @@ func columnFlags(c *loader.Columns) map[string]*string {
 }
 
 // sourceFrom reads the flags that name a data set, over what a run recorded.
-func sourceFrom(c *cli.Context, recorded rundir.Data) (rundir.Data, error) {
-	source := rundir.Data{Path: recorded.Path, Columns: recorded.Columns, Embeddings: recorded.Embeddings, GivenRange: recorded.GivenRange}
+func sourceFrom(c *cli.Context, run rundir.Data) (rundir.Data, error) {
+	source := rundir.Data{Path: run.Path, Columns: run.Columns, Embeddings: run.Embeddings, GivenRange: run.GivenRange}
 	if c.IsSet("data") {
 		source = rundir.Data{Path: c.String("data")}
 	}
@@ -55,4 +56,16 @@ func openData(ctx context.Context, source rundir.Data) (*loader.Dataset, error) 
 		return loader.OpenFS(ctx, sample.FS(), sample.Name, opts)
 	}
 	return loader.Open(ctx, source.Path, opts)
+}
+
+// recorded is a source as config.json has it: complete enough to be opened
+// again from any folder, and with other embeddings beside it.
+func recorded(source rundir.Data, data *loader.Dataset) (rundir.Data, error) {
+	source.Embeddings = data.Embeddings
+	if source.Path == sample.Name {
+		return source, nil
+	}
+	path, err := filepath.Abs(source.Path)
+	source.Path = path
+	return source, err
 }

@@ -13,9 +13,9 @@ func demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "demo",
 		Usage: "learn a matrix on the sample that this program carries",
-		Description: "Trains on 600 questions over 100 documents, embedded with all-MiniLM-L6-v2, and\n" +
-			"shows what that gained on documents it never saw. Needs no key and no network.\n" +
-			"The run is written to cosfit-demo/, replacing the one before.\n\n" +
+		Description: "Trains on 600 questions over 100 documents, embedded with all-MiniLM-L6-v2,\n" +
+			"and shows what that gained on documents it never saw. Needs no key and no\n" +
+			"network. The run is written to cosfit-demo/, replacing the one before.\n\n" +
 			"Example:\n  cosfit demo",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Value: "cosfit-demo", Usage: "folder of the run; a run in it is replaced"},

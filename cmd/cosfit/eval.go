@@ -36,61 +36,73 @@ func evalCommand() *cli.Command {
 }
 
 func eval(c *cli.Context) error {
-	split := c.String("split")
-	number := slices.Index(splitNames(), split)
-	if number < 0 {
-		return usage("--split %q is unknown; there are: %s", split, strings.Join(splitNames(), ", "))
+	split, ok := loader.ParseSplit(c.String("split"))
+	if !ok {
+		return usage("--split %q is unknown; there are: %s", c.String("split"), strings.Join(loader.SplitNames(), ", "))
 	}
-	p, recorded, err := matrixFrom(c)
+	p, config, err := matrixFrom(c)
 	if err != nil {
 		return err
 	}
-	source, err := sourceFrom(c, recorded.Data)
+	source, err := sourceFrom(c, config.Data)
 	if err != nil {
 		return err
 	}
-	data, err := openData(c.Context, source)
+	data, own, err := evalData(c, source, config)
 	if err != nil {
 		return err
-	}
-	switch foreign := c.IsSet("data"); {
-	case foreign && !data.SplitGiven:
-		data.TestOnly()
-	case !foreign && recorded.SelectedOn == loader.Validation.String():
-		data.CarveValidation() // as the run did
 	}
 	backend, err := openBackend(c)
 	if err != nil {
 		return err
 	}
 	defer backend.Close()
-	opts := trainer.EvaluateOptions{Backend: backend, Split: loader.Split(number), Threads: c.Int("threads")}
-	if recorded.Loss.Name != "" {
-		if opts.Loss, err = component(losses(), "loss", recorded.Loss); err != nil {
+	opts := trainer.EvaluateOptions{Backend: backend, Split: split, Threads: c.Int("threads")}
+	if config.Loss.Name != "" {
+		if opts.Loss, err = component(losses(), "loss", config.Loss); err != nil {
 			return err
 		}
+	}
+	if own {
+		opts.SelectedOn = config.SelectedOn
 	}
 	summary, scores, err := trainer.Evaluate(data, p, opts)
 	if err != nil {
 		return err
 	}
-	if _, ok := summary.After[split]; !ok {
+	if _, ok := summary.After[split.String()]; !ok {
 		return fmt.Errorf("%s: no pairs in the %s split: choose another with --split", source.Path, split)
 	}
 	if c.Bool("json") {
 		return writeJSON(c.App.Writer, summary)
 	}
 	title := fmt.Sprintf("cosfit eval · %s · %d → %d", source.Path, p.In, p.Out)
-	report.Panel(c.App.Writer, summary, scores, split, title, nil, styleFor(c.App.Writer))
+	report.Panel(c.App.Writer, summary, scores, split.String(), title, nil, styleFor(c.App.Writer))
 	return nil
 }
 
-func splitNames() []string {
-	var names []string
-	for s := range loader.Split(loader.NumSplits) {
-		names = append(names, s.String())
+// evalData opens the data to score. Where they are the run's own they get the
+// run's splits, and otherwise, where they bring no split, all are test.
+func evalData(c *cli.Context, source rundir.Data, config rundir.Config) (data *loader.Dataset, own bool, err error) {
+	if data, err = openData(c.Context, source); err != nil {
+		return nil, false, err
 	}
-	return names
+	asTrained := *data
+	asTrained.Pairs.Split = slices.Clone(data.Pairs.Split)
+	asTrained.Notes = slices.Clone(data.Notes)
+	if config.SelectedOn == loader.Validation.String() {
+		asTrained.CarveValidation()
+	}
+	if asTrained.Fingerprint() == config.Data.Fingerprint {
+		return &asTrained, true, nil
+	}
+	if config.Data.Path != "" && !c.IsSet("data") {
+		return nil, false, fmt.Errorf("%s is not what it was when the run was trained: name the data to score with --data", source.Path)
+	}
+	if !data.SplitGiven {
+		data.TestOnly()
+	}
+	return data, false, nil
 }
 
 // matrixFrom loads the matrix that --run or --matrix names, with the run's
@@ -110,13 +122,10 @@ func matrixFrom(c *cli.Context) (*projection.Projection, rundir.Config, error) {
 	if err != nil {
 		return nil, rundir.Config{}, err
 	}
-	if dir.HasCheckpoint() {
-		return nil, rundir.Config{}, fmt.Errorf("%s is not finished: go on with cosfit train --resume --out %s", run, quoted(run))
+	p, err := dir.ReadMatrix()
+	if err != nil {
+		return nil, rundir.Config{}, err
 	}
 	config, err := dir.ReadConfig()
-	if err != nil {
-		return nil, config, err
-	}
-	p, err := dir.ReadMatrix()
 	return p, config, err
 }

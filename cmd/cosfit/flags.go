@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/urfave/cli/v2"
 
@@ -24,7 +25,7 @@ func deviceFlag() cli.Flag {
 }
 
 func dataFlags() []cli.Flag {
-	d := loader.DefaultColumns
+	d := loader.DefaultColumns()
 	column := func(name, what, standard string) cli.Flag {
 		return &cli.StringFlag{Name: name, Usage: what + " in a wide file", DefaultText: standard, Category: "DATA"}
 	}
@@ -88,6 +89,7 @@ func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
 			*to = c.Float64(name)
 		}
 	}
+	setInt("dims", &r.Dims)
 	setInt("epochs", &r.Epochs)
 	setInt("batch-size", &r.BatchSize)
 	setInt("patience", &r.Patience)
@@ -95,14 +97,6 @@ func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
 	setFloat("dropout", &r.Dropout)
 	if c.IsSet("seed") {
 		r.Seed = c.Uint64("seed")
-	}
-	if c.IsSet("dims") {
-		if r.Dims = c.Int("dims"); r.Dims < 1 {
-			return r, usage("--dims is %d, want a positive number (leave it out for the embeddings' own dimension)", r.Dims)
-		}
-	}
-	if c.IsSet("learning-rate") && !(r.LearningRate > 0) {
-		return r, usage("--learning-rate is %g, want a positive number", r.LearningRate)
 	}
 	if err := chooseParts(c, &r); err != nil {
 		return r, err
@@ -151,7 +145,7 @@ func partSettings(c *cli.Context, r *trainer.Recipe) error {
 		if !ok {
 			return usage("--weight-decay goes with --optimizer adamw, not %s", r.Optimizer.Name())
 		}
-		if o.WeightDecay = c.Float64("weight-decay"); !(o.WeightDecay >= 0) {
+		if o.WeightDecay = c.Float64("weight-decay"); !(o.WeightDecay >= 0) || math.IsInf(o.WeightDecay, 0) {
 			return usage("--weight-decay is %g, want 0 or more", o.WeightDecay)
 		}
 	}

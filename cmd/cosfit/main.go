@@ -25,6 +25,7 @@ func main() {
 // run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := newApp(stdout, stderr)
+	addCompletion(app, args)
 	err := app.RunContext(ctx, args)
 	if err == nil {
 		return exitDone

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -20,17 +21,22 @@ type progress struct {
 	lines bool
 	bars  *mpb.Progress
 	bar   *mpb.Bar
-	state string // beside the bar
+	state atomic.Pointer[string] // beside the bar, which another goroutine draws
 }
 
 // newProgress announces the data. Without lines nothing is written to what is
 // not a terminal.
 func newProgress(w io.Writer, data string, lines bool) *progress {
-	p := &progress{w: w, lines: lines && !isTerminal(w)}
-	if isTerminal(w) {
-		p.bars = mpb.New(mpb.WithOutput(w), mpb.WithWidth(24))
+	return newProgressOn(w, isTerminal(w), data, lines)
+}
+
+// newProgressOn is newProgress where it is known whether w is a terminal.
+func newProgressOn(w io.Writer, terminal bool, data string, lines bool) *progress {
+	p := &progress{w: w, lines: lines && !terminal}
+	if terminal {
+		p.bars = mpb.New(mpb.WithOutput(w), mpb.ForceTTY(), mpb.WithAutoRefresh())
 	}
-	if p.lines || p.bars != nil {
+	if p.lines || terminal {
 		fmt.Fprintln(w, data)
 	}
 	return p
@@ -45,16 +51,23 @@ func isTerminal(w io.Writer) bool {
 func (p *progress) show(now trainer.Progress) {
 	switch {
 	case p.bars != nil:
+		state := describeEpoch(now, now.Rows[len(now.Rows)-1:]) // the split that decides
+		p.state.Store(&state)
 		if p.bar == nil {
-			p.bar = p.bars.AddBar(int64(now.Epochs), mpb.BarRemoveOnComplete(),
-				mpb.PrependDecorators(decor.CountersNoUnit("epoch %d/%d ")),
-				mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + p.state })))
+			p.bar = p.addBar(now.Epochs)
 		}
-		p.state = describeEpoch(now, now.Rows[len(now.Rows)-1:]) // the split that decides
 		p.bar.SetCurrent(int64(now.Epoch))
 	case p.lines:
 		fmt.Fprintf(p.w, "epoch %2d/%d  %s\n", now.Epoch, now.Epochs, describeEpoch(now, now.Rows))
 	}
+}
+
+// addBar makes a bar that shows p.state, which must be set.
+func (p *progress) addBar(epochs int) *mpb.Bar {
+	state := func(decor.Statistics) string { return *p.state.Load() }
+	return p.bars.AddBar(int64(epochs), mpb.BarWidth(24), mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.CountersNoUnit("epoch %d/%d")),
+		mpb.AppendDecorators(decor.Any(state)))
 }
 
 // describeEpoch puts the rows of an epoch into a few words.
@@ -78,6 +91,8 @@ func describeEpoch(now trainer.Progress, rows []rundir.Epoch) (text string) {
 func (p *progress) stop() {
 	if p.bar != nil {
 		p.bar.Abort(true)
+	}
+	if p.bars != nil {
 		p.bars.Wait()
 	}
 }

@@ -110,10 +110,9 @@ func configured(c rundir.Recipe) (trainer.Recipe, error) {
 		Name: c.Name, Dims: c.Dims, Epochs: c.Epochs, BatchSize: c.BatchSize, LearningRate: c.LearningRate,
 		Dropout: c.Dropout, Patience: c.Patience, Seed: c.Seed,
 	}
-	for s := range loader.Split(loader.NumSplits) {
-		if s.String() == c.SelectedOn {
-			r.SelectOn = s
-		}
+	var ok bool
+	if r.SelectOn, ok = loader.ParseSplit(c.SelectedOn); !ok {
+		return r, fmt.Errorf("config.json: selected_on is %q, want one of %s", c.SelectedOn, strings.Join(loader.SplitNames(), ", "))
 	}
 	var err error
 	if r.Loss, err = component(losses(), "loss", c.Loss); err != nil {

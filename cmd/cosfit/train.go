@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -56,31 +57,34 @@ func train(c *cli.Context) error {
 		return err
 	}
 	t := training{context: c, source: source, title: "cosfit train · " + source.Path, next: afterTraining}
-	t.recipe = func(d int) (trainer.Recipe, error) { return recipeFrom(c, editable(create(d))) }
+	t.recipe = func(d int) (trainer.Recipe, error) {
+		r, err := editable(create(d))
+		if err != nil {
+			return r, err
+		}
+		return recipeFrom(c, r)
+	}
 	t.open = func() (rundir.Dir, error) { return rundir.Create(out, c.Bool("force")) }
 	return t.run()
 }
 
 // editable gives a recipe components that flags can set: the tables' own.
-func editable(r trainer.Recipe) trainer.Recipe {
-	e, err := configured(r.Config())
+func editable(r trainer.Recipe) (trainer.Recipe, error) {
+	config, err := r.Config()
 	if err != nil {
-		return r // every recipe's components are in the tables
+		return r, err
 	}
-	return e
+	return configured(config)
 }
 
 // resume goes on with the settings that the run was begun with. Flags that are
 // set must agree with them.
 func resume(c *cli.Context, out string) error {
-	dir, err := rundir.Open(out)
+	unlocked, err := rundir.Open(out)
 	if err != nil {
 		return err
 	}
-	if !dir.HasCheckpoint() {
-		return fmt.Errorf("%s has no checkpoint: the run is finished", out)
-	}
-	config, err := dir.ReadConfig()
+	config, err := unlocked.ReadConfig()
 	if err != nil {
 		return err
 	}
@@ -96,7 +100,7 @@ func resume(c *cli.Context, out string) error {
 		}
 		return recipeFrom(c, r)
 	}
-	t.open = func() (rundir.Dir, error) { return dir, nil }
+	t.open = func() (rundir.Dir, error) { return rundir.Resume(out) }
 	return t.run()
 }
 
@@ -127,24 +131,29 @@ func (t *training) run() error {
 	if err != nil {
 		return err
 	}
-	if err := trainer.Check(data, recipe); err != nil {
+	if err := trainer.Prepare(data, recipe); err != nil {
 		return settingAsUsage(err)
+	}
+	source, err := recorded(t.source, data)
+	if err != nil {
+		return err
 	}
 	dir, err := t.open()
 	if err != nil {
 		return err
 	}
+	defer dir.Unlock()
 	progress := newProgress(c.App.ErrWriter, describeData(data), !c.Bool("json"))
 	summary, err := trainer.Train(c.Context, data, trainer.Options{
 		Recipe: recipe, Backend: backend, Dir: dir, Resume: t.resume,
-		Version: version(), Source: t.source, Progress: progress.show,
+		Version: version(), Source: source, Progress: progress.show,
 	})
 	progress.stop()
 	if errors.Is(err, trainer.ErrInterrupted) {
 		return fmt.Errorf("%w; a checkpoint is saved, go on with: cosfit train --resume --out %s", err, quoted(dir.Path()))
 	}
-	if errors.Is(err, trainer.ErrDiverged) && !t.resume {
-		return errors.Join(err, dir.Remove())
+	if diverged := (*trainer.DivergedError)(nil); errors.As(err, &diverged) && diverged.Epoch <= 1 {
+		return errors.Join(err, dir.Remove()) // nothing was learned yet
 	}
 	if err != nil {
 		return settingAsUsage(err)
@@ -204,11 +213,13 @@ func describeData(d *loader.Dataset) string {
 
 // quoted makes a path safe to paste into a shell.
 func quoted(path string) string {
-	if strings.ContainsAny(path, " \t'\"$&;|<>()*?[]#~\\`") {
-		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	if plainPath.MatchString(path) {
+		return path
 	}
-	return path
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
+
+var plainPath = regexp.MustCompile(`^[A-Za-z0-9_./=:@%+,-]+$`)
 
 func writeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)

@@ -8,12 +8,13 @@ import (
 
 // NewLoss prepares a loss on the cosine.
 func (b *Backend) NewLoss(l graph.Loss) (graph.LossKernel, error) {
-	return &loss{function: l, value: newArray(), ds: newArray(0)}, nil
+	return &loss{function: l, value: newArray(), ds: newArray(0), scaled: newArray(0)}, nil
 }
 
 type loss struct {
 	function  graph.Loss
 	value, ds *array
+	scaled    *array // ds times the gradient from above
 }
 
 // Forward computes the loss and keeps its derivative.
@@ -32,10 +33,12 @@ func (o *loss) Forward(s graph.Array, b *graph.Batch) (graph.Array, error) {
 
 // Backward returns the derivative times upstream.
 func (o *loss) Backward(upstream float32) (graph.Array, error) {
-	if upstream != 1 {
-		for i := range o.ds.data {
-			o.ds.data[i] *= upstream
-		}
+	if upstream == 1 {
+		return o.ds, nil
 	}
-	return o.ds, nil
+	o.scaled.resize(len(o.ds.data))
+	for i, v := range o.ds.data {
+		o.scaled.data[i] = v * upstream
+	}
+	return o.scaled, nil
 }

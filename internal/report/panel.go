@@ -67,7 +67,7 @@ func (p printer) notes(notes []string) {
 func (p printer) flattering(s rundir.Summary, split string) string {
 	switch {
 	case split == s.SelectedOn:
-		return ", which chose the epoch and the threshold"
+		return ", which chose the epoch"
 	case split == "test" && s.SelectedOn != "":
 		return ", scored once at the end"
 	}

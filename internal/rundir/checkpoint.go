@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"unsafe"
 )
 
@@ -43,20 +44,28 @@ func (d Dir) WriteCheckpoint(state any, arrays ...[]float32) error {
 	})
 }
 
-func (d Dir) checkpoint() string { return d.file(checkpointDir) + "/" + checkpointFile }
+func (d Dir) checkpoint() string { return filepath.Join(d.path, checkpointDir, checkpointFile) }
 
-// HasCheckpoint reports whether the run can be resumed.
-func (d Dir) HasCheckpoint() bool {
-	_, err := os.Stat(d.checkpoint())
+// noCheckpoint says why there is none.
+func (d Dir) noCheckpoint() error {
+	if d.Finished() {
+		return fmt.Errorf("%s has no checkpoint: the run is finished", d.path)
+	}
+	return fmt.Errorf("%s has no checkpoint: the run ended before its first, start it again with --force instead of --resume", d.path)
+}
+
+// Finished reports whether the run has its results.
+func (d Dir) Finished() bool {
+	_, err := os.Stat(d.file(summaryFile))
 	return err == nil
 }
 
-// ReadCheckpoint reads what WriteCheckpoint saved. It fills state, then the
-// arrays that sizes returns once the state is known.
-func (d Dir) ReadCheckpoint(state any, arrays func() [][]float32) error {
+// ReadCheckpoint reads what WriteCheckpoint saved. It fills state, then asks
+// for the arrays to fill; their error ends the reading.
+func (d Dir) ReadCheckpoint(state any, arrays func() ([][]float32, error)) error {
 	raw, err := os.ReadFile(d.checkpoint())
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s has no checkpoint: the run is finished or never began", d.path)
+		return d.noCheckpoint()
 	}
 	if err != nil {
 		return err
@@ -80,7 +89,11 @@ func (d Dir) ReadCheckpoint(state any, arrays func() [][]float32) error {
 		return bad(err.Error())
 	}
 	body = body[n:]
-	for _, a := range arrays() {
+	into, err := arrays()
+	if err != nil {
+		return err
+	}
+	for _, a := range into {
 		b := asBytes(a)
 		if len(body) < len(b) {
 			return bad("the checkpoint is too short for this model")

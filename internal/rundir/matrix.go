@@ -1,6 +1,10 @@
 package rundir
 
-import "github.com/cosfit/cosfit/projection"
+import (
+	"fmt"
+
+	"github.com/cosfit/cosfit/projection"
+)
 
 // npyFile is the matrix again as numpy reads it, which the demo leaves behind.
 const npyFile = "matrix.npy"
@@ -13,5 +17,10 @@ func (d Dir) WriteMatrix(p *projection.Projection) error {
 	return WriteFile(d.MatrixPath(), p.WriteSafetensors)
 }
 
-// ReadMatrix reads matrix.safetensors.
-func (d Dir) ReadMatrix() (*projection.Projection, error) { return projection.Load(d.MatrixPath()) }
+// ReadMatrix reads matrix.safetensors of a finished run.
+func (d Dir) ReadMatrix() (*projection.Projection, error) {
+	if !d.Finished() {
+		return nil, fmt.Errorf("%s is not finished: go on with cosfit train --resume --out %s", d.path, d.path)
+	}
+	return projection.Load(d.MatrixPath())
+}

@@ -5,9 +5,11 @@
 //	config.json         everything that is needed to repeat the run
 //	history.csv         one row for each epoch and split
 //	matrix.safetensors  the learned matrix
+//	matrix.npy          the same for numpy, where the demo wrote it
 //	scores.parquet      each pair's cosine before and after
 //	summary.json        figures before and after, the judgement, timing
 //	checkpoint/         what a resumed run needs, while the run is unfinished
+//	.lock               held by the process that trains
 package rundir
 
 import (
@@ -15,8 +17,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"github.com/gofrs/flock"
 )
 
 // SchemaVersion is the version of the files that this package writes and the
@@ -31,29 +37,65 @@ const (
 	summaryFile    = "summary.json"
 	checkpointDir  = "checkpoint"
 	checkpointFile = "state"
+	lockFile       = ".lock"
 )
 
 // A Dir is a run directory.
-type Dir struct{ path string }
+type Dir struct {
+	path string
+	lock *flock.Flock // nil where the directory is only read
+}
 
-// Create makes a directory for a new run. It must be empty or new, unless
-// replace is set: then a run that is there is removed, but nothing else.
+// Create makes a directory for a new run and locks it. It must be empty or
+// new, unless replace is set: then a run that is there is removed, but nothing
+// else. The caller unlocks it.
 func Create(path string, replace bool) (Dir, error) {
-	entries, err := os.ReadDir(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return Dir{}, fmt.Errorf("%s is a file: choose another folder with --out", path)
+	}
+	if err := os.MkdirAll(path, 0o777); err != nil {
 		return Dir{}, err
 	}
-	d := Dir{path}
-	if len(entries) > 0 {
-		if !replace {
-			return Dir{}, fmt.Errorf("%s is not empty: choose another folder, or replace the run in it with --force", path)
-		}
-		if err := d.clear(entries); err != nil {
-			return Dir{}, err
-		}
+	d, err := locked(path)
+	if err != nil {
+		return Dir{}, err
 	}
-	return d, os.MkdirAll(path, 0o777)
+	if err := d.empty(replace); err != nil {
+		d.Unlock()
+		return Dir{}, err
+	}
+	return d, nil
 }
+
+// empty removes the run that is there, or refuses to.
+func (d Dir) empty(replace bool) error {
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return err
+	}
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == lockFile })
+	if len(entries) > 0 && !replace {
+		return fmt.Errorf("%s is not empty: choose another folder, or replace the run in it with --force", d.path)
+	}
+	return d.clear(entries)
+}
+
+// locked takes the lock of a directory. The system gives it back when the
+// process ends, however it ends.
+func locked(path string) (Dir, error) {
+	d := Dir{path, flock.New(filepath.Join(path, lockFile))}
+	ok, err := d.lock.TryLock()
+	if err != nil {
+		return Dir{}, fmt.Errorf("lock %s: %w", path, err)
+	}
+	if !ok {
+		return Dir{}, fmt.Errorf("%s is in use: another cosfit is training into it", path)
+	}
+	return d, nil
+}
+
+// Unlock lets other processes train into the directory.
+func (d Dir) Unlock() error { return d.lock.Unlock() }
 
 // clear removes the files of a run. It refuses a folder with anything else in
 // it, so that a mistaken path costs nothing.
@@ -73,21 +115,35 @@ func (d Dir) clear(entries []fs.DirEntry) error {
 	return nil
 }
 
-// Remove removes the run, and the directory where nothing else is in it.
+// Remove removes the run and its directory, where nothing else is in it.
 func (d Dir) Remove() error {
-	entries, err := os.ReadDir(d.path)
-	if err != nil {
+	if err := d.empty(true); err != nil {
 		return err
 	}
-	if err := d.clear(entries); err != nil {
-		return err
-	}
+	os.Remove(d.file(lockFile)) // where it cannot be removed, neither can the directory
 	return os.Remove(d.path)
 }
 
-// Open opens the directory of a run that was begun.
+// Resume opens the directory of an unfinished run and locks it. The caller
+// unlocks it.
+func Resume(path string) (Dir, error) {
+	if _, err := Open(path); err != nil {
+		return Dir{}, err
+	}
+	d, err := locked(path)
+	if err != nil {
+		return Dir{}, err
+	}
+	if _, err := os.Stat(d.checkpoint()); err != nil {
+		d.Unlock()
+		return Dir{}, d.noCheckpoint()
+	}
+	return d, nil
+}
+
+// Open opens the directory of a run that was begun, for reading.
 func Open(path string) (Dir, error) {
-	d := Dir{path}
+	d := Dir{path: path}
 	if _, err := os.Stat(d.file(configFile)); err != nil {
 		if _, err := os.Stat(path); err != nil {
 			return Dir{}, fmt.Errorf("open %s: no such run", path)
@@ -108,7 +164,8 @@ func (d Dir) MatrixPath() string { return d.file(matrixFile) }
 // WriteFile writes a file so that it appears whole or not at all: under a
 // temporary name first, then by rename after its bytes have reached the disk.
 func WriteFile(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	temporary := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s-%016x", filepath.Base(path), rand.Uint64()))
+	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if p := (*fs.PathError)(nil); errors.As(err, &p) {
 		return fmt.Errorf("write %s: %w", path, p.Err) // the temporary name means nothing to anyone
 	}
@@ -128,9 +185,6 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Chmod(f.Name(), 0o644); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)

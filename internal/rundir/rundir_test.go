@@ -16,8 +16,10 @@ import (
 
 func TestCreate(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Create(filepath.Join(dir, "a", "b"), false); err != nil {
+	if d, err := Create(filepath.Join(dir, "a", "b"), false); err != nil {
 		t.Fatalf("a new folder: %v", err)
+	} else if err := d.Unlock(); err != nil {
+		t.Fatal(err)
 	}
 	run := filepath.Join(dir, "run")
 	d, err := Create(run, false)
@@ -27,14 +29,29 @@ func TestCreate(t *testing.T) {
 	if err := d.WriteConfig(Config{SchemaVersion: 1}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := Create(run, true); err == nil || !strings.Contains(err.Error(), "is in use") {
+		t.Errorf("a folder in use: error is %v", err)
+	}
+	d.Unlock()
 	if _, err := Create(run, false); err == nil || !strings.Contains(err.Error(), "is not empty") {
 		t.Errorf("a folder with a run: error is %v", err)
 	}
-	if _, err := Create(run, true); err != nil {
-		t.Errorf("replacing a run: %v", err)
+	if d, err = Create(run, true); err != nil {
+		t.Fatalf("replacing a run: %v", err)
 	}
-	if entries, _ := os.ReadDir(run); len(entries) != 0 {
-		t.Errorf("the replaced run left %v", entries)
+	if entries, _ := os.ReadDir(run); len(entries) != 1 {
+		t.Errorf("the replaced run left %v, want the lock alone", entries)
+	}
+	if err := d.Remove(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(run); err == nil {
+		t.Error("the removed run is still there")
+	}
+	file := filepath.Join(dir, "file")
+	os.WriteFile(file, nil, 0o644)
+	if _, err := Create(file, true); err == nil || !strings.Contains(err.Error(), "is a file") {
+		t.Errorf("a file: error is %v", err)
 	}
 }
 
@@ -49,8 +66,10 @@ func TestCreateSparesOtherFiles(t *testing.T) {
 	if _, err := Create(dir, true); err == nil || !strings.Contains(err.Error(), "thesis.tex") {
 		t.Errorf("error is %v, want one that names thesis.tex", err)
 	}
-	if entries, _ := os.ReadDir(dir); len(entries) != 2 {
-		t.Errorf("%d files are left, want both", len(entries))
+	for _, name := range []string{"config.json", "thesis.tex"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Errorf("%s is gone", name)
+		}
 	}
 }
 
@@ -160,6 +179,12 @@ func TestMatrix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := d.ReadMatrix(); err == nil || !strings.Contains(err.Error(), "is not finished") {
+		t.Errorf("an unfinished run: error is %v", err)
+	}
+	if err := d.WriteSummary(Summary{SchemaVersion: 1}); err != nil {
+		t.Fatal(err)
+	}
 	if err := d.WriteMatrix(&projection.Projection{Matrix: []float32{1, 2, 3, 4, 5, 6}, In: 3, Out: 2}); err != nil {
 		t.Fatal(err)
 	}
@@ -175,23 +200,41 @@ func TestCheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.HasCheckpoint() {
-		t.Error("a new run has a checkpoint")
+	if err := d.WriteConfig(Config{SchemaVersion: 1}); err != nil {
+		t.Fatal(err)
 	}
-	a, b := []float32{1, float32(math.Inf(1)), -0.0}, []float32{4}
+	d.Unlock()
+	if _, err := Resume(d.Path()); err == nil || !strings.Contains(err.Error(), "ended before its first") {
+		t.Errorf("a run without a checkpoint: error is %v", err)
+	}
+	a, b := []float32{1, float32(math.Inf(1)), float32(math.Copysign(0, -1))}, []float32{4}
 	if err := d.WriteCheckpoint(counters{7, 2}, a, b); err != nil {
+		t.Fatal(err)
+	}
+	if d, err = Resume(d.Path()); err != nil {
 		t.Fatal(err)
 	}
 	var state counters
 	a2, b2 := make([]float32, 3), make([]float32, 1)
-	if err := d.ReadCheckpoint(&state, func() [][]float32 { return [][]float32{a2, b2} }); err != nil {
+	if err := d.ReadCheckpoint(&state, func() ([][]float32, error) { return [][]float32{a2, b2}, nil }); err != nil {
 		t.Fatal(err)
 	}
-	if state != (counters{7, 2}) || !slices.Equal(a, a2) || !slices.Equal(b, b2) {
+	if state != (counters{7, 2}) || !slices.Equal(a, a2) || !math.Signbit(float64(a2[2])) || !slices.Equal(b, b2) {
 		t.Errorf("read %v %v %v", state, a2, b2)
 	}
-	if err := d.RemoveCheckpoint(); err != nil || d.HasCheckpoint() {
-		t.Errorf("not removed: %v", err)
+	refusal := errors.New("another run")
+	if err := d.ReadCheckpoint(&state, func() ([][]float32, error) { return nil, refusal }); !errors.Is(err, refusal) {
+		t.Errorf("error is %v, want the caller's", err)
+	}
+	d.Unlock()
+	if err := d.RemoveCheckpoint(); err != nil {
+		t.Error(err)
+	}
+	if err := d.WriteSummary(Summary{SchemaVersion: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Resume(d.Path()); err == nil || !strings.HasSuffix(err.Error(), "the run is finished") {
+		t.Errorf("a finished run: error is %v", err)
 	}
 }
 
@@ -209,7 +252,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	read := func(size int) error {
-		return d.ReadCheckpoint(new(counters), func() [][]float32 { return [][]float32{make([]float32, size)} })
+		return d.ReadCheckpoint(new(counters), func() ([][]float32, error) { return [][]float32{make([]float32, size)}, nil })
 	}
 	for i := range whole {
 		changed := slices.Clone(whole)

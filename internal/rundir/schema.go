@@ -163,8 +163,8 @@ type Summary struct {
 	Steps         int                              `json:"steps"`
 	Device        string                           `json:"device"`
 	Judgement     Judgement                        `json:"judgement"`
-	Timing        Timing                           `json:"timing"`
-	Config        Config                           `json:"config"`
+	Timing        Timing                           `json:"timing,omitzero"`
+	Config        Config                           `json:"config,omitzero"`
 	Data          Data                             `json:"data"`
 }
 

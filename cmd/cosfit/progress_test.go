@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/trainer"
+)
+
+func TestProgress(t *testing.T) {
+	const epochs = 2
+	tests := []struct {
+		name            string
+		terminal, lines bool
+		shown           int    // calls of show, the first with epoch 0
+		left            string // what stays on the screen
+	}{
+		{"lines", false, true, epochs + 1, "data\n" +
+			"epoch  0/2  train loss 0.5000  validation loss 0.2500 ROC AUC 0.900\n" +
+			"epoch  1/2  train loss 0.5000  validation loss 0.2500 ROC AUC 0.901\n" +
+			"epoch  2/2  train loss 0.5000  validation loss 0.2500 ROC AUC 0.902\n"},
+		{"quiet", false, false, epochs + 1, ""},
+		{"bar of a whole run", true, true, epochs + 1, "data\n"},
+		{"bar of a run that stops early", true, true, epochs, "data\n"},
+		{"bar of a run that fails at once", true, true, 0, "data\n"},
+		{"bar beside JSON", true, false, epochs, "data\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var s screen
+			p := newProgressOn(&s, test.terminal, "data", test.lines)
+			for epoch := range test.shown {
+				p.show(epochOf(epoch, epochs))
+				if test.terminal && epoch < epochs {
+					s.await(t, fmt.Sprintf("epoch %d/2 [", epoch), fmt.Sprintf("] validation loss 0.2500 ROC AUC 0.90%d", epoch))
+				}
+			}
+			p.stop()
+			if got := s.left(); got != test.left {
+				t.Errorf("left %q, want %q", got, test.left)
+			}
+		})
+	}
+}
+
+// TestProgressFast shows epochs faster than the bar is drawn, which another
+// goroutine does: the race detector watches.
+func TestProgressFast(t *testing.T) {
+	var s screen
+	p := newProgressOn(&s, true, "data", true)
+	for epoch := range 400 {
+		p.show(epochOf(epoch, 1000))
+		time.Sleep(time.Millisecond)
+	}
+	p.stop()
+	if got := s.left(); got != "data\n" {
+		t.Errorf("left %q", got)
+	}
+	lines := 0
+	for line := range strings.Lines(upAndErase.ReplaceAllString(s.written(), "")) {
+		if lines++; utf8.RuneCountInString(line) > 80+len("\n") {
+			t.Errorf("a line of more than 80 columns: %q", line)
+		}
+	}
+	if lines < 2 {
+		t.Error("the bar was never drawn")
+	}
+}
+
+// epochOf is what a trainer reports after an epoch.
+func epochOf(epoch, epochs int) trainer.Progress {
+	return trainer.Progress{Epoch: epoch, Epochs: epochs, Figure: "ROC AUC", Rows: []rundir.Epoch{
+		{Epoch: epoch, Split: "train", Loss: 0.5, ROCAUC: rundir.None, Selection: rundir.None},
+		{Epoch: epoch, Split: "validation", Loss: 0.25, ROCAUC: 0.9 + rundir.Figure(epoch%100)/1000, Selection: rundir.None},
+	}}
+}
+
+// A screen is a terminal that knows the one control sequence that a bar sends.
+type screen struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// upAndErase goes up some lines and erases all that is below.
+var upAndErase = regexp.MustCompile(`\x1b\[(\d+)A\x1b\[J`)
+
+func (s *screen) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+// written is everything that was ever written.
+func (s *screen) written() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// left is what can be seen in the end.
+func (s *screen) left() string {
+	rest := s.written()
+	seen := ""
+	for {
+		at := upAndErase.FindStringSubmatchIndex(rest)
+		if at == nil {
+			return seen + rest
+		}
+		seen += rest[:at[0]]
+		up, _ := strconv.Atoi(rest[at[2]:at[3]])
+		lines := strings.SplitAfter(seen, "\n")
+		seen = strings.Join(lines[:max(0, len(lines)-1-up)], "")
+		rest = rest[at[1]:]
+	}
+}
+
+// await waits until a line has been drawn that has all parts.
+func (s *screen) await(t *testing.T, parts ...string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		for line := range strings.Lines(s.written()) {
+			if containsAll(line, parts) {
+				return
+			}
+		}
+	}
+	t.Fatalf("no line has %q; the screen shows %q", parts, s.left())
+}
+
+func containsAll(line string, parts []string) bool {
+	for _, part := range parts {
+		if !strings.Contains(line, part) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,75 @@
+package trainer
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/loader"
+)
+
+// score adds the epoch just done to the history, and keeps its matrix if it is
+// the best. Epoch 0 is the start.
+func (r *run) score(seconds float64, pairs int) error {
+	start, epoch := time.Now(), r.state.Epochs
+	cosines, err := r.eval.cosines(r.scored, true)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(cosines, func(c float32) bool { return c != c }) {
+		return &DivergedError{epoch, r.recipe.LearningRate}
+	}
+	chosen := r.eval.split(r.scored, cosines, r.recipe.SelectOn)
+	score := chosen.figure(r.figure)
+	rows := r.history(cosines, chosen, score, seconds, pairs)
+	r.state.History = append(r.state.History, rows...)
+	if score > r.state.BestScore || epoch == 0 { // a correlation of equal cosines is NaN
+		r.state.BestScore, r.state.BestEpoch = number(score), epoch
+		if err := r.opts.Backend.Download(r.best, r.model.Matrix()); err != nil {
+			return err
+		}
+	}
+	r.state.Timing.EvaluateSeconds += time.Since(start).Seconds()
+	if err := r.opts.Dir.WriteHistory(r.state.History); err != nil {
+		return err
+	}
+	if r.opts.Progress != nil {
+		r.opts.Progress(Progress{Epoch: epoch, Epochs: r.recipe.Epochs, Figure: figureNames[r.figure], Rows: rows})
+	}
+	return nil
+}
+
+// history makes the rows of an epoch. The threshold is the validation split's
+// best, or, where test decides, each split's own.
+func (r *run) history(cosines []float32, chosen splitScores, score, seconds float64, pairs int) []rundir.Epoch {
+	rate := rundir.None
+	if r.state.Step < r.steps {
+		rate = rundir.Figure(r.rate(r.state.Step + 1))
+	}
+	threshold := r.recipe.threshold(chosen)
+	row := func(s loader.Split, scores splitScores) rundir.Epoch {
+		m := scores.metrics(r.recipe.Loss, threshold)
+		return rundir.Epoch{
+			Epoch: r.state.Epochs, Split: s.String(), Loss: m.Loss, Accuracy: m.Accuracy, AccuracySE: m.AccuracySE,
+			Threshold: m.Threshold, AccuracyBestThreshold: m.AccuracyBestThreshold, ROCAUC: m.ROCAUC,
+			Selection: rundir.None, LearningRate: rate,
+			Seconds: rundir.Figure(seconds), PairsPerSecond: rundir.None,
+		}
+	}
+	train := row(loader.Train, r.eval.split(r.scored, cosines, loader.Train))
+	if pairs > 0 {
+		train.PairsPerSecond = rundir.Figure(float64(pairs) / seconds)
+	}
+	selected := row(r.recipe.SelectOn, chosen)
+	selected.Selection = rundir.Figure(score)
+	return []rundir.Epoch{train, selected}
+}
+
+// number keeps NaN out of a checkpoint's JSON.
+func number(x float64) float64 {
+	if math.IsNaN(x) {
+		return -math.MaxFloat64
+	}
+	return x
+}

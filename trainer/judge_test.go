@@ -1,0 +1,91 @@
+package trainer
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/cosfit/cosfit/graph/cpu"
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/loader"
+)
+
+func TestJudgement(t *testing.T) {
+	change := func(before, after, se, low, high rundir.Figure) rundir.Comparison {
+		return rundir.Comparison{Before: before, After: after, Gain: after - before, GainSE: se, GainInterval: rundir.Interval{Low: low, High: high}}
+	}
+	gained := change(0.8, 0.9, 0.02, 0.05, 0.15)
+	for _, test := range []struct {
+		name     string
+		outcome  outcome
+		accepted bool
+		want     []string
+	}{
+		{"a gain", outcome{byROCAUC, gained, 0.8, gained, true}, true,
+			[]string{"Accepted: ROC AUC on validation went from 0.800 to 0.900", "a real gain"}},
+		{"within one standard error", outcome{byROCAUC, change(0.8, 0.81, 0.02, -1, 1), 0.8, gained, true}, false,
+			[]string{"Nothing gained:", "the result is the matrix that the training started from"}},
+		{"too few groups", outcome{byROCAUC, change(0.8, 0.9, rundir.None, rundir.None, rundir.None), 0.8, gained, true}, false,
+			[]string{"Undecided:", "too few groups"}},
+		{"below the embeddings as they are", outcome{byROCAUC, gained, 0.95, change(0.95, 0.9, 0.01, -0.07, -0.03), true}, false,
+			[]string{"Worse than no matrix:", "The embeddings as they are reach 0.950", "a real loss"}},
+		{"test disagrees", outcome{byROCAUC, gained, 0.8, change(0.8, 0.7, 0.02, -0.15, -0.05), true}, true,
+			[]string{"Accepted on validation, but test says otherwise:", "a real loss"}},
+		{"test cannot tell", outcome{bySpearman, gained, 0.8, change(0.8, 0.81, 0.02, -0.03, 0.05), true}, true,
+			[]string{"Spearman correlation", "too little to tell from chance"}},
+		{"no test", outcome{byROCAUC, gained, 0.8, rundir.Comparison{}, false}, true, []string{"There is no test split"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			j := test.outcome.judgement()
+			if j.Accepted != test.accepted {
+				t.Errorf("accepted %v, want %v", j.Accepted, test.accepted)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(j.Text, want) {
+					t.Errorf("%q lacks %q", j.Text, want)
+				}
+			}
+		})
+	}
+}
+
+// TestRetrieval searches a data set that can be followed by hand: the query
+// "a" finds its answer second, behind "d"; the query "b" is among the passages
+// itself, which must not count, and finds its answer first.
+func TestRetrieval(t *testing.T) {
+	data := &loader.Dataset{
+		Vectors: &loader.Table{Dim: 2, IDs: []string{"a", "b", "c", "d", "e"}, Data: []float32{
+			1, 0, // a
+			0, 1, // b
+			0.8, 0.6, // c, answers a
+			0.9, 0.1, // d
+			0.6, 0.8, // e, answers b
+		}},
+		Labels: loader.LabelRange{Min: 0, Max: 1},
+	}
+	data.Pairs = loader.Pairs{
+		Left: []int32{0, 0, 1, 1}, Right: []int32{2, 3, 4, 0}, Label: []float32{1, 0, 1, 0},
+		Split: []loader.Split{loader.Test, loader.Test, loader.Test, loader.Test}, Group: []int32{0, 0, 1, 1}, Groups: []string{"a", "b"},
+	}
+	data.Pairs.Right = append(data.Pairs.Right, 1) // b is a passage too, of a third group whose query is d
+	data.Pairs.Left = append(data.Pairs.Left, 3)
+	data.Pairs.Label = append(data.Pairs.Label, 0)
+	data.Pairs.Split = append(data.Pairs.Split, loader.Train)
+	data.Pairs.Group = append(data.Pairs.Group, 2)
+	data.Pairs.Groups = append(data.Pairs.Groups, "d")
+
+	backend := cpu.New(1)
+	table, err := uploaded(backend, data.Vectors.Data, 5, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &evaluator{data: data, backend: backend, table: table}
+	into := map[string]rundir.Metrics{"test": unknownMetrics()}
+	if err := e.retrieve(newRetrievalTask(data), false, into); err != nil {
+		t.Fatal(err)
+	}
+	m := into["test"]
+	if m.Queries != 2 || math.Abs(float64(m.MRR)-0.75) > 1e-12 || m.RecallAt1 != 0.5 || m.RecallAt10 != 1 {
+		t.Errorf("%d queries, MRR %v, recall@1 %v, recall@10 %v, want 2, 0.75, 0.5, 1", m.Queries, m.MRR, m.RecallAt1, m.RecallAt10)
+	}
+}
