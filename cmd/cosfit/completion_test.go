@@ -146,6 +146,7 @@ func testCompletion(t *testing.T, cases []completionCase, shell string, options 
 		t.Skip(err)
 	}
 	t.Setenv("LC_ALL", "C")
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each answer takes a second under -race
 	t.Setenv(asProgram, "1")
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	for _, test := range cases {

@@ -62,11 +62,12 @@ func (p *progress) show(now trainer.Progress) {
 	}
 }
 
-// addBar makes a bar that shows p.state, which must be set.
+// addBar makes a bar that shows p.state, which must be set. A terminal shows
+// Ctrl-C as ^C where the cursor is, hence the carriage return.
 func (p *progress) addBar(epochs int) *mpb.Bar {
 	state := func(decor.Statistics) string { return *p.state.Load() }
 	return p.bars.AddBar(int64(epochs), mpb.BarWidth(24), mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.CountersNoUnit("epoch %d/%d")),
+		mpb.PrependDecorators(decor.CountersNoUnit("\repoch %d/%d")),
 		mpb.AppendDecorators(decor.Any(state)))
 }
 
@@ -94,5 +95,6 @@ func (p *progress) stop() {
 	}
 	if p.bars != nil {
 		p.bars.Wait()
+		fmt.Fprint(p.w, "\r  \r") // over a ^C
 	}
 }

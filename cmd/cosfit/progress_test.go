@@ -43,6 +43,9 @@ func TestProgress(t *testing.T) {
 					s.await(t, fmt.Sprintf("epoch %d/2 [", epoch), fmt.Sprintf("] validation loss 0.2500 ROC AUC 0.90%d", epoch))
 				}
 			}
+			if test.terminal {
+				fmt.Fprint(&s, "^C") // the terminal's own echo
+			}
 			p.stop()
 			if got := s.left(); got != test.left {
 				t.Errorf("left %q, want %q", got, test.left)
@@ -65,8 +68,8 @@ func TestProgressFast(t *testing.T) {
 		t.Errorf("left %q", got)
 	}
 	lines := 0
-	for line := range strings.Lines(upAndErase.ReplaceAllString(s.written(), "")) {
-		if lines++; utf8.RuneCountInString(line) > 80+len("\n") {
+	for line := range strings.Lines(s.written()) {
+		if lines++; utf8.RuneCountInString(control.ReplaceAllString(line, "")) > 80 {
 			t.Errorf("a line of more than 80 columns: %q", line)
 		}
 	}
@@ -83,14 +86,12 @@ func epochOf(epoch, epochs int) trainer.Progress {
 	}}
 }
 
-// A screen is a terminal that knows the one control sequence that a bar sends.
+// A screen is a terminal without an edge that knows what a bar sends: carriage
+// returns and the sequences for "up n lines" and "erase from here".
 type screen struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
-
-// upAndErase goes up some lines and erases all that is below.
-var upAndErase = regexp.MustCompile(`\x1b\[(\d+)A\x1b\[J`)
 
 func (s *screen) Write(b []byte) (int, error) {
 	s.mu.Lock()
@@ -105,21 +106,47 @@ func (s *screen) written() string {
 	return s.b.String()
 }
 
+// control finds the ends of text: control characters and sequences.
+var control = regexp.MustCompile(`[\r\n]|\x1b\[(\d*)([A-Z])`)
+
 // left is what can be seen in the end.
 func (s *screen) left() string {
-	rest := s.written()
-	seen := ""
-	for {
-		at := upAndErase.FindStringSubmatchIndex(rest)
-		if at == nil {
-			return seen + rest
+	lines, row, col := [][]rune{nil}, 0, 0
+	put := func(text string) {
+		for _, r := range text {
+			for len(lines[row]) <= col {
+				lines[row] = append(lines[row], ' ')
+			}
+			lines[row][col] = r
+			col++
 		}
-		seen += rest[:at[0]]
-		up, _ := strconv.Atoi(rest[at[2]:at[3]])
-		lines := strings.SplitAfter(seen, "\n")
-		seen = strings.Join(lines[:max(0, len(lines)-1-up)], "")
-		rest = rest[at[1]:]
 	}
+	rest := s.written()
+	for at := control.FindStringSubmatch(rest); at != nil; at = control.FindStringSubmatch(rest) {
+		text, after, _ := strings.Cut(rest, at[0])
+		put(text)
+		rest = after
+		switch {
+		case at[0] == "\r":
+			col = 0
+		case at[0] == "\n":
+			if row, col = row+1, 0; row == len(lines) {
+				lines = append(lines, nil)
+			}
+		case at[2] == "A":
+			n, _ := strconv.Atoi(at[1])
+			row -= n
+		case at[2] == "J":
+			lines[row] = lines[row][:min(col, len(lines[row]))]
+			lines = lines[:row+1]
+		}
+	}
+	put(rest)
+	var seen []string
+	for _, line := range lines {
+		seen = append(seen, strings.TrimRight(string(line), " "))
+	}
+	return strings.Join(seen, "\n")
 }
 
 // await waits until a line has been drawn that has all parts.
