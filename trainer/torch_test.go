@@ -61,7 +61,7 @@ func (r *recording) batch(table graph.Array, step int) *graph.Batch {
 }
 
 // replay trains as the recording did and returns the loss of each step and the matrix after the last one.
-func (r *recording) replay(t *testing.T, rule graph.Rule, rates []float64) (losses []float64, matrix []float32) {
+func (r *recording) replay(t *testing.T, rule graph.Rule, rates, momenta []float64) (losses []float64, matrix []float32) {
 	t.Helper()
 	backend := cpu.New(2)
 	defer backend.Close()
@@ -79,20 +79,11 @@ func (r *recording) replay(t *testing.T, rule graph.Rule, rates []float64) (loss
 		loss, err := model.Loss()
 		must(t, err)
 		losses = append(losses, float64(loss))
-		must(t, update.Apply(graph.Hyper{LearningRate: rate, Step: step + 1}, model.Matrix(), model.Gradient()))
+		must(t, update.Apply(graph.Hyper{LearningRate: rate, Momentum: momenta[step], Step: step + 1}, model.Matrix(), model.Gradient()))
 	}
 	matrix = make([]float32, r.D*r.K)
 	must(t, backend.Download(matrix, model.Matrix()))
 	return losses, matrix
-}
-
-// cycled is SGD whose momentum is given step by step.
-type cycled struct{ momenta []float64 }
-
-func (cycled) Name() string { return "sgd with cycled momentum" }
-func (cycled) Slots() int   { return 1 }
-func (o cycled) Update(h graph.Hyper, w, g []float32, slots [][]float32) {
-	trainer.SGD{Momentum: o.momenta[h.Step-1]}.Update(h, w, g, slots)
 }
 
 // A training gives what it gives in PyTorch: every loss, every learning rate, and the matrix.
@@ -104,7 +95,7 @@ func TestTrainingAgainstPyTorch(t *testing.T) {
 		rate     float64
 	}{
 		"sgd":                      {trainer.SGD{}, trainer.OneCycle{}, r.MaxRate},
-		"sgd with cycled momentum": {cycled{r.Training["sgd with cycled momentum"].Momenta}, trainer.OneCycle{}, r.MaxRate},
+		"sgd with cycled momentum": {trainer.SGD{}, trainer.OneCycle{CycleMomentum: true}, r.MaxRate},
 		"adam":                     {trainer.Adam{}, trainer.Constant{}, 0.05},
 		"adamw":                    {trainer.AdamW{WeightDecay: 0.01}, trainer.Constant{}, 0.05},
 	}
@@ -116,14 +107,21 @@ func TestTrainingAgainstPyTorch(t *testing.T) {
 			}
 			total := len(want.Rates)
 			var rates []float64
+			momenta := make([]float64, total)
 			for step := 1; step <= total; step++ {
 				rate := test.rate * test.schedule.Rate(step, total)
 				if w := want.Rates[step-1]; !(math.Abs(rate-w) <= 1e-12*w) {
 					t.Errorf("learning rate of step %d is %v, want %v", step, rate, w)
 				}
 				rates = append(rates, rate)
+				if s, ok := test.schedule.(trainer.MomentumSchedule); ok && want.Momenta != nil {
+					momenta[step-1] = s.Momentum(step, total)
+					if w := want.Momenta[step-1]; !(math.Abs(momenta[step-1]-w) <= 1e-12) {
+						t.Errorf("momentum of step %d is %v, want %v", step, momenta[step-1], w)
+					}
+				}
 			}
-			losses, matrix := r.replay(t, test.rule, rates)
+			losses, matrix := r.replay(t, test.rule, rates, momenta)
 			for i, loss := range losses {
 				if w := want.Losses[i]; !(math.Abs(loss-w) <= 1e-5*w) {
 					t.Errorf("loss of step %d is %v, want %v", i+1, loss, w)
