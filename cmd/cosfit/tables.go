@@ -12,6 +12,7 @@ import (
 
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/graph/cpu"
+	"github.com/cosfit/cosfit/internal/kernel"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/projection"
@@ -73,7 +74,12 @@ func backends() table[func(threads int) (graph.Backend, error)] {
 	}
 }
 
-func openCPU(threads int) (graph.Backend, error) { return cpu.New(threads), nil }
+func openCPU(threads int) (graph.Backend, error) {
+	if err := kernel.Check(); err != nil {
+		return nil, usage("%w", err)
+	}
+	return cpu.New(threads), nil
+}
 
 // openBackend opens what --device and --threads ask for.
 func openBackend(c *cli.Context) (graph.Backend, error) {

@@ -26,9 +26,8 @@ func New(threads int) *Backend {
 // Name returns "cpu".
 func (b *Backend) Name() string { return "cpu" }
 
-// Kernel names the arithmetic and the architecture, since Go fuses a
-// multiplication with an addition on arm64 and does not on amd64.
-func (b *Backend) Kernel() string { return "generic/" + runtime.GOARCH }
+// Kernel names the arithmetic and, where it depends on that, the architecture.
+func (b *Backend) Kernel() string { return kernel.Name() }
 
 // Close releases nothing: the memory is the garbage collector's.
 func (b *Backend) Close() error { return nil }

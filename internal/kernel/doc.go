@@ -11,7 +11,9 @@
 // whose size is fixed, each output is computed whole by one worker, and sums
 // run in one order.
 //
-// This is the portable implementation. Faster micro-kernels take its place
-// behind the same functions: a product is packed into panels by pack, and
-// micro computes one tile from two panels.
+// A product packs its operands into panels, and a micro-kernel computes one
+// tile of the result from two panels: AVX-512 and AVX2 ones in assembly, which
+// _gen writes, and one in Go for every machine. The fastest that the processor
+// can run is chosen; COSFIT_CPU=avx512, avx2 or generic forces one. The rest
+// of the package is in Go.
 package kernel

@@ -16,8 +16,8 @@ func random(rng *rand.Rand, n int) []float32 {
 	return x
 }
 
-// product is the float64 reference: entry (i, j) is Σ a(i, p)·b(p, j).
-func product(m, n, k int, a, b func(i, j int) float32) []float64 {
+// product64 is the float64 reference: entry (i, j) is Σ a(i, p)·b(p, j).
+func product64(m, n, k int, a, b func(i, j int) float32) []float64 {
 	c := make([]float64, m*n)
 	for i := range m {
 		for j := range n {
@@ -39,40 +39,65 @@ func relativeError(got []float32, want []float64) float64 {
 	return math.Sqrt(diff / norm)
 }
 
-type gemm func(threads, m, n, k int, a, b, c []float32)
-
 func TestGemm(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	sizes := [][3]int{{1, 1, 1}, {2, 4, 3}, {3, 5, 7}, {65, 67, 129}, {64, 64, 512}, {7, 130, 1025}, {131, 3, 600}}
-	for _, s := range sizes {
-		m, n, k := s[0], s[1], s[2]
-		a, b := random(rng, m*k), random(rng, k*n)
-		variants := map[string]struct {
-			run  gemm
-			a, b func(i, j int) float32
-		}{
-			"A·B":  {Gemm, func(i, j int) float32 { return a[i*k+j] }, func(i, j int) float32 { return b[i*n+j] }},
-			"Aᵀ·B": {GemmTN, func(i, j int) float32 { return a[j*m+i] }, func(i, j int) float32 { return b[i*n+j] }},
-			"A·Bᵀ": {GemmNT, func(i, j int) float32 { return a[i*k+j] }, func(i, j int) float32 { return b[j*k+i] }},
-		}
-		for name, v := range variants {
-			t.Run(fmt.Sprintf("%s/%dx%dx%d", name, m, n, k), func(t *testing.T) {
-				want := product(m, n, k, v.a, v.b)
-				var first []float32
-				for _, threads := range []int{1, 2, 3, 8} {
-					c := poisoned(m * n)
-					v.run(threads, m, n, k, a, b, c)
-					if e := relativeError(c, want); !(e <= 1e-6) {
-						t.Errorf("%d threads: relative error %g", threads, e)
-					}
-					if first == nil {
-						first = c
-					} else if !slices.Equal(first, c) {
-						t.Errorf("%d threads give other bits than 1 thread", threads)
-					}
-				}
+	sizes := [][3]int{{1, 1, 1}, {2, 4, 3}, {3, 5, 7}, {12, 32, 5}, {65, 67, 129}, {97, 257, 512}, {7, 130, 1025}, {131, 3, 1600}, {96, 256, 768}}
+	for _, micro := range micros() {
+		for _, s := range sizes {
+			t.Run(fmt.Sprintf("%s/%dx%dx%d", micro.name, s[0], s[1], s[2]), func(t *testing.T) {
+				checkGemm(t, rng, micro, s[0], s[1], s[2])
 			})
 		}
+	}
+}
+
+// checkGemm compares a micro-kernel's three products with float64, and the
+// bits between thread counts.
+func checkGemm(t *testing.T, rng *rand.Rand, micro micro, m, n, k int) {
+	t.Helper()
+	a, b := random(rng, m*k), random(rng, k*n)
+	type entry func(i, j int) float32
+	for name, v := range map[string]struct {
+		a, b         view
+		entryA, entB entry
+	}{
+		"A·B":  {view{a, k, 1}, view{b, 1, n}, func(i, j int) float32 { return a[i*k+j] }, func(i, j int) float32 { return b[i*n+j] }},
+		"Aᵀ·B": {view{a, 1, m}, view{b, 1, n}, func(i, j int) float32 { return a[j*m+i] }, func(i, j int) float32 { return b[i*n+j] }},
+		"A·Bᵀ": {view{a, k, 1}, view{b, k, 1}, func(i, j int) float32 { return a[i*k+j] }, func(i, j int) float32 { return b[j*k+i] }},
+	} {
+		want := product64(m, n, k, v.entryA, v.entB)
+		var first []float32
+		for _, threads := range []int{1, 2, 3, 8} {
+			const guard = 64 // numbers behind C that nobody may touch
+			memory := poisoned(m*n + guard)
+			c := memory[:m*n]
+			multiply(micro, threads, m, n, k, v.a, v.b, c)
+			if e := relativeError(c, want); !(e <= 1e-6) {
+				t.Errorf("%s, %d threads: relative error %g", name, threads, e)
+			}
+			for i, x := range memory[m*n:] {
+				if x == x {
+					t.Fatalf("%s: wrote %d numbers past the end of C", name, i+1)
+				}
+			}
+			if first == nil {
+				first = c
+			} else if !slices.Equal(first, c) {
+				t.Errorf("%s: %d threads give other bits than 1 thread", name, threads)
+			}
+		}
+	}
+}
+
+func TestChoose(t *testing.T) {
+	list := []micro{{name: "fast"}, {name: "generic/z80"}}
+	for name, want := range map[string]string{"": "fast", "fast": "fast", "generic": "generic/z80"} {
+		if m, err := choose(name, list); err != nil || m.name != want {
+			t.Errorf("COSFIT_CPU=%s chooses %q, %v, want %q", name, m.name, err, want)
+		}
+	}
+	if _, err := choose("abacus", list); err == nil || err.Error() != `COSFIT_CPU is "abacus", this processor can run: fast, generic` {
+		t.Errorf("error is %v", err)
 	}
 }
 
@@ -94,15 +119,19 @@ func TestGemmEmptyInner(t *testing.T) {
 }
 
 func BenchmarkGemm(b *testing.B) {
-	const m, n, k = 512, 1024, 1536
 	rng := rand.New(rand.NewPCG(1, 2))
-	x, y, z := random(rng, m*k), random(rng, k*n), make([]float32, m*n)
-	for _, threads := range []int{1, 2} {
-		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
-			for b.Loop() {
-				Gemm(threads, m, n, k, x, y, z)
+	for _, micro := range micros() {
+		for _, m := range []int{64, 200, 2000} {
+			const n, k = 1024, 1536
+			x, y, z := random(rng, m*k), random(rng, k*n), make([]float32, m*n)
+			for _, threads := range []int{1, 2} {
+				b.Run(fmt.Sprintf("%s/m=%d/threads=%d", micro.name, m, threads), func(b *testing.B) {
+					for b.Loop() {
+						multiply(micro, threads, m, n, k, view{x, k, 1}, view{y, 1, n}, z)
+					}
+					b.ReportMetric(2*float64(m)*n*k*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+				})
 			}
-			b.ReportMetric(2*m*n*k*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
+		}
 	}
 }

@@ -1,0 +1,64 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+)
+
+// A micro-kernel computes a tile of rows × columns entries of C and keeps it
+// in registers: C = A·B, or C += A·B where add is 1, for a panel of A
+// [k][rows] and one of B [k][columns]. Rows of C lie stride apart.
+type micro struct {
+	name          string
+	rows, columns int
+	run           func(k int, a, b, c *float32, stride int, add int)
+}
+
+// maxTile is the largest rows·columns of a micro-kernel.
+const maxTile = 12 * 32
+
+// generic is the micro-kernel for every machine. Its name has the
+// architecture, since Go fuses multiplication and addition on some.
+func generic() micro {
+	return micro{"generic/" + runtime.GOARCH, genericRows, genericColumns, microGeneric}
+}
+
+// micros lists what this processor can run, the fastest first.
+func micros() []micro { return append(simd(), generic()) }
+
+// selected is the micro-kernel of this process: the fastest, or the one that
+// the environment variable COSFIT_CPU names.
+var selected = sync.OnceValues(func() (micro, error) { return choose(os.Getenv("COSFIT_CPU"), micros()) })
+
+func choose(name string, from []micro) (micro, error) {
+	var names []string
+	for _, m := range from {
+		plain, _, _ := strings.Cut(m.name, "/")
+		if name == "" || name == plain {
+			return m, nil
+		}
+		names = append(names, plain)
+	}
+	return micro{}, fmt.Errorf("COSFIT_CPU is %q, this processor can run: %s", name, strings.Join(names, ", "))
+}
+
+// Name says which arithmetic this process uses, such as "avx512".
+func Name() string { return current().name }
+
+// Check returns an error where COSFIT_CPU asks for what this processor cannot
+// run. The products then use the generic arithmetic.
+func Check() error {
+	_, err := selected()
+	return err
+}
+
+func current() micro {
+	m, err := selected()
+	if err != nil {
+		return generic()
+	}
+	return m
+}
