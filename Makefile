@@ -4,7 +4,7 @@ GO       ?= go
 FUZZTIME ?= 5m
 export CGO_ENABLED ?= 0
 
-.PHONY: help test lint bench demo fuzz race build
+.PHONY: help test lint bench demo fuzz race build generate
 
 help: ## list the chores
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /	/' | expand -t 10
@@ -33,6 +33,9 @@ fuzz: ## each fuzz target for FUZZTIME
 	    $(GO) test $$package -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x; \
 	  done; \
 	done
+
+generate: ## the assembly of the matrix product
+	$(GO) run ./internal/kernel/_gen/main.go > internal/kernel/micro_amd64.s
 
 build: ## a small static binary in dist/
 	$(GO) build -trimpath -ldflags "-s -w" -o dist/cosfit ./cmd/cosfit

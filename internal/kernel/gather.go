@@ -33,18 +33,31 @@ func Gather(threads, d int, table []float32, rows []int32, side uint32, drop Dro
 
 // apply drops elements of one row in place.
 func (p Dropout) apply(x []float32, side, row uint32) {
-	key := [2]uint32{uint32(p.Seed), uint32(p.Seed >> 32)}
+	k0, k1 := uint32(p.Seed), uint32(p.Seed>>32)
 	bound := uint32(math.Min(p.Rate*(1<<32), math.MaxUint32))
 	scale := float32(1 / (1 - p.Rate))
-	for block := 0; block*4 < len(x); block++ {
-		words := Philox([4]uint32{p.Step, side, row, uint32(block)}, key)
-		part := x[block*4 : min(block*4+4, len(x))]
-		for i := range part {
-			if words[i] < bound {
-				part[i] = 0
-			} else {
-				part[i] *= scale
-			}
+	block := uint32(0)
+	for ; len(x) >= 4; x = x[4:] {
+		w0, w1, w2, w3 := philox(p.Step, side, row, block, k0, k1)
+		part := (*[4]float32)(x)
+		part[0] *= keep(w0, bound, scale)
+		part[1] *= keep(w1, bound, scale)
+		part[2] *= keep(w2, bound, scale)
+		part[3] *= keep(w3, bound, scale)
+		block++
+	}
+	if len(x) > 0 {
+		words := Philox([4]uint32{p.Step, side, row, block}, [2]uint32{k0, k1})
+		for i := range x {
+			x[i] *= keep(words[i], bound, scale)
 		}
 	}
+}
+
+// keep is the factor of an element: 0 or scale.
+func keep(word, bound uint32, scale float32) float32 {
+	if word < bound {
+		return 0
+	}
+	return scale
 }

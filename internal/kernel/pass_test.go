@@ -1,0 +1,32 @@
+package kernel
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// BenchmarkPasses times what a step does beside its products, at 1,000 pairs,
+// 1,536 → 1,024, on one thread.
+func BenchmarkPasses(b *testing.B) {
+	const pairs, d, k = 1000, 1536, 1024
+	rng := rand.New(rand.NewPCG(1, 2))
+	table, rows := random(rng, pairs*d), make([]int32, pairs)
+	for i := range rows {
+		rows[i] = int32(rng.IntN(pairs))
+	}
+	out := make([]float32, pairs*d)
+	l, r, s := random(rng, pairs*k), random(rng, pairs*k), make([]float32, pairs)
+	gl, gr := make([]float32, pairs*k), make([]float32, pairs*k)
+	for name, f := range map[string]func(){
+		"gather":           func() { Gather(1, d, table, rows, 0, Dropout{}, out) },
+		"gather + dropout": func() { Gather(1, d, table, rows, 0, Dropout{Rate: 0.1}, out) },
+		"cosines":          func() { Cosines(1, k, l, r, s, gl, gr) },
+		"scale rows":       func() { ScaleRows(1, k, l, s, gl) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				f()
+			}
+		})
+	}
+}
