@@ -7,5 +7,8 @@
 // pandas, Polars, DuckDB or Spark write it. Both end up in a [Dataset]: one
 // table of the unique vectors, and pairs that index into it.
 //
+// A [VectorFile] is another thing: a file of embeddings, Parquet or npy, to be
+// written again with each vector transformed and everything else as it is.
+//
 // Rows in error messages are counted from 0, as pandas and Polars count them.
 package loader

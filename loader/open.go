@@ -31,11 +31,7 @@ func Open(ctx context.Context, name string, opts Options) (*Dataset, error) {
 	if info.IsDir() {
 		return OpenFS(ctx, os.DirFS(name), name, opts)
 	}
-	dir, base := filepath.Split(filepath.Clean(name))
-	if dir == "" {
-		dir = "."
-	}
-	f, err := openParquet(os.DirFS(dir), base, name)
+	f, err := openParquetPath(name)
 	if err != nil {
 		return nil, err
 	}

@@ -7,10 +7,14 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/cosfit/cosfit/internal/kernel"
 )
 
 // A parquetFile reads whole columns page by page, which is far faster than
@@ -18,7 +22,8 @@ import (
 type parquetFile struct {
 	name string
 	*parquet.File
-	close func() error
+	stored io.ReaderAt // the bytes as they are, which File does not quite show (lz4Pages)
+	close  func() error
 }
 
 // openParquet opens a file of fsys, which messages call shown. The caller
@@ -33,7 +38,16 @@ func openParquet(fsys fs.FS, name, shown string) (*parquetFile, error) {
 		f.Close()
 		return nil, fmt.Errorf("open %s: %w", shown, err)
 	}
-	return &parquetFile{shown, file, f.Close}, nil
+	return &parquetFile{shown, file, f.(io.ReaderAt), f.Close}, nil
+}
+
+// openParquetPath opens a file of the system. The caller closes it.
+func openParquetPath(name string) (*parquetFile, error) {
+	dir, base := filepath.Split(filepath.Clean(name))
+	if dir == "" {
+		dir = "."
+	}
+	return openParquet(os.DirFS(dir), base, name)
 }
 
 // withoutPath takes off the path that fs puts before an error, which is not
@@ -62,9 +76,13 @@ func parseParquet(f fs.File) (file *parquet.File, err error) {
 		return nil, err
 	}
 	defer recoverDamage(&err, "the file")
-	file, err = parquet.OpenFile(r, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	pages := &lz4Pages{ReaderAt: r}
+	file, err = parquet.OpenFile(pages, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, fmt.Errorf("not a readable Parquet file: %w", err)
+	}
+	if err := pages.find(file); err != nil {
+		return nil, err
 	}
 	// Pairs and vectors are numbered by int32.
 	if n := file.NumRows(); n < 0 || n > math.MaxInt32 {
@@ -123,11 +141,16 @@ func (f *parquetFile) has(column string) bool { return f.Root().Column(column) !
 
 // missing is the error for a column that is not there; remark follows its name.
 func (f *parquetFile) missing(column, remark string) error {
+	return f.errorf("no column %q%s; the file has: %s", column, remark, f.columns())
+}
+
+// columns lists the names of the columns.
+func (f *parquetFile) columns() string {
 	var names []string
 	for _, field := range f.Root().Columns() {
 		names = append(names, field.Name())
 	}
-	return f.errorf("no column %q%s; the file has: %s", column, remark, strings.Join(names, ", "))
+	return strings.Join(names, ", ")
 }
 
 // read calls visit with the leaf of a top-level column: below a list there is
@@ -151,26 +174,31 @@ func (f *parquetFile) read(column string, visit func(leaf *parquet.Column) error
 // pages calls visit with each page of a leaf column, in order.
 func (f *parquetFile) pages(leaf *parquet.Column, visit func(parquet.Page) error) error {
 	for _, group := range f.RowGroups() {
-		pages := group.ColumnChunks()[leaf.Index()].Pages()
-		for {
-			page, err := pages.ReadPage()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err == nil {
-				err = visit(page)
-				parquet.Release(page)
-			} else {
-				err = f.errorf("column %q is damaged: %w", leaf.Path()[0], err)
-			}
-			if err != nil {
-				pages.Close()
-				return err
-			}
+		if err := f.groupPages(group, leaf, visit); err != nil {
+			return err
 		}
-		pages.Close()
 	}
 	return nil
+}
+
+// groupPages calls visit with each page of a leaf column in a row group.
+func (f *parquetFile) groupPages(group parquet.RowGroup, leaf *parquet.Column, visit func(parquet.Page) error) error {
+	pages := group.ColumnChunks()[leaf.Index()].Pages()
+	defer pages.Close()
+	for {
+		page, err := pages.ReadPage()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return f.errorf("column %q is damaged: %w", leaf.Path()[0], err)
+		}
+		err = visit(page)
+		parquet.Release(page)
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // complete refuses a column that ended before or after its file.
@@ -245,7 +273,7 @@ func (f *parquetFile) numbers(column string) ([]float32, error) {
 		if v.IsNull() {
 			return f.errorf("row %d: %s is null, want a number: fill it in or drop the row", row, column)
 		}
-		x, ok := number(v)
+		x, ok := number(t, v)
 		if !ok {
 			return f.errorf("column %q holds values of type %s, want numbers or booleans", column, t)
 		}
@@ -255,7 +283,7 @@ func (f *parquetFile) numbers(column string) ([]float32, error) {
 	return out, err
 }
 
-func number(v parquet.Value) (float64, bool) {
+func number(t parquet.Type, v parquet.Value) (float64, bool) {
 	switch v.Kind() {
 	case parquet.Boolean:
 		if v.Boolean() {
@@ -270,17 +298,53 @@ func number(v parquet.Value) (float64, bool) {
 		return float64(v.Float()), true
 	case parquet.Double:
 		return v.Double(), true
+	case parquet.FixedLenByteArray:
+		return numberOfBytes(t, v.ByteArray())
 	}
 	return 0, false
+}
+
+// numberOfBytes reads a float16, or the integer of a decimal, which pyarrow
+// stores as bytes in two's complement, the highest first.
+func numberOfBytes(t parquet.Type, b []byte) (float64, bool) {
+	if decimalType(t) != nil && len(b) > 0 {
+		x := float64(int8(b[0]))
+		for _, low := range b[1:] {
+			x = 256*x + float64(low)
+		}
+		return x, true
+	}
+	if plainBytes(t) == 2 {
+		return float64(kernel.HalfToFloat(binary.LittleEndian.Uint16(b))), true
+	}
+	return 0, false
+}
+
+// plainBytes is the length of byte arrays of one length that do not say what
+// they are. UUIDs and decimals do; float16 does as well, but parquet-go does
+// not pass it on. Other types have 0.
+func plainBytes(t parquet.Type) int {
+	if t.Kind() != parquet.FixedLenByteArray || t.LogicalType() != nil || t.ConvertedType() != nil {
+		return 0
+	}
+	return t.Length()
 }
 
 // decimalUnit returns what a stored integer of 1 stands for, inverted: DuckDB
 // stores 0.5 as the integer 5 of a decimal with one digit after the point.
 func decimalUnit(t parquet.Type) float64 {
-	if logical := t.LogicalType(); logical != nil {
-		if decimal, ok := logical.Value.(*format.DecimalType); ok {
-			return math.Pow10(int(decimal.Scale))
-		}
+	if decimal := decimalType(t); decimal != nil {
+		return math.Pow10(int(decimal.Scale))
 	}
 	return 1
+}
+
+// decimalType is nil for other types.
+func decimalType(t parquet.Type) *format.DecimalType {
+	if logical := t.LogicalType(); logical != nil {
+		if decimal, ok := logical.Value.(*format.DecimalType); ok {
+			return decimal
+		}
+	}
+	return nil
 }

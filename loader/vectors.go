@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -20,7 +21,7 @@ import (
 // arrays of little-endian float32.
 func (f *parquetFile) vectors(column string, visit func(row int, v []float32) error) error {
 	return f.read(column, func(leaf *parquet.Column) error {
-		r := vectorReader{file: f, column: column, leaf: leaf, visit: visit}
+		r := vectorReader{file: f, column: column, leaf: leaf, visit: f.usable(column, visit)}
 		if err := r.checkType(); err != nil {
 			return err
 		}
@@ -34,6 +35,23 @@ func (f *parquetFile) vectors(column string, visit func(row int, v []float32) er
 	})
 }
 
+// usable hands the vectors on to visit that a pair can have.
+func (f *parquetFile) usable(column string, visit func(row int, v []float32) error) func(int, []float32) error {
+	dim := 0 // of the first row
+	return func(row int, v []float32) error {
+		if row == 0 {
+			dim = len(v)
+		}
+		if len(v) != dim {
+			return f.errorf("row %d: %s has %d values, row 0 has %d: all vectors need the same length", row, column, len(v), dim)
+		}
+		if err := checkVector(v); err != nil {
+			return f.errorf("row %d: %s %w", row, column, err)
+		}
+		return visit(row, v)
+	}
+}
+
 // A vectorReader cuts the values of pages into rows. A row may begin in one
 // page and end in the next.
 type vectorReader struct {
@@ -41,10 +59,10 @@ type vectorReader struct {
 	column string
 	leaf   *parquet.Column
 	visit  func(row int, v []float32) error
-	perRow int // values in each row where the column has no list levels, else 0
+	perRow int  // values in each row where the column has no list levels, else 0
+	nulls  bool // visit takes an empty list, and nil for a row that is null
 
 	row     int // rows visited
-	dim     int // of the first row
 	open    bool
 	pending []float32 // values of the row that is open
 	decoded []float32
@@ -53,12 +71,7 @@ type vectorReader struct {
 // checkType refuses what is not a vector, and sets perRow.
 func (r *vectorReader) checkType() error {
 	t := r.leaf.Type()
-	// UUIDs and decimals are byte arrays too, but say so; float16 does as well,
-	// and parquet-go does not pass it on.
-	size := 0
-	if t.LogicalType() == nil && t.ConvertedType() == nil && t.Kind() == parquet.FixedLenByteArray {
-		size = t.Length()
-	}
+	size := plainBytes(t)
 	switch r.leaf.MaxRepetitionLevel() {
 	case 0:
 		if size == 0 || size%4 != 0 {
@@ -95,30 +108,71 @@ func (r *vectorReader) page(page parquet.Page) error {
 		if i := bytes.IndexByte(repetitions[at+1:], 0); i >= 0 {
 			end = at + 1 + i
 		}
-		for _, level := range definitions[at:end] {
+		first := at
+		at = end
+		if r.nulls && end == first+1 && repetitions[first] == 0 && definitions[first] < r.listed() {
+			if err := r.empty(definitions[first]); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, level := range definitions[first:end] {
 			if level != full {
 				return r.null(r.row, r.leaf.Optional() && level == full-1)
 			}
 		}
-		n := end - at
+		n := end - first
 		r.pending = append(r.pending, values[:n]...)
 		values = values[n:]
-		at = end
 	}
 	return nil
+}
+
+// listed is the definition level from which on a list has an entry.
+func (r *vectorReader) listed() byte {
+	level := byte(r.leaf.MaxDefinitionLevel())
+	if r.leaf.Optional() {
+		level--
+	}
+	return level
+}
+
+// nullable reports whether a row of the column can be null.
+func (r *vectorReader) nullable() bool { return r.file.Root().Column(r.column).Optional() }
+
+// empty visits a row whose list has no entry, or is null.
+func (r *vectorReader) empty(level byte) error {
+	if level == 0 && r.nullable() {
+		return r.hand(nil)
+	}
+	return r.hand([]float32{})
 }
 
 // fixedRows handles a column without lists: each row is perRow values.
 func (r *vectorReader) fixedRows(definitions []byte) error {
 	full := byte(r.leaf.MaxDefinitionLevel())
-	for i, level := range definitions {
-		if level != full {
-			return r.null(r.row+i, false)
+	values := r.decoded
+	take := func() error {
+		r.pending, r.open = append(r.pending, values[:r.perRow]...), true
+		values = values[r.perRow:]
+		return r.flush()
+	}
+	for _, level := range definitions {
+		var err error
+		switch {
+		case level == full:
+			err = take()
+		case r.nulls:
+			err = r.empty(level)
+		default:
+			err = r.null(r.row, false)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	for v := r.decoded; len(v) > 0; v = v[r.perRow:] {
-		r.pending, r.open = append(r.pending, v[:r.perRow]...), true
-		if err := r.flush(); err != nil {
+	for len(values) > 0 { // a column without nulls has no definitions
+		if err := take(); err != nil {
 			return err
 		}
 	}
@@ -137,19 +191,14 @@ func (r *vectorReader) flush() error {
 	if !r.open {
 		return nil
 	}
-	v := r.pending
+	return r.hand(r.pending)
+}
+
+// hand visits the open row, which is v.
+func (r *vectorReader) hand(v []float32) error {
 	r.pending, r.open = r.pending[:0], false
-	if r.row == 0 {
-		r.dim = len(v)
-	}
 	if int64(r.row) == r.file.NumRows() {
 		return r.file.complete(r.column, r.row+1)
-	}
-	if len(v) != r.dim {
-		return r.file.errorf("row %d: %s has %d values, row 0 has %d: all vectors need the same length", r.row, r.column, len(v), r.dim)
-	}
-	if err := checkVector(v); err != nil {
-		return r.file.errorf("row %d: %s %w", r.row, r.column, err)
 	}
 	if err := r.visit(r.row, v); err != nil {
 		return err
@@ -162,15 +211,20 @@ func (r *vectorReader) flush() error {
 const remedy = "embed the text again or drop the row"
 
 func checkVector(v []float32) error {
-	zero := true
+	if err := checkFinite(v); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(v, func(x float32) bool { return x != 0 }) {
+		return errors.New("is all zeros, which has no direction: " + remedy)
+	}
+	return nil
+}
+
+func checkFinite(v []float32) error {
 	for i, x := range v {
 		if x-x != 0 { // NaN or infinite
 			return fmt.Errorf("has %v at position %d, want finite numbers: %s", x, i, remedy)
 		}
-		zero = zero && x == 0
-	}
-	if zero {
-		return errors.New("is all zeros, which has no direction: " + remedy)
 	}
 	return nil
 }

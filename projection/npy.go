@@ -1,22 +1,12 @@
 package projection
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+
+	"github.com/cosfit/cosfit/internal/npy"
 )
-
-// The npy format (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html):
-// a magic string; two bytes of version; the header's length, a little-endian
-// uint16 in version 1 and uint32 in 2 and 3; the header, a Python dictionary
-// that gives the dtype, the order and the shape; the numbers.
-
-const npyMagic = "\x93NUMPY"
-
-// maxNPYHeader bounds the header in bytes, a hundred times what a matrix needs.
-const maxNPYHeader = 1 << 14
 
 // WriteNPY writes the matrix as numpy.save would: float32, C order, version 1.0.
 // The format has room for one array and no metadata, so a projection with an
@@ -31,14 +21,7 @@ func (p *Projection) WriteNPY(w io.Writer) error {
 	if p.Offset != nil {
 		return errors.New("npy holds a matrix only, and this projection has an offset too: write safetensors")
 	}
-	text := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", p.In, p.Out)
-	// numpy ends the header with a newline at a multiple of 64.
-	const prefix = len(npyMagic) + 4
-	padding := (64 - (prefix+len(text)+1)%64) % 64
-	text += strings.Repeat(" ", padding) + "\n"
-	head := append([]byte(npyMagic), 1, 0)
-	head = binary.LittleEndian.AppendUint16(head, uint16(len(text)))
-	head = append(head, text...)
+	head := npy.AppendHeader(nil, p.In, p.Out)
 	if _, err := w.Write(head); err != nil {
 		return err
 	}
@@ -49,22 +32,18 @@ func (p *Projection) WriteNPY(w io.Writer) error {
 // or <f8, in C or Fortran order, of version 1, 2 or 3. It reads r to its end.
 // What it returns has passed Validate; it has no metadata.
 func ReadNPY(r io.Reader) (*Projection, error) {
-	text, err := readNPYHeader(r)
+	h, err := npy.ReadHeader(r)
 	if err != nil {
 		return nil, err
 	}
-	h, err := parseNPYHeader(text)
-	if err != nil {
-		return nil, fmt.Errorf("header: %w", err)
-	}
-	e, err := h.element()
+	e, err := npyElement(h)
 	if err != nil {
 		return nil, err
 	}
-	if len(h.shape) != 2 {
-		return nil, fmt.Errorf("array has %d dimensions, want 2", len(h.shape))
+	if len(h.Shape) != 2 {
+		return nil, fmt.Errorf("array has %d dimensions, want 2", len(h.Shape))
 	}
-	count, err := countValues(h.shape)
+	count, err := countValues(h.Shape)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +54,8 @@ func ReadNPY(r io.Reader) (*Projection, error) {
 	if err := expectEnd(r); err != nil {
 		return nil, err
 	}
-	p := &Projection{Matrix: values, In: int(h.shape[0]), Out: int(h.shape[1])}
-	if h.fortran {
+	p := &Projection{Matrix: values, In: int(h.Shape[0]), Out: int(h.Shape[1])}
+	if h.Fortran {
 		p.Matrix = transposed(values, p.Out, p.In)
 	}
 	if err := p.Validate(); err != nil {
@@ -108,43 +87,13 @@ func transposed(table []float32, rows, columns int) []float32 {
 	return t
 }
 
-// readNPYHeader returns the dictionary's text.
-func readNPYHeader(r io.Reader) (string, error) {
-	start := make([]byte, len(npyMagic)+2)
-	if err := readHead(r, start); err != nil {
-		return "", err
+// npyElement returns how an npy file stores its numbers.
+func npyElement(h npy.Header) (element, error) {
+	switch h.Descr {
+	case "<f4":
+		return float32Element(), nil
+	case "<f8":
+		return float64Element(), nil
 	}
-	if string(start[:len(npyMagic)]) != npyMagic {
-		return "", errors.New("does not begin as an npy file")
-	}
-	var length [4]byte
-	width := 4
-	switch version := start[len(npyMagic)]; version {
-	case 1:
-		width = 2
-	case 2, 3:
-	default:
-		return "", fmt.Errorf("npy version is %d, want 1, 2 or 3", version)
-	}
-	if err := readHead(r, length[:width]); err != nil {
-		return "", err
-	}
-	n := binary.LittleEndian.Uint32(length[:])
-	if n > maxNPYHeader {
-		return "", fmt.Errorf("header is %d bytes by its own account, want at most %d", n, maxNPYHeader)
-	}
-	text := make([]byte, n)
-	if err := readHead(r, text); err != nil {
-		return "", err
-	}
-	return string(text), nil
-}
-
-// readHead fills b from the part of the file before the numbers.
-func readHead(r io.Reader, b []byte) error {
-	_, err := io.ReadFull(r, b)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the file ends within the header")
-	}
-	return err
+	return element{}, fmt.Errorf("dtype is %q, want <f4 or <f8: save it with .astype('<f4')", h.Descr)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/cosfit/cosfit/internal/npy"
 )
 
 func TestReadNPYFromNumpy(t *testing.T) {
@@ -62,7 +64,7 @@ func TestWriteNPYRefuses(t *testing.T) {
 
 // npyFile frames a header of version 1.
 func npyFile(header, data string) string {
-	return npyMagic + "\x01\x00" + string([]byte{byte(len(header)), byte(len(header) >> 8)}) + header + data
+	return npy.Magic + "\x01\x00" + string([]byte{byte(len(header)), byte(len(header) >> 8)}) + header + data
 }
 
 func TestReadNPYErrors(t *testing.T) {
@@ -75,10 +77,10 @@ func TestReadNPYErrors(t *testing.T) {
 		{"Python 2", npyFile(with("(1, 1)", "(1L, 1L)"), one), ""},
 		{"nothing", "", "the file ends within the header"},
 		{"another file", "PK\x03\x04 and so on", "does not begin as an npy file"},
-		{"version", npyMagic + "\x04\x00\x10\x00", "npy version is 4, want 1, 2 or 3"},
-		{"no length", npyMagic + "\x01\x00\x10", "the file ends within the header"},
-		{"short header", npyMagic + "\x01\x00\x10\x00{", "the file ends within the header"},
-		{"huge header", npyMagic + "\x02\x00\xff\xff\xff\xff{", "header is 4294967295 bytes by its own account, want at most 16384"},
+		{"version", npy.Magic + "\x04\x00\x10\x00", "npy version is 4, want 1, 2 or 3"},
+		{"no length", npy.Magic + "\x01\x00\x10", "the file ends within the header"},
+		{"short header", npy.Magic + "\x01\x00\x10\x00{", "the file ends within the header"},
+		{"huge header", npy.Magic + "\x02\x00\xff\xff\xff\xff{", "header is 4294967295 bytes by its own account, want at most 16384"},
 		{"big-endian", npyFile(with("<f4", ">f4"), one), `dtype is ">f4", want <f4 or <f8: save it with .astype('<f4')`},
 		{"integers", npyFile(with("<f4", "<i4"), one), `dtype is "<i4", want <f4 or <f8: save it with .astype('<f4')`},
 		{"fields", npyFile(with("'<f4'", "[('a', '<f4')]"), one), `header: descr: found "[('a', '<f4')], 'for", want a string`},

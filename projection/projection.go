@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	"github.com/cosfit/cosfit/internal/kernel"
+	"github.com/cosfit/cosfit/internal/npy"
 )
 
 // Projection is the map y = (x − Offset)·Matrix from embeddings of In numbers
@@ -57,7 +58,7 @@ func read(f *os.File) (*Projection, error) {
 		return nil, err
 	}
 	switch {
-	case bytes.HasPrefix(start, []byte(npyMagic)):
+	case bytes.HasPrefix(start, []byte(npy.Magic)):
 		return ReadNPY(f)
 	case n == len(start) && start[8] == '{':
 		return ReadSafetensors(f, info.Size())

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cosfit/cosfit/internal/npy"
 )
 
 // small is the projection that testdata/make.py wrote, by make.py's formula.
@@ -289,7 +291,7 @@ func TestLoadErrors(t *testing.T) {
 	for _, c := range []struct{ name, content, want string }{
 		{"empty", "", "is neither a safetensors nor an npy file"},
 		{"text", "a,b,c\n1,2,3\n", "is neither a safetensors nor an npy file"},
-		{"header.npy", npyMagic, "the file ends within the header"},
+		{"header.npy", npy.Magic, "the file ends within the header"},
 		{"header.safetensors", "\x02\x00\x00\x00\x00\x00\x00\x00{}", `tensor "matrix" is missing`},
 	} {
 		path := filepath.Join(folder, c.name)

@@ -38,7 +38,23 @@ func (r *run) checkpoint() error {
 			return err
 		}
 	}
-	return r.opts.Dir.WriteCheckpoint(r.state, append(arrays, r.best)...)
+	err := r.opts.Dir.WriteCheckpoint(r.state, append(arrays, r.best)...)
+	r.saved = time.Now()
+	return err
+}
+
+// checkpointInTime saves a checkpoint within an epoch where the last one is
+// old enough.
+func (r *run) checkpointInTime() error {
+	every := r.opts.CheckpointEvery
+	if every == 0 {
+		every = time.Minute
+	}
+	if time.Since(r.saved) < every {
+		return nil
+	}
+	r.countTraining()
+	return r.checkpoint()
 }
 
 // deviceArrays are the matrix and the optimiser's state.

@@ -21,6 +21,11 @@ type Options struct {
 	Version  string         // of the program, for config.json
 	Source   rundir.Data    // where the data came from; Train fills in the rest
 	Progress func(Progress) // called after each epoch; may be nil
+
+	// CheckpointEvery is how much training a crash may cost, at most: a
+	// checkpoint is written after the first step that ends later than this after
+	// the checkpoint before, and after each epoch. Zero means a minute.
+	CheckpointEvery time.Duration
 }
 
 // Progress is what has been reached.
@@ -83,9 +88,11 @@ type run struct {
 	project *graph.Projector
 	update  graph.UpdateKernel
 	eval    *evaluator
-	scored  *view  // the splits that are scored after each epoch
-	figure  string // that chooses the epoch
-	started time.Time
+	scored  *view     // the splits that are scored after each epoch
+	figure  string    // that chooses the epoch
+	started time.Time // or when TotalSeconds was last brought up to date
+	trained time.Time // until when TrainSeconds counts, within an epoch
+	saved   time.Time // when the last checkpoint was written, or the run was opened
 
 	steps int // of the whole training
 	state state
@@ -102,7 +109,8 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{data: data, recipe: recipe, opts: opts, started: time.Now()}
+	now := time.Now()
+	r := &run{data: data, recipe: recipe, opts: opts, started: now, saved: now}
 	r.figure = selectionFigure(recipe, data.Labels.Graded)
 	r.scored = newView(data, loader.Train, recipe.SelectOn)
 	perEpoch := (len(data.Indices(loader.Train)) + recipe.BatchSize - 1) / recipe.BatchSize
@@ -182,10 +190,11 @@ func (r *run) begin() error {
 // train runs the epochs that are left.
 func (r *run) train(ctx context.Context) error {
 	for r.state.Epochs < r.recipe.Epochs && !r.exhausted() {
-		start := time.Now()
+		before := r.state.Timing.TrainSeconds
+		r.trained = time.Now()
 		pairs, err := r.epoch(ctx)
-		seconds := time.Since(start).Seconds()
-		r.state.Timing.TrainSeconds += seconds
+		r.countTraining()
+		seconds := r.state.Timing.TrainSeconds - before
 		if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return r.interrupted()
 		}
@@ -202,6 +211,13 @@ func (r *run) train(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// countTraining brings TrainSeconds up to date within an epoch.
+func (r *run) countTraining() {
+	now := time.Now()
+	r.state.Timing.TrainSeconds += now.Sub(r.trained).Seconds()
+	r.trained = now
 }
 
 // exhausted reports whether patience is at its end.
@@ -233,6 +249,9 @@ func (r *run) epoch(ctx context.Context) (pairs int, err error) {
 			return pairs, err
 		}
 		pairs += batch.Len()
+		if err := r.checkpointInTime(); err != nil {
+			return pairs, err
+		}
 		waiting = time.Now()
 	}
 	return pairs, nil

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/graph/cpu"
@@ -223,6 +224,74 @@ type countingUpdate struct {
 func (u *countingUpdate) Apply(h graph.Hyper, w, g graph.Array) error {
 	if u.backend.left == 0 {
 		u.backend.cancel()
+	}
+	u.backend.left--
+	return u.UpdateKernel.Apply(h, w, g)
+}
+
+// TestCheckpointInTime breaks runs off without a word, as a crash does, and
+// wants them to go on from within the epoch where checkpoints are close, and
+// from its beginning where they are not.
+func TestCheckpointInTime(t *testing.T) {
+	const perEpoch, updates = 4, 6 // steps in an epoch, steps before the crash
+	train := func(dir rundir.Dir, every time.Duration, left int, resume bool) (rundir.Summary, int, error) {
+		backend := &crashing{Backend: cpu.New(0), left: left}
+		s, err := trainer.Train(context.Background(), planted(t), trainer.Options{
+			Recipe: quick(), Backend: backend, Dir: dir, Resume: resume, CheckpointEvery: every,
+		})
+		return s, left - backend.left, err
+	}
+	dir := newDir(t)
+	summary, steps, err := train(dir, 0, 1000, false)
+	if err != nil || steps%perEpoch != 0 || steps != summary.Steps {
+		t.Fatalf("%d steps, the summary says %d, %v", steps, summary.Steps, err)
+	}
+	want := matrixBytes(t, dir)
+	for _, try := range []struct {
+		every time.Duration
+		left  int
+	}{
+		{time.Nanosecond, steps - updates},
+		{0, steps - perEpoch},
+	} {
+		dir := newDir(t)
+		if _, _, err := train(dir, try.every, updates, false); !errors.Is(err, errCrash) {
+			t.Fatalf("error is %v, want the crash", err)
+		}
+		s, left, err := train(dir, try.every, 1000, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left != try.left {
+			t.Errorf("a checkpoint every %v: the resumed run took %d steps, want %d", try.every, left, try.left)
+		}
+		if matrixBytes(t, dir) != want || asJSON(t, s.After) != asJSON(t, summary.After) || s.Steps != summary.Steps {
+			t.Errorf("a checkpoint every %v: another result", try.every)
+		}
+	}
+}
+
+var errCrash = errors.New("crash")
+
+// crashing fails after some updates.
+type crashing struct {
+	graph.Backend
+	left int
+}
+
+func (b *crashing) NewUpdate(rule graph.Rule, size int) (graph.UpdateKernel, error) {
+	u, err := b.Backend.NewUpdate(rule, size)
+	return &crashingUpdate{u, b}, err
+}
+
+type crashingUpdate struct {
+	graph.UpdateKernel
+	backend *crashing
+}
+
+func (u *crashingUpdate) Apply(h graph.Hyper, w, g graph.Array) error {
+	if u.backend.left == 0 {
+		return errCrash
 	}
 	u.backend.left--
 	return u.UpdateKernel.Apply(h, w, g)

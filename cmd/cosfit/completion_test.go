@@ -23,8 +23,8 @@ func TestMain(m *testing.M) {
 // completionCases are command lines that end at the cursor, and what can stand
 // there. Nothing stands for file names.
 func completionCases() []completionCase {
-	commands := "completion demo eval export help train version"
-	exportFlags := "--force --format --help --json --out --run"
+	commands := "apply completion demo doctor eval export help train version"
+	exportFlags := "--config --force --format --help --json --out --run"
 	return []completionCase{
 		{"cosfit ", commands},
 		{"cosfit e", "eval export"},
@@ -41,7 +41,7 @@ func completionCases() []completionCase {
 		{"cosfit export -", exportFlags},
 		{"cosfit export --fo", "--force --format"},
 		{"cosfit export --format", "--format"},
-		{"cosfit export --force ", "--format --help --json --out --run"},
+		{"cosfit export --force ", "--config --format --help --json --out --run"},
 		{"cosfit export --run r --js", "--json"},
 		{"cosfit export --unknown x --js", "--json"},
 		{"cosfit version ", "--help --json"},

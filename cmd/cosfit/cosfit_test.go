@@ -134,6 +134,20 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestInterruptedEarly presses Ctrl-C while the data are read.
+func TestInterruptedEarly(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	code, _, stderr := cosfit(t, ctx, dir, "train", "--data", "sample", "--out", "run")
+	if want := "cosfit: interrupted, nothing was written\n"; code != exitFailed || stderr != want {
+		t.Errorf("exit code %d, printed %q, want %q", code, stderr, want)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "run")); err == nil {
+		t.Error("a folder was made")
+	}
+}
+
 // A lateContext is over as soon as a file exists, as if Ctrl-C were pressed
 // then.
 type lateContext struct {
@@ -164,7 +178,7 @@ func TestMistakes(t *testing.T) {
 		code int
 		want string
 	}{
-		{"fly", 2, `unknown command "fly"; there are: demo, train, eval, export, version, completion`},
+		{"fly", 2, `unknown command "fly"; there are: demo, train, eval, export, apply, doctor, version, completion`},
 		{"train", 2, "--out is missing: name a folder for the run, such as --out runs/first"},
 		{"train --out r", 2, `--data is missing: name a data set folder, a wide Parquet file, or "sample"`},
 		{"train sample --out r", 2, `train takes no argument, got "sample": inputs and outputs are named by flags, see cosfit train --help`},

@@ -17,11 +17,11 @@ func jsonFlag() cli.Flag {
 }
 
 func threadsFlag() cli.Flag {
-	return &cli.IntFlag{Name: "threads", EnvVars: []string{"COSFIT_THREADS"}, Usage: "CPU threads; 0 means all. The result does not depend on it", DefaultText: "all"}
+	return &cli.IntFlag{Name: "threads", Usage: "CPU threads; 0 means all. The result does not depend on it", DefaultText: "all"}
 }
 
 func deviceFlag() cli.Flag {
-	return &cli.StringFlag{Name: "device", Value: "auto", EnvVars: []string{"COSFIT_DEVICE"}, Usage: "where to compute: " + backends().list()}
+	return &cli.StringFlag{Name: "device", Value: "auto", Usage: "where to compute: " + backends().list()}
 }
 
 func dataFlags() []cli.Flag {

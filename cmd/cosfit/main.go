@@ -30,6 +30,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitDone
 	}
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted, nothing was written") // or the command would have said more
+	}
 	fmt.Fprintf(stderr, "cosfit: %v\n", err)
 	return exitCode(err)
 }
@@ -50,14 +53,14 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		OnUsageError:         asUsage,
 		Action:               unknownCommand,
 		Commands: []*cli.Command{
-			demoCommand(), trainCommand(), evalCommand(), exportCommand(),
-			versionCommand(), completionCommand(),
+			demoCommand(), trainCommand(), evalCommand(), exportCommand(), applyCommand(),
+			doctorCommand(), versionCommand(), completionCommand(),
 		},
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError
-		c.Before = noArguments
 	}
+	addSettings(app.Commands)
 	return app
 }
 

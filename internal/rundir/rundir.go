@@ -13,11 +13,8 @@
 package rundir
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +36,11 @@ const (
 	checkpointFile = "state"
 	lockFile       = ".lock"
 )
+
+// runFiles are the files that may stand in a run directory, beside the lock.
+func runFiles() []string {
+	return []string{configFile, historyFile, matrixFile, npyFile, scoresFile, summaryFile}
+}
 
 // A Dir is a run directory.
 type Dir struct {
@@ -80,8 +82,9 @@ func (d Dir) empty(replace bool) error {
 	return d.clear(entries)
 }
 
-// locked takes the lock of a directory. The system gives it back when the
-// process ends, however it ends.
+// locked takes the lock of a directory and removes what a killed process left
+// half written. The system gives the lock back when the process ends, however
+// it ends.
 func locked(path string) (Dir, error) {
 	d := Dir{path, flock.New(filepath.Join(path, lockFile))}
 	ok, err := d.lock.TryLock()
@@ -90,6 +93,10 @@ func locked(path string) (Dir, error) {
 	}
 	if !ok {
 		return Dir{}, fmt.Errorf("%s is in use: another cosfit is training into it", path)
+	}
+	if err := d.tidy(); err != nil {
+		d.Unlock()
+		return Dir{}, err
 	}
 	return d, nil
 }
@@ -100,10 +107,8 @@ func (d Dir) Unlock() error { return d.lock.Unlock() }
 // clear removes the files of a run. It refuses a folder with anything else in
 // it, so that a mistaken path costs nothing.
 func (d Dir) clear(entries []fs.DirEntry) error {
-	known := map[string]bool{configFile: true, historyFile: true, matrixFile: true, scoresFile: true,
-		summaryFile: true, checkpointDir: true, npyFile: true}
 	for _, e := range entries {
-		if !known[e.Name()] {
+		if e.Name() != checkpointDir && !slices.Contains(runFiles(), e.Name()) {
 			return fmt.Errorf("%s holds %s, which is not part of a run: choose another folder", d.path, e.Name())
 		}
 	}
@@ -160,32 +165,3 @@ func (d Dir) file(name string) string { return filepath.Join(d.path, name) }
 
 // MatrixPath is where the learned matrix stands.
 func (d Dir) MatrixPath() string { return d.file(matrixFile) }
-
-// WriteFile writes a file so that it appears whole or not at all: under a
-// temporary name first, then by rename after its bytes have reached the disk.
-func WriteFile(path string, write func(io.Writer) error) (err error) {
-	temporary := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s-%016x", filepath.Base(path), rand.Uint64()))
-	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
-	if p := (*fs.PathError)(nil); errors.As(err, &p) {
-		return fmt.Errorf("write %s: %w", path, p.Err) // the temporary name means nothing to anyone
-	}
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err := write(f); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}

@@ -2,13 +2,17 @@ package rundir
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cosfit/cosfit/projection"
@@ -102,6 +106,101 @@ func TestWriteFileLeavesNothingHalf(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
+	}
+}
+
+// TestWriteFileNamesTheFile wants errors about the file that was asked for,
+// without the temporary name.
+func TestWriteFileNamesTheFile(t *testing.T) {
+	full := syscall.ENOSPC
+	for name, try := range map[string]struct {
+		write func(io.Writer) error
+		block bool // with a directory of the file's name
+		want  string
+	}{
+		"full disk": {write: func(w io.Writer) error {
+			return fmt.Errorf("parquet: %w", &fs.PathError{Op: "write", Path: w.(*os.File).Name(), Err: full})
+		}, want: full.Error()},
+		"another file": {write: func(io.Writer) error {
+			return &fs.PathError{Op: "read", Path: "input", Err: full}
+		}, want: "read input: " + full.Error()},
+		"rename": {write: func(io.Writer) error { return nil }, block: true, want: "file exists"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "file")
+			if try.block {
+				if runtime.GOOS != "linux" {
+					t.Skip("the words differ")
+				}
+				if err := os.MkdirAll(filepath.Join(path, "full"), 0o777); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := WriteFile(path, try.write)
+			if want := "write " + path + ": " + try.want; err == nil || err.Error() != want {
+				t.Errorf("error is %v, want %s", err, want)
+			}
+		})
+	}
+}
+
+// TestKilledWhileWriting leaves what a killed process leaves: the next run in
+// the folder clears that away, and nothing else.
+func TestKilledWhileWriting(t *testing.T) {
+	leave := func(t *testing.T, paths ...string) {
+		t.Helper()
+		for _, path := range paths {
+			if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte("ha"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, replace := range []bool{false, true} {
+		dir := t.TempDir()
+		var left []string
+		for _, name := range runFiles() {
+			left = append(left, temporaryPath(filepath.Join(dir, name)))
+		}
+		leave(t, left...)
+		d, err := Create(dir, replace)
+		if err != nil {
+			t.Fatalf("replace %v: %v", replace, err)
+		}
+		if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+			t.Errorf("replace %v: %v stands in the folder, want the lock alone", replace, entries)
+		}
+		d.Unlock()
+	}
+
+	dir := t.TempDir()
+	config, checkpoint := filepath.Join(dir, configFile), filepath.Join(dir, checkpointDir, checkpointFile)
+	leave(t, config, checkpoint, temporaryPath(filepath.Join(dir, scoresFile)), temporaryPath(checkpoint))
+	if d, err := Resume(dir); err != nil {
+		t.Fatal(err)
+	} else {
+		d.Unlock()
+	}
+	standing, _ := filepath.Glob(filepath.Join(dir, "*"))
+	inside, _ := filepath.Glob(filepath.Join(dir, checkpointDir, "*"))
+	want := []string{filepath.Join(dir, lockFile), filepath.Dir(checkpoint), config}
+	if !slices.Equal(standing, want) || !slices.Equal(inside, []string{checkpoint}) {
+		t.Errorf("%v and %v stand in the resumed folder", standing, inside)
+	}
+
+	dir = t.TempDir()
+	foreign := []string{".thesis.tex-0123456789abcdef", ".config.json-backup", ".config.json-0123456789abcdef0", "config.json-0123456789abcdef"}
+	for _, name := range foreign {
+		path := filepath.Join(dir, name)
+		leave(t, path)
+		if _, err := Create(dir, true); err == nil || !strings.Contains(err.Error(), "not part of a run") {
+			t.Errorf("a folder with %s: error is %v", name, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Errorf("%s is gone", name)
+		}
 	}
 }
 

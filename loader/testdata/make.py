@@ -128,11 +128,13 @@ def good():
 
     labels = {
         "bool": (pa.bool_(), [bool(x) for x in LABELS]),
+        "half": (pa.float16(), LABELS),
         "int8": (pa.int8(), LABELS),
         "uint64": (pa.uint64(), LABELS),
         "float": (pa.float32(), LABELS),
         "double": (pa.float64(), LABELS),
         "decimal": (pa.decimal128(3, 1), LABELS),
+        "decimal_bytes": (pa.decimal128(3, 1), LABELS),
     }
     for name, (t, values) in labels.items():
         options = {"store_decimal_as_integer": True} if name == "decimal" else {}

@@ -1,4 +1,4 @@
-package projection
+package npy
 
 import (
 	"fmt"
@@ -6,30 +6,20 @@ import (
 	"strings"
 )
 
-// npyHeader is the dictionary of an npy file.
-type npyHeader struct {
-	descr   string
-	fortran bool
-	shape   []int64
+// Header is the dictionary of an npy file.
+type Header struct {
+	Descr   string // the dtype, such as <f4
+	Fortran bool   // columns lie together instead of rows
+	Shape   []int64
 }
 
-func (h npyHeader) element() (element, error) {
-	switch h.descr {
-	case "<f4":
-		return float32Element(), nil
-	case "<f8":
-		return float64Element(), nil
-	}
-	return element{}, fmt.Errorf("dtype is %q, want <f4 or <f8: save it with .astype('<f4')", h.descr)
-}
-
-// npyScanner walks the little of Python's syntax that numpy writes: a
+// scanner walks the little of Python's syntax that numpy writes: a
 // dictionary of strings, truth values and tuples of whole numbers.
-type npyScanner struct{ rest string }
+type scanner struct{ rest string }
 
-func parseNPYHeader(text string) (npyHeader, error) {
-	s := npyScanner{text}
-	var h npyHeader
+func parseHeader(text string) (Header, error) {
+	s := scanner{text}
+	var h Header
 	seen := map[string]bool{}
 	if !s.take("{") {
 		return h, s.expected("{")
@@ -64,14 +54,14 @@ func parseNPYHeader(text string) (npyHeader, error) {
 	return h, nil
 }
 
-func (s *npyScanner) value(h *npyHeader, key string) (err error) {
+func (s *scanner) value(h *Header, key string) (err error) {
 	switch key {
 	case "descr":
-		h.descr, err = s.quoted()
+		h.Descr, err = s.quoted()
 	case "fortran_order":
-		h.fortran, err = s.truth()
+		h.Fortran, err = s.truth()
 	case "shape":
-		h.shape, err = s.tuple()
+		h.Shape, err = s.tuple()
 	default:
 		return fmt.Errorf("key %q is not known, want descr, fortran_order and shape", key)
 	}
@@ -81,7 +71,7 @@ func (s *npyScanner) value(h *npyHeader, key string) (err error) {
 	return nil
 }
 
-func (s *npyScanner) quoted() (string, error) {
+func (s *scanner) quoted() (string, error) {
 	for _, quote := range []string{"'", `"`} {
 		if !s.take(quote) {
 			continue
@@ -96,7 +86,7 @@ func (s *npyScanner) quoted() (string, error) {
 	return "", s.expected("a string")
 }
 
-func (s *npyScanner) truth() (bool, error) {
+func (s *scanner) truth() (bool, error) {
 	if s.take("True") {
 		return true, nil
 	}
@@ -106,7 +96,7 @@ func (s *npyScanner) truth() (bool, error) {
 	return false, s.expected("True or False")
 }
 
-func (s *npyScanner) tuple() ([]int64, error) {
+func (s *scanner) tuple() ([]int64, error) {
 	if !s.take("(") {
 		return nil, s.expected("(")
 	}
@@ -124,7 +114,7 @@ func (s *npyScanner) tuple() ([]int64, error) {
 	return values, nil
 }
 
-func (s *npyScanner) integer() (int64, error) {
+func (s *scanner) integer() (int64, error) {
 	s.skipSpace()
 	end := 0
 	for end < len(s.rest) && '0' <= s.rest[end] && s.rest[end] <= '9' {
@@ -139,7 +129,7 @@ func (s *npyScanner) integer() (int64, error) {
 }
 
 // take consumes token where it comes next.
-func (s *npyScanner) take(token string) bool {
+func (s *scanner) take(token string) bool {
 	if !s.at(token) {
 		return false
 	}
@@ -147,14 +137,14 @@ func (s *npyScanner) take(token string) bool {
 	return true
 }
 
-func (s *npyScanner) at(token string) bool {
+func (s *scanner) at(token string) bool {
 	s.skipSpace()
 	return strings.HasPrefix(s.rest, token)
 }
 
-func (s *npyScanner) skipSpace() { s.rest = strings.TrimLeft(s.rest, " \t\n") }
+func (s *scanner) skipSpace() { s.rest = strings.TrimLeft(s.rest, " \t\n") }
 
 // expected says what should have come next, and the little that came instead.
-func (s *npyScanner) expected(what string) error {
+func (s *scanner) expected(what string) error {
 	return fmt.Errorf("found %q, want %s", s.rest[:min(len(s.rest), 20)], what)
 }
