@@ -250,7 +250,7 @@ func (s schema) section(n *yaml.Node, command string) (settings []setting, err e
 
 // unknown says where a setting belongs, or what it may be a slip of.
 func (s schema) unknown(name, command string) string {
-	var owners, known []string
+	var owners []string
 	for c, settings := range s {
 		if _, ok := settings[name]; ok && c != everyCommand {
 			owners = append(owners, c)
@@ -260,10 +260,12 @@ func (s schema) unknown(name, command string) string {
 	if owners != nil {
 		return fmt.Sprintf("%s has no such setting, it is one of %s", command, strings.Join(owners, ", "))
 	}
-	known = slices.AppendSeq(known, maps.Keys(s[command]))
+	known := slices.Collect(maps.Keys(s[command]))
 	if command == everyCommand {
 		for c := range s {
-			known = append(known, c)
+			if c != everyCommand {
+				known = append(known, c)
+			}
 		}
 	}
 	return fmt.Sprintf("no such setting, the nearest is %s", nearest(name, known))

@@ -126,6 +126,9 @@ func TestInterrupted(t *testing.T) {
 	if code, _, stderr := cosfit(t, context.Background(), dir, "train", "--resume", "--out", "my run", "--seed", "3"); code != exitFailed || !strings.Contains(stderr, "seed was 0 and is 3") {
 		t.Errorf("resume with another seed: exit code %d, %s", code, stderr)
 	}
+	if code, _, stderr := cosfit(t, context.Background(), dir, "train", "--resume", "--out", "my run", "--recipe", "notebook"); code != exitFailed || !strings.Contains(stderr, "was begun with --recipe default, not notebook") {
+		t.Errorf("resume with another recipe: exit code %d, %s", code, stderr)
+	}
 	must(t, dir, "train", "--resume", "--out", "my run")
 	a, _ := os.ReadFile(filepath.Join(dir, "whole", "matrix.safetensors"))
 	b, _ := os.ReadFile(filepath.Join(dir, "my run", "matrix.safetensors"))

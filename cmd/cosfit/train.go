@@ -88,6 +88,9 @@ func resume(c *cli.Context, out string) error {
 	if err != nil {
 		return err
 	}
+	if c.IsSet("recipe") && c.String("recipe") != config.Recipe.Name {
+		return fmt.Errorf("%s was begun with --recipe %s, not %s: resume with the same, or train into another folder", out, config.Recipe.Name, c.String("recipe"))
+	}
 	source, err := sourceFrom(c, config.Data)
 	if err != nil {
 		return err
