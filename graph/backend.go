@@ -36,18 +36,28 @@ type Backend interface {
 	// Download copies src into dst, of exactly the array's size.
 	Download(dst []float32, src Array) error
 
+	// NewTable makes an empty table of embeddings of d dimensions.
+	NewTable(d int) (Table, error)
+
 	NewScore(d, k int) (ScoreKernel, error)
 	NewProject(d, k int) (ProjectKernel, error)
 	NewLoss(loss Loss) (LossKernel, error)
 	// NewUpdate prepares to optimise a parameter of size numbers.
 	NewUpdate(rule Rule, size int) (UpdateKernel, error)
-	// NewSimilarities prepares to compare rows of p [n, k] with the given
-	// passages, which are rows of p too.
-	NewSimilarities(p Array, passages []int32) (SimilarityKernel, error)
+	// NewSimilarities prepares to compare vectors of k dimensions.
+	NewSimilarities(k int) (SimilarityKernel, error)
 	// PairCosines writes s[i] = cos(p[left[i]], p[right[i]]) for p [n, k].
 	PairCosines(p Array, left, right []int32, s []float32) error
 
 	Close() error
+}
+
+// A Table is an array of embeddings that batches gather from.
+type Table interface {
+	Array
+	// Set makes the table hold vectors [n, d], row-major. A backend in main
+	// memory uses the slice itself, so it must not change before the next Set.
+	Set(vectors []float32) error
 }
 
 // Dropout says which elements of a gathered batch are zeroed; the zero value
@@ -99,10 +109,15 @@ type UpdateKernel interface {
 	State() []Array
 }
 
-// A SimilarityKernel compares queries with the passages it was made for.
+// A SimilarityKernel compares queries with passages, of which it keeps copies
+// of length 1. The cosine of two vectors is the same bits wherever they stand.
 type SimilarityKernel interface {
-	// Of writes out [len(queries), passages], the cosines.
-	Of(queries []int32, out []float32) error
+	// SetPassages replaces the passages by the given rows of p [n, k].
+	SetPassages(p Array, rows []int32) error
+	// AddQueries appends the given rows of p [n, k] to the queries.
+	AddQueries(p Array, rows []int32) error
+	// Of writes out [n, passages], the cosines of n queries from number first on.
+	Of(first, n int, out []float32) error
 }
 
 // A Loss is a function of the cosines of a batch. Its labels lie in 0..1, or in

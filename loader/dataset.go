@@ -2,18 +2,14 @@ package loader
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
-	"io"
-	"math"
 	"slices"
-	"unsafe"
 )
 
-// A Dataset is labelled pairs of texts with the embeddings of those texts, all
-// in memory. Once it is open nothing changes it but [Dataset.CarveValidation]
-// and [Dataset.TestOnly], which move pairs between the splits.
+// A Dataset is labelled pairs of texts with the embeddings of those texts. Once
+// it is open nothing changes it but [Dataset.CarveValidation] and
+// [Dataset.TestOnly], which move pairs between the splits. It is not safe for
+// concurrent use.
 type Dataset struct {
 	Name       string // where it came from, as the user named it
 	Embeddings string // the folder of embeddings/ that the vectors came from, "" for a wide file
@@ -24,22 +20,17 @@ type Dataset struct {
 	// SplitGiven says that the data bring a split; otherwise one was drawn.
 	SplitGiven bool
 	Notes      []string // what was decided for the user while opening, one sentence each
+	Memory     int64    // bytes that buffers may take, 0 without a bound: Options.Memory
+
+	spare [2]*Chunk // memory for Chunks
 }
 
-// A Table holds unique vectors, row-major.
-type Table struct {
-	Dim  int       // d
-	Data []float32 // [len(IDs), Dim]
-	IDs  []string  // text id of each row: hex of the first 16 bytes of SHA-256 of the text
-	Text []string  // the texts themselves, "" where unknown
-}
-
-// Rows returns the number of vectors.
-func (t *Table) Rows() int { return len(t.IDs) }
-
-// Row returns vector i, which belongs to the table.
-func (t *Table) Row(i int32) []float32 {
-	return t.Data[int(i)*t.Dim : (int(i)+1)*t.Dim]
+// Close releases the scratch file, where there is one.
+func (d *Dataset) Close() error {
+	if d.Vectors.scratch == nil {
+		return nil
+	}
+	return d.Vectors.scratch.close()
 }
 
 // Pairs are columns of equal length, one entry for each pair.
@@ -122,57 +113,22 @@ func (d *Dataset) Indices(s Split) []int32 {
 
 // Fingerprint identifies the contents: equal for equal vectors, pairs, labels,
 // splits and groups, however they were stored.
-func (d *Dataset) Fingerprint() string {
-	h := sha256.New()
-	p := &d.Pairs
-	write(h, []int64{int64(d.Vectors.Dim), int64(p.Len())})
+func (d *Dataset) Fingerprint() (string, error) {
 	// The order of the table's rows depends on the layout, so each pair brings
 	// its rows.
-	rows := d.Vectors.digests()
+	rows, err := d.Vectors.digests()
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	p := &d.Pairs
+	h.Write(bytesOf([]int64{int64(d.Vectors.Dim), int64(p.Len())}))
 	for i := range p.Label {
 		h.Write(rows[p.Left[i]][:])
 		h.Write(rows[p.Right[i]][:])
 	}
-	write(h, p.Label)
-	write(h, p.Split)
-	write(h, p.Group)
-	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-// digests returns a hash of each row's vector and id.
-func (t *Table) digests() [][sha256.Size]byte {
-	out := make([][sha256.Size]byte, t.Rows())
-	h := sha256.New()
-	for i, id := range t.IDs {
-		h.Reset()
-		write(h, t.Row(int32(i)))
-		io.WriteString(h, id)
-		h.Sum(out[i][:0])
-	}
-	return out
-}
-
-// write feeds the memory of a slice to a hash. Every platform that we build
-// for is little-endian.
-func write[T any](w io.Writer, s []T) {
-	if len(s) > 0 {
-		w.Write(unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0]))))
-	}
-}
-
-// TextID returns the id of a text: hex of the first 16 bytes of its SHA-256.
-func TextID(text string) string { return shortHash([]byte(text)) }
-
-// vectorID stands in for a text id where only the vector is known.
-func vectorID(v []float32) string {
-	b := make([]byte, 0, 4*len(v))
-	for _, x := range v {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
-	}
-	return shortHash(b)
-}
-
-func shortHash(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
+	h.Write(bytesOf(p.Label))
+	h.Write(bytesOf(p.Split))
+	h.Write(bytesOf(p.Group))
+	return digest(h.Sum(nil)).String(), nil
 }

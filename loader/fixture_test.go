@@ -76,3 +76,22 @@ func wantError(t *testing.T, err error, want string) {
 		t.Errorf("\ngot  %s\nwant %s", err, want)
 	}
 }
+
+// vector is a row of a table.
+func vector(t *testing.T, table *Table, row int32) []float32 {
+	t.Helper()
+	v := make([]float32, table.Dim)
+	if err := table.Read([]int32{row}, v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func fingerprint(t *testing.T, d *Dataset) string {
+	t.Helper()
+	f, err := d.Fingerprint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}

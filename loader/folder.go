@@ -13,32 +13,33 @@ import (
 
 const (
 	pairsFile     = "pairs.parquet"
-	textsFile     = "texts.parquet"
 	embeddingsDir = "embeddings"
 	manifestFile  = "manifest.json"
 )
 
-// openFolder reads pairs.parquet, then the texts and vectors that it names.
+// openFolder reads pairs.parquet, then the vectors of the texts that it names.
 func openFolder(ctx context.Context, fsys named, opts Options) (*Dataset, error) {
-	d := &Dataset{Name: fsys.root}
-	left, right, splitGiven, err := d.readPairs(fsys, opts.LabelRange)
-	if err != nil {
-		return nil, err
-	}
-	if d.Embeddings, err = embeddingsFolder(fsys, opts.Embeddings); err != nil {
-		return nil, err
-	}
-	rows := d.index(left, right)
-	if err := d.readVectors(ctx, fsys, path.Join(embeddingsDir, d.Embeddings), rows); err != nil {
-		return nil, err
-	}
-	if err := d.readTexts(fsys, rows); err != nil {
-		return nil, err
-	}
-	if err := d.finish(fsys.path(pairsFile), splitGiven); err != nil {
+	d := &Dataset{Name: fsys.root, Vectors: &Table{}, Memory: opts.Memory}
+	if err := d.readFolder(ctx, fsys, opts); err != nil {
+		d.Close()
 		return nil, err
 	}
 	return d, nil
+}
+
+func (d *Dataset) readFolder(ctx context.Context, fsys named, opts Options) error {
+	left, right, splitGiven, err := d.readPairs(fsys, opts.LabelRange)
+	if err != nil {
+		return err
+	}
+	if d.Embeddings, err = embeddingsFolder(fsys, opts.Embeddings); err != nil {
+		return err
+	}
+	v := folderVectors{fsys: fsys, folder: path.Join(embeddingsDir, d.Embeddings), rows: d.index(left, right), store: newVectorStore(d.Vectors, opts)}
+	if d.Model, err = v.read(ctx); err != nil {
+		return err
+	}
+	return d.finish(fsys.path(pairsFile), splitGiven)
 }
 
 // readPairs fills all of Pairs but the indices, which wait for the vectors.
@@ -81,7 +82,6 @@ func (d *Dataset) readPairs(fsys named, labelRange string) (left, right []string
 // at them.
 func (d *Dataset) index(left, right []string) map[string]int32 {
 	rows := map[string]int32{}
-	d.Vectors = &Table{}
 	row := func(id string) int32 {
 		r, ok := rows[id]
 		if !ok {
@@ -151,83 +151,75 @@ func readManifest(fsys named, folder string) (manifest, error) {
 	return m, nil
 }
 
-// readVectors fills the table from the segments of a folder.
-func (d *Dataset) readVectors(ctx context.Context, fsys named, folder string, rows map[string]int32) error {
-	m, err := readManifest(fsys, folder)
+// folderVectors reads the segments of a folder into a table.
+type folderVectors struct {
+	fsys   named
+	folder string
+	rows   map[string]int32 // of the texts that are wanted, by id
+	store  *vectorStore
+	seen   []bool // the rows that have a vector
+}
+
+// read fills the table and returns the model behind the vectors.
+func (f *folderVectors) read(ctx context.Context) (model string, err error) {
+	m, err := readManifest(f.fsys, f.folder)
 	if err != nil {
-		return err
+		return "", err
 	}
-	entries, err := fs.ReadDir(fsys, folder)
+	entries, err := fs.ReadDir(f.fsys, f.folder)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", fsys.path(folder), withoutPath(err))
+		return "", fmt.Errorf("open %s: %w", f.fsys.path(f.folder), withoutPath(err))
 	}
-	d.Model = m.Model
-	t := d.Vectors
-	t.Dim, t.Data = m.Dimensions, make([]float32, len(rows)*m.Dimensions)
-	seen := make([]bool, len(rows))
+	f.store.table.Dim = m.Dimensions
+	if err := f.store.reserve(len(f.rows)); err != nil {
+		return "", err
+	}
+	f.seen = make([]bool, len(f.rows))
 	for _, e := range entries {
 		if path.Ext(e.Name()) != ".parquet" {
 			continue
 		}
-		if err := t.readSegment(ctx, fsys, path.Join(folder, e.Name()), rows, seen); err != nil {
-			return err
+		if err := f.segment(ctx, path.Join(f.folder, e.Name())); err != nil {
+			return "", err
 		}
 	}
-	if i := slices.Index(seen, false); i >= 0 {
-		return fmt.Errorf("%s: no vector for the text %s of %s", fsys.path(folder), t.IDs[i], pairsFile)
+	if i := slices.Index(f.seen, false); i >= 0 {
+		return "", fmt.Errorf("%s: no vector for the text %s of %s: embed it", f.fsys.path(f.folder), f.store.table.IDs[i], pairsFile)
 	}
-	return nil
+	return m.Model, f.store.finish()
 }
 
-// readSegment copies the vectors of one file whose ids occur in rows.
-func (t *Table) readSegment(ctx context.Context, fsys named, name string, rows map[string]int32, seen []bool) error {
-	f, err := fsys.open(name)
+// segment copies the vectors of one file whose texts are wanted. Of several
+// for one text the first counts.
+func (f *folderVectors) segment(ctx context.Context, name string) error {
+	file, err := f.fsys.open(name)
 	if err != nil {
 		return err
 	}
-	defer f.close()
-	ids, err := f.strings("id", false)
+	defer file.close()
+	if err := checkSchema(file); err != nil {
+		return err
+	}
+	ids, err := file.strings("id", false)
 	if err != nil {
 		return err
 	}
-	return f.vectors("embedding", func(row int, v []float32) error {
-		if len(v) != t.Dim {
-			return f.errorf("row %d: embedding has %d values, %s says %d", row, len(v), manifestFile, t.Dim)
+	dim := f.store.table.Dim
+	return file.vectors("embedding", func(row int, v []float32) error {
+		if len(v) != dim {
+			return file.errorf("row %d: embedding has %d values, %s says %d", row, len(v), manifestFile, dim)
 		}
-		if r, ok := rows[ids[row]]; ok {
-			copy(t.Row(r), v)
-			seen[r] = true
+		r, ok := f.rows[ids[row]]
+		if !ok {
+			return ctx.Err()
+		}
+		if f.seen[r] {
+			return f.store.sameModel(int(r), v, file, row, "embedding")
+		}
+		f.seen[r] = true
+		if err := f.store.put(int(r), v); err != nil {
+			return err
 		}
 		return ctx.Err()
 	})
-}
-
-// readTexts fills in the texts; without the file they stay unknown.
-func (d *Dataset) readTexts(fsys named, rows map[string]int32) error {
-	d.Vectors.Text = make([]string, len(rows))
-	f, err := fsys.open(textsFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	if err := checkSchema(f); err != nil {
-		return err
-	}
-	ids, err := f.strings("id", false)
-	if err != nil {
-		return err
-	}
-	texts, err := f.strings("text", true)
-	if err != nil {
-		return err
-	}
-	for i, id := range ids {
-		if r, ok := rows[id]; ok {
-			d.Vectors.Text[r] = texts[i]
-		}
-	}
-	return nil
 }

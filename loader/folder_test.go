@@ -1,13 +1,15 @@
 package loader
 
 import (
+	"bytes"
 	"context"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"testing/fstest"
+
+	"github.com/parquet-go/parquet-go"
 )
 
 func openFolderFS(fsys fstest.MapFS, embeddings string) (*Dataset, error) {
@@ -36,7 +38,7 @@ func TestFolder(t *testing.T) {
 
 // The same folder on disk, and one whose embeddings are a link to elsewhere.
 func TestFolderOnDisk(t *testing.T) {
-	want := mustOpen(t, "testdata/folder", Options{Embeddings: "alpha"}).Fingerprint()
+	want := fingerprint(t, mustOpen(t, "testdata/folder", Options{Embeddings: "alpha"}))
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, folderFS(t)); err != nil {
 		t.Fatal(err)
@@ -55,7 +57,7 @@ func TestFolderOnDisk(t *testing.T) {
 	if err := os.Symlink(elsewhere, filepath.Join(embeddings, "linked [1]")); err != nil {
 		t.Skip(err) // Windows asks for a privilege
 	}
-	if got := mustOpen(t, dir, Options{}).Fingerprint(); got != want {
+	if got := fingerprint(t, mustOpen(t, dir, Options{})); got != want {
 		t.Errorf("fingerprint %s through a link, want %s", got, want)
 	}
 }
@@ -69,7 +71,7 @@ func TestFolderEmbeddings(t *testing.T) {
 	for i := range want {
 		want[i] *= 2
 	}
-	if got := d.Vectors.Row(d.Pairs.Left[0]); !slices.Equal(got, want) || d.Model != "model beta" {
+	if got := vector(t, d.Vectors, d.Pairs.Left[0]); !slices.Equal(got, want) || d.Model != "model beta" {
 		t.Errorf("vector %v of %s, want %v", got, d.Model, want)
 	}
 
@@ -91,40 +93,6 @@ func drop(fsys fstest.MapFS, prefix string) {
 			delete(fsys, name)
 		}
 	}
-}
-
-func TestFolderWithoutTexts(t *testing.T) {
-	fsys := folderFS(t)
-	delete(fsys, "texts.parquet")
-	d, err := openFolderFS(fsys, "alpha")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range d.Vectors.Text {
-		if text != "" {
-			t.Errorf("a text from nowhere: %q", text)
-		}
-	}
-}
-
-// lockedFS is a file system in which one file may not be opened.
-type lockedFS struct {
-	fs.FS
-	name string
-}
-
-func (l lockedFS) Open(name string) (fs.File, error) {
-	if name == l.name {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
-	}
-	return l.FS.Open(name)
-}
-
-// Texts that are there but cannot be read are not passed over.
-func TestFolderWithLockedTexts(t *testing.T) {
-	fsys := lockedFS{folderFS(t), "texts.parquet"}
-	_, err := OpenFS(context.Background(), fsys, "set", Options{Embeddings: "alpha"})
-	wantError(t, err, "open set/texts.parquet: permission denied")
 }
 
 func TestWrongFolders(t *testing.T) {
@@ -168,12 +136,14 @@ func TestWrongFolders(t *testing.T) {
 		"newer manifest":    {manifest(`{"schema_version": 2, "dimensions": 4}`), "set/embeddings/alpha/manifest.json: schema_version is 2, this cosfit knows 1: use a newer cosfit"},
 		"no dimensions":     {manifest(`{"schema_version": 1}`), "set/embeddings/alpha/manifest.json: dimensions is 0, want a positive number"},
 		"other dimensions":  {manifest(`{"schema_version": 1, "dimensions": 5}`), "set/embeddings/alpha/0000.parquet: row 0: embedding has 4 values, manifest.json says 5"},
-		"no segments":       {func(f fstest.MapFS) { drop(f, "embeddings/alpha/0") }, "set/embeddings/alpha: no vector for the text " + TextID(fixtureQuestion(0)) + " of pairs.parquet"},
-		"one segment":       {func(f fstest.MapFS) { delete(f, "embeddings/alpha/0000.parquet") }, "set/embeddings/alpha: no vector for the text " + TextID("answer 1 – é") + " of pairs.parquet"},
+		"no segments":       {func(f fstest.MapFS) { drop(f, "embeddings/alpha/0") }, "set/embeddings/alpha: no vector for the text " + TextID(fixtureQuestion(0)) + " of pairs.parquet: embed it"},
+		"one segment":       {func(f fstest.MapFS) { delete(f, "embeddings/alpha/0000.parquet") }, "set/embeddings/alpha: no vector for the text " + TextID("answer 1 – é") + " of pairs.parquet: embed it"},
 		"empty segment":     {func(f fstest.MapFS) { f["embeddings/alpha/0000.parquet"] = &fstest.MapFile{} }, "open set/embeddings/alpha/0000.parquet: the file is empty"},
 		"segment of others": {func(f fstest.MapFS) { f["embeddings/alpha/0000.parquet"] = f["texts.parquet"] }, `set/embeddings/alpha/0000.parquet: no column "embedding"; the file has: id, text`},
-		"newer texts":       {func(f fstest.MapFS) { f["texts.parquet"] = file(t, "testdata/pairs/newer.parquet") }, "set/texts.parquet: schema_version is 2, this cosfit knows 1: use a newer cosfit"},
-		"texts of others":   {func(f fstest.MapFS) { f["texts.parquet"] = f["pairs.parquet"] }, `set/texts.parquet: no column "id"; the file has: left, right, label, split, group, kind`},
+		"newer segment":     {func(f fstest.MapFS) { f["embeddings/alpha/0000.parquet"] = file(t, "testdata/pairs/newer.parquet") }, "set/embeddings/alpha/0000.parquet: schema_version is 2, this cosfit knows 1: use a newer cosfit"},
+		"two models": {func(f fstest.MapFS) {
+			f["embeddings/alpha/0002.parquet"] = segment(t, fixtureQuestion(0), fixtureVector(9, fixtureDim))
+		}, "set/embeddings/alpha/0002.parquet: row 0: embedding is another vector than an earlier row has for the same text (their cosine is -0.50): vectors of two models are mixed, embed all texts with one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fsys := folderFS(t)
@@ -186,7 +156,37 @@ func TestWrongFolders(t *testing.T) {
 	fsys := folderFS(t)
 	fsys["pairs.parquet"] = file(t, "testdata/pairs/unknown_text.parquet")
 	_, err := openFolderFS(fsys, "alpha")
-	wantError(t, err, "set/embeddings/alpha: no vector for the text ffffffff of pairs.parquet")
+	wantError(t, err, "set/embeddings/alpha: no vector for the text ffffffff of pairs.parquet: embed it")
+}
+
+// segment is a file with one vector.
+func segment(t *testing.T, text string, v []float32) *fstest.MapFile {
+	t.Helper()
+	type row struct {
+		ID        string    `parquet:"id"`
+		Embedding []float32 `parquet:"embedding,list"`
+	}
+	var out bytes.Buffer
+	if err := parquet.Write(&out, []row{{TextID(text), v}}); err != nil {
+		t.Fatal(err)
+	}
+	return &fstest.MapFile{Data: out.Bytes()}
+}
+
+// A model behind an API answers a little differently each time: the first
+// vector of a text counts.
+func TestFolderTextTwice(t *testing.T) {
+	fsys := folderFS(t)
+	again := fixtureVector(0, fixtureDim)
+	again[1] += 0.01
+	fsys["embeddings/alpha/0002.parquet"] = segment(t, fixtureQuestion(0), again)
+	d, err := openFolderFS(fsys, "alpha")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := vector(t, d.Vectors, d.Pairs.Left[0]); !slices.Equal(got, fixtureVector(0, fixtureDim)) {
+		t.Errorf("vector %v", got)
+	}
 }
 
 // However the pairs are stored, the fingerprint is the same; whatever differs
@@ -201,13 +201,13 @@ func TestFingerprint(t *testing.T) {
 		}
 		return d
 	}
-	wide := mustOpen(t, "testdata/good/pandas.parquet", Options{}).Fingerprint()
-	if got := open("testdata/pairs/plain.parquet").Fingerprint(); got != wide {
+	wide := fingerprint(t, mustOpen(t, "testdata/good/pandas.parquet", Options{}))
+	if got := fingerprint(t, open("testdata/pairs/plain.parquet")); got != wide {
 		t.Errorf("as a folder %s, as a wide file %s", got, wide)
 	}
 	const pairs = "testdata/folder/pairs.parquet"
-	first := open(pairs).Fingerprint()
-	if first != open(pairs).Fingerprint() {
+	first := fingerprint(t, open(pairs))
+	if first != fingerprint(t, open(pairs)) {
 		t.Error("another fingerprint the second time")
 	}
 	seen := map[string]string{first: "nothing"}
@@ -226,7 +226,7 @@ func TestFingerprint(t *testing.T) {
 	} {
 		d := open(pairs)
 		change(d)
-		got := d.Fingerprint()
+		got := fingerprint(t, d)
 		if other, ok := seen[got]; ok {
 			t.Errorf("changing %s gives the fingerprint of changing %s", name, other)
 		}

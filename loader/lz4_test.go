@@ -31,12 +31,12 @@ func TestLZ4(t *testing.T) {
 					t.Fatal(err)
 				}
 				for i, want := range rows {
-					left, right := d.Vectors.Row(d.Pairs.Left[i]), d.Vectors.Row(d.Pairs.Right[i])
+					left, right := vector(t, d.Vectors, d.Pairs.Left[i]), vector(t, d.Vectors, d.Pairs.Right[i])
 					if !slices.Equal(left, want.Left) || !slices.Equal(right, want.Right) {
 						t.Fatalf("row %d: vectors %v and %v, want %v and %v", i, left, right, want.Left, want.Right)
 					}
-					if text := d.Vectors.Text[d.Pairs.Left[i]]; text != want.Text || d.Pairs.Label[i] != float32(want.Label) {
-						t.Fatalf("row %d: %q and %v, want %q and %d", i, text, d.Pairs.Label[i], want.Text, want.Label)
+					if id := d.Vectors.IDs[d.Pairs.Left[i]]; id != TextID(want.Text) || d.Pairs.Label[i] != float32(want.Label) {
+						t.Fatalf("row %d: %q and %v, want %q and %d", i, id, d.Pairs.Label[i], want.Text, want.Label)
 					}
 				}
 			})

@@ -20,9 +20,15 @@ type Options struct {
 	LabelRange string
 	// Columns of a wide file.
 	Columns Columns
+	// Memory bounds the buffers for vectors, in bytes; 0 means no bound. Vectors
+	// that take more than half of it are put into a scratch file and streamed
+	// from there.
+	Memory int64
+	// Scratch is the folder of that file; empty means the user's cache folder.
+	Scratch string
 }
 
-// Open reads a data set folder or a wide Parquet file.
+// Open reads a data set folder or a wide Parquet file. The caller closes it.
 func Open(ctx context.Context, name string, opts Options) (*Dataset, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -40,7 +46,8 @@ func Open(ctx context.Context, name string, opts Options) (*Dataset, error) {
 }
 
 // OpenFS reads a data set folder that is the root of fsys; name is what
-// messages call it.
+// messages call it. Files of fsys must implement io.ReaderAt. The caller closes
+// the data set.
 func OpenFS(ctx context.Context, fsys fs.FS, name string, opts Options) (*Dataset, error) {
 	return openFolder(ctx, named{fsys, name}, opts)
 }

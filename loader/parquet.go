@@ -250,20 +250,25 @@ func (f *parquetFile) scalars(column string, visit func(row int, t parquet.Type,
 // reads as "".
 func (f *parquetFile) strings(column string, optional bool) ([]string, error) {
 	var out []string
-	err := f.scalars(column, func(row int, _ parquet.Type, v parquet.Value) error {
+	err := f.texts(column, optional, func(_ int, text string) { out = append(out, text) })
+	return out, err
+}
+
+// texts is strings for a caller who need not keep them.
+func (f *parquetFile) texts(column string, optional bool, visit func(row int, text string)) error {
+	return f.scalars(column, func(row int, _ parquet.Type, v parquet.Value) error {
 		switch {
 		case v.IsNull() && optional:
-			out = append(out, "")
+			visit(row, "")
 		case v.IsNull():
 			return f.errorf("row %d: %s is null, want a text", row, column)
 		case v.Kind() == parquet.ByteArray || v.Kind() == parquet.FixedLenByteArray:
-			out = append(out, string(v.ByteArray()))
+			visit(row, string(v.ByteArray()))
 		default:
-			out = append(out, v.String()) // numbers serve as ids and groups too
+			visit(row, v.String()) // numbers serve as ids and groups too
 		}
 		return nil
 	})
-	return out, err
 }
 
 // numbers reads a column of numbers or booleans as float32.

@@ -1,6 +1,9 @@
 package loader
 
-import "context"
+import (
+	"cmp"
+	"context"
+)
 
 // Columns names the columns of a wide file. An empty name stands for the
 // default; the columns after Label are optional, and a default one that the
@@ -83,29 +86,41 @@ func readWide(ctx context.Context, f *parquetFile, opts Options) (*Dataset, erro
 	if err := f.notEmpty(); err != nil {
 		return nil, err
 	}
-	d := &Dataset{Name: f.name, Vectors: &Table{}}
-	if err := d.readLabels(f, columns.Label, opts.LabelRange); err != nil {
-		return nil, err
-	}
-	b := tableBuilder{table: d.Vectors, rows: map[string]int32{}}
-	if d.Pairs.Left, err = b.read(ctx, f, columns.Left, columns.LeftText); err != nil {
-		return nil, err
-	}
-	b.other = columns.Left
-	if d.Pairs.Right, err = b.read(ctx, f, columns.Right, columns.RightText); err != nil {
-		return nil, err
-	}
-	if err := d.readGroups(f, columns.Group); err != nil {
-		return nil, err
-	}
-	splitGiven, err := d.readSplitAndKind(f, nameColumn{columns.Split, "--split-column"}, nameColumn{columns.Kind, "--kind-column"})
-	if err != nil {
-		return nil, err
-	}
-	if err := d.finish(f.name, splitGiven); err != nil {
+	d := &Dataset{Name: f.name, Vectors: &Table{}, Memory: opts.Memory}
+	if err := d.readWide(ctx, f, columns, opts); err != nil {
+		d.Close()
 		return nil, err
 	}
 	return d, nil
+}
+
+func (d *Dataset) readWide(ctx context.Context, f *parquetFile, columns Columns, opts Options) error {
+	if err := d.readLabels(f, columns.Label, opts.LabelRange); err != nil {
+		return err
+	}
+	if err := d.readBothSides(ctx, f, columns, opts); err != nil {
+		return err
+	}
+	if err := d.readGroups(f, columns.Group); err != nil {
+		return err
+	}
+	splitGiven, err := d.readSplitAndKind(f, nameColumn{columns.Split, "--split-column"}, nameColumn{columns.Kind, "--kind-column"})
+	if err != nil {
+		return err
+	}
+	return d.finish(f.name, splitGiven)
+}
+
+func (d *Dataset) readBothSides(ctx context.Context, f *parquetFile, columns Columns, opts Options) (err error) {
+	b := tableBuilder{store: newVectorStore(d.Vectors, opts), rows: map[digest]int32{}}
+	if d.Pairs.Left, err = b.read(ctx, f, columns.Left, columns.LeftText); err != nil {
+		return err
+	}
+	b.other = columns.Left
+	if d.Pairs.Right, err = b.read(ctx, f, columns.Right, columns.RightText); err != nil {
+		return err
+	}
+	return b.store.finish()
 }
 
 func (d *Dataset) readGroups(f *parquetFile, column string) error {
@@ -126,54 +141,88 @@ func (d *Dataset) readGroups(f *parquetFile, column string) error {
 }
 
 // A tableBuilder collects the unique vectors of a wide file. Two rows are the
-// same when both text and vector are equal.
+// same when both text and vector are equal, or when a text comes again in a
+// column.
 type tableBuilder struct {
-	table *Table
-	rows  map[string]int32
+	store *vectorStore
+	rows  map[digest]int32
 	other string // the column that set the length of vectors
 }
 
 // read adds the vectors of one column and returns the table row of each.
 func (b *tableBuilder) read(ctx context.Context, f *parquetFile, column, textColumn string) ([]int32, error) {
-	var texts []string
+	side := sideReader{tableBuilder: b, file: f, column: column, texts: map[string]int32{}, rows: make([]int32, 0, f.NumRows())}
 	if textColumn != "" {
 		var err error
-		if texts, err = f.strings(textColumn, true); err != nil {
+		if side.ids, err = f.textIDs(textColumn); err != nil {
 			return nil, err
 		}
 	}
-	var indices []int32
 	err := f.vectors(column, func(row int, v []float32) error {
-		if b.table.Dim == 0 {
-			b.table.Dim = len(v)
+		if err := side.add(row, v); err != nil {
+			return err
 		}
-		if len(v) != b.table.Dim {
-			return f.errorf("row %d: %s has %d values, %s has %d: both columns need the same length", row, column, len(v), b.other, b.table.Dim)
-		}
-		text := ""
-		if texts != nil {
-			text = texts[row]
-		}
-		indices = append(indices, b.add(v, text))
 		return ctx.Err()
 	})
-	return indices, err
+	return side.rows, err
 }
 
-func (b *tableBuilder) add(v []float32, text string) int32 {
-	key := vectorID(v)
-	id := key
-	if text != "" {
-		id = TextID(text)
-		key += id
+// A sideReader reads one column of vectors. The two may be embedded
+// differently, so only within a column must a text have one vector.
+type sideReader struct {
+	*tableBuilder
+	file   *parquetFile
+	column string
+	ids    []string         // of the texts, "" where unknown; nil where there is no column of texts
+	texts  map[string]int32 // row of the table of each id so far
+	rows   []int32          // row of the table of each row of the file so far
+}
+
+func (s *sideReader) add(row int, v []float32) error {
+	t := s.store.table
+	if t.Dim == 0 {
+		t.Dim = len(v)
 	}
-	if row, ok := b.rows[key]; ok {
-		return row
+	if len(v) != t.Dim {
+		return s.file.errorf("row %d: %s has %d values, %s has %d: both columns need the same length", row, s.column, len(v), s.other, t.Dim)
 	}
-	row := int32(b.table.Rows())
-	b.rows[key] = row
-	b.table.IDs = append(b.table.IDs, id)
-	b.table.Text = append(b.table.Text, text)
-	b.table.Data = append(b.table.Data, v...)
-	return row
+	id := ""
+	if s.ids != nil {
+		id = s.ids[row]
+	}
+	key := digestOf(v, id)
+	at, known := s.tableBuilder.rows[key]
+	if !known && id != "" {
+		if at, known = s.texts[id]; known {
+			if err := s.store.sameModel(int(at), v, s.file, row, s.column); err != nil {
+				return err
+			}
+		}
+	}
+	if !known {
+		at = int32(t.Rows())
+		if err := s.store.put(int(at), v); err != nil {
+			return err
+		}
+		s.tableBuilder.rows[key] = at
+		t.IDs = append(t.IDs, cmp.Or(id, key.String()))
+	}
+	if id != "" {
+		s.texts[id] = at
+	}
+	s.rows = append(s.rows, at)
+	return nil
+}
+
+// textIDs reads a column of texts as their ids, "" where there is none.
+func (f *parquetFile) textIDs(column string) ([]string, error) {
+	ids := make([]string, 0, f.NumRows())
+	err := f.texts(column, true, func(_ int, text string) {
+		id := ""
+		if text != "" {
+			id = TextID(text)
+		}
+		ids = append(ids, id)
+	})
+	return ids, err
 }

@@ -56,8 +56,9 @@ func checkSplit(data *loader.Dataset, s loader.Split) error {
 	return nil
 }
 
-func describe(data *loader.Dataset, source rundir.Data) rundir.Data {
-	source.Fingerprint = data.Fingerprint()
+func describe(data *loader.Dataset, source rundir.Data) (rundir.Data, error) {
+	fingerprint, err := data.Fingerprint()
+	source.Fingerprint = fingerprint
 	source.Model = data.Model
 	source.Dimensions = data.Vectors.Dim
 	source.LabelRange = data.Labels.String()
@@ -67,5 +68,5 @@ func describe(data *loader.Dataset, source rundir.Data) rundir.Data {
 	for s := range loader.Split(loader.NumSplits) {
 		source.Pairs[s.String()] = len(data.Indices(s))
 	}
-	return source
+	return source, err
 }

@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/cosfit/cosfit/graph"
@@ -26,7 +27,7 @@ type EvaluateOptions struct {
 // The thresholds are the best on the validation split. Without one, the
 // matrix's own is used, and the embeddings as they are get the best threshold
 // of each split, which flatters them.
-func Evaluate(data *loader.Dataset, p *projection.Projection, opts EvaluateOptions) (rundir.Summary, []rundir.Score, error) {
+func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projection, opts EvaluateOptions) (rundir.Summary, []rundir.Score, error) {
 	t := data.Vectors
 	if p.In != t.Dim {
 		return rundir.Summary{}, nil, fmt.Errorf("%s: embeddings of %d dimensions, but the matrix takes %d: choose the data or --embeddings that it was learned from", data.Name, t.Dim, p.In)
@@ -35,33 +36,39 @@ func Evaluate(data *loader.Dataset, p *projection.Projection, opts EvaluateOptio
 	if loss == nil {
 		loss = graph.MSE{}
 	}
-	table, err := uploaded(backend, t.Data, t.Rows(), t.Dim)
+	table, err := backend.NewTable(t.Dim)
 	if err != nil {
 		return rundir.Summary{}, nil, err
 	}
-	e := &evaluator{data, backend, table, func(rows []int32) (graph.Array, error) {
+	projected, err := backend.NewTable(p.Out)
+	if err != nil {
+		return rundir.Summary{}, nil, err
+	}
+	e := &evaluator{data, backend, table, p.Out, func(vectors []float32, rows []int32) (graph.Array, error) {
 		x := make([]float32, 0, len(rows)*t.Dim)
 		for _, r := range rows {
-			x = append(x, t.Row(r)...)
+			x = append(x, vectors[int(r)*t.Dim:(int(r)+1)*t.Dim]...)
 		}
 		y := make([]float32, len(rows)*p.Out)
 		p.ApplyAll(y, x, false, opts.Threads)
-		return uploaded(backend, y, len(rows), p.Out)
+		return projected, projected.Set(y)
 	}, loss}
-	v := newView(data, loader.Train, loader.Validation, loader.Test)
-	before, err := e.cosines(v, false)
+	pairs := pairsOf(data, loader.Train, loader.Validation, loader.Test)
+	before, err := e.cosines(ctx, pairs, false)
 	if err != nil {
 		return rundir.Summary{}, nil, err
 	}
-	after, err := e.cosines(v, true)
+	after, err := e.cosines(ctx, pairs, true)
 	if err != nil {
 		return rundir.Summary{}, nil, err
 	}
-	s := rundir.Summary{SchemaVersion: rundir.SchemaVersion, SelectedOn: opts.SelectedOn, Device: backend.Name(),
-		Data: describe(data, rundir.Data{Path: data.Name})}
+	s := rundir.Summary{SchemaVersion: rundir.SchemaVersion, SelectedOn: opts.SelectedOn, Device: backend.Name()}
+	if s.Data, err = describe(data, rundir.Data{Path: data.Name}); err != nil {
+		return s, nil, err
+	}
 	s.Selection = selectionFigure(Recipe{}, data.Labels.Graded)
-	thresholdBefore := bestThreshold(e.split(v, before, loader.Validation))
-	thresholdAfter := bestThreshold(e.split(v, after, loader.Validation))
+	thresholdBefore := bestThreshold(e.split(pairs, before, loader.Validation))
+	thresholdAfter := bestThreshold(e.split(pairs, after, loader.Validation))
 	if !thresholdAfter.Known() && !data.Labels.Graded {
 		note := "no validation split and no threshold with the matrix: both sides get the best threshold on the very pairs that are scored, which flatters them"
 		if p.Metadata.Threshold != nil {
@@ -74,17 +81,18 @@ func Evaluate(data *loader.Dataset, p *projection.Projection, opts EvaluateOptio
 		}
 		s.Data.Notes = append(s.Data.Notes, note)
 	}
-	e.figures(&s, v, before, after, thresholdBefore, thresholdAfter)
+	e.figures(&s, pairs, before, after, thresholdBefore, thresholdAfter)
 	task := newRetrievalTask(data)
-	if err := e.retrieve(task, false, s.Before); err != nil {
+	s.Data.Notes = append(s.Data.Notes, task.notes...)
+	if err := e.retrieve(ctx, task, false, s.Before); err != nil {
 		return s, nil, err
 	}
-	if err := e.retrieve(task, true, s.After); err != nil {
+	if err := e.retrieve(ctx, task, true, s.After); err != nil {
 		return s, nil, err
 	}
 	if c, found := s.Comparisons[opts.Split.String()][s.Selection]; found {
 		s.Judgement = rundir.Judgement{Accepted: c.GainInterval.Low > 0, Text: fmt.Sprintf("%s on %s went from %.3f to %.3f: %s.",
 			figureNames[s.Selection], opts.Split, c.Before, c.After, verdict(c))}
 	}
-	return s, scoreRows(data, v, before, after), nil
+	return s, scoreRows(data, pairs, before, after), nil
 }

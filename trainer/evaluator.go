@@ -1,6 +1,8 @@
 package trainer
 
 import (
+	"context"
+	"math"
 	"slices"
 
 	"github.com/cosfit/cosfit/graph"
@@ -8,34 +10,37 @@ import (
 	"github.com/cosfit/cosfit/loader"
 )
 
-// A view is the pairs of some splits and the texts that they use, so that
-// each text is projected once and no other is.
-type view struct {
-	pairs       []int32 // numbers in the data set, ascending
-	rows        []int32 // rows of the table
-	left, right []int32 // positions in rows, one for each pair
-}
-
-func newView(data *loader.Dataset, splits ...loader.Split) *view {
-	v := &view{}
-	position := make(map[int32]int32)
-	at := func(row int32) int32 {
-		p, ok := position[row]
-		if !ok {
-			p = int32(len(v.rows))
-			position[row] = p
-			v.rows = append(v.rows, row)
-		}
-		return p
-	}
+// pairsOf returns the numbers of the pairs of some splits, ascending.
+func pairsOf(data *loader.Dataset, splits ...loader.Split) []int32 {
+	var pairs []int32
 	for i, s := range data.Pairs.Split {
 		if slices.Contains(splits, s) {
-			v.pairs = append(v.pairs, int32(i))
-			v.left = append(v.left, at(data.Pairs.Left[i]))
-			v.right = append(v.right, at(data.Pairs.Right[i]))
+			pairs = append(pairs, int32(i))
 		}
 	}
-	return v
+	return pairs
+}
+
+// used returns the rows that a batch uses among n, each once and ascending,
+// and the places of its left and right rows among them.
+func used(b loader.Batch, n int) (rows, left, right []int32) {
+	place := make([]int32, n)
+	for _, side := range [][]int32{b.Left, b.Right} {
+		for _, r := range side {
+			place[r] = 1
+		}
+	}
+	for r, is := range place {
+		if is == 1 {
+			place[r] = int32(len(rows))
+			rows = append(rows, int32(r))
+		}
+	}
+	left, right = slices.Clone(b.Left), slices.Clone(b.Right)
+	for i := range left {
+		left[i], right[i] = place[left[i]], place[right[i]]
+	}
+	return rows, left, right
 }
 
 // An evaluator compares texts under the embeddings as they are and under a
@@ -43,37 +48,62 @@ func newView(data *loader.Dataset, splits ...loader.Split) *view {
 type evaluator struct {
 	data    *loader.Dataset
 	backend graph.Backend
-	table   graph.Array                             // the embeddings as they are
-	project func(rows []int32) (graph.Array, error) // the given rows of the table under the matrix
+	table   graph.Table // the embeddings of the chunk at hand
+	dims    int         // k
+	// project returns rows of the table, whose contents are vectors, under the
+	// matrix.
+	project func(vectors []float32, rows []int32) (graph.Array, error)
 	loss    graph.Loss
 }
 
-// space returns the vectors of a view's texts, [len(rows), _]: projected, or
-// as they are.
-func (e *evaluator) space(v *view, projected bool) (p graph.Array, left, right []int32, err error) {
+// rowsAtOnce is how many vectors may be projected at a time without taking
+// more than the given share of the memory: each stands there gathered and
+// projected.
+func (e *evaluator) rowsAtOnce(share int64) int {
+	if e.data.Memory == 0 {
+		return math.MaxInt
+	}
+	return int(max(2, e.data.Memory/share/int64(4*(e.data.Vectors.Dim+e.dims))))
+}
+
+// cosines returns the cosine of each of the given pairs, projected or as the
+// embeddings are. A text is projected once, or once a chunk where the data are
+// streamed.
+func (e *evaluator) cosines(ctx context.Context, pairs []int32, projected bool) ([]float32, error) {
+	out := make([]float32, len(pairs))
+	rest := out
+	for chunk, err := range e.data.Chunks(ctx, pairs, 1) {
+		if err != nil {
+			return nil, err
+		}
+		if err := e.table.Set(chunk.Vectors); err != nil {
+			return nil, err
+		}
+		size := chunk.Len()
+		if n := e.rowsAtOnce(3); projected && len(chunk.Vectors)/e.data.Vectors.Dim > n {
+			size = n / 2
+		}
+		for batch := range chunk.Batches(size) {
+			if err := e.compare(chunk.Vectors, batch, projected, rest[:batch.Len()]); err != nil {
+				return nil, err
+			}
+			rest = rest[batch.Len():]
+		}
+	}
+	return out, nil
+}
+
+// compare writes the cosines of a batch of a chunk.
+func (e *evaluator) compare(vectors []float32, b loader.Batch, projected bool, out []float32) error {
 	if !projected {
-		return e.table, e.pick(v, e.data.Pairs.Left), e.pick(v, e.data.Pairs.Right), nil
+		return e.backend.PairCosines(e.table, b.Left, b.Right, out)
 	}
-	p, err = e.project(v.rows)
-	return p, v.left, v.right, err
-}
-
-func (e *evaluator) pick(v *view, of []int32) []int32 {
-	out := make([]int32, len(v.pairs))
-	for i, p := range v.pairs {
-		out[i] = of[p]
-	}
-	return out
-}
-
-// cosines returns the cosine of each pair of a view.
-func (e *evaluator) cosines(v *view, projected bool) ([]float32, error) {
-	p, left, right, err := e.space(v, projected)
+	rows, left, right := used(b, len(vectors)/e.data.Vectors.Dim)
+	p, err := e.project(vectors, rows)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := make([]float32, len(v.pairs))
-	return s, e.backend.PairCosines(p, left, right, s)
+	return e.backend.PairCosines(p, left, right, out)
 }
 
 // A splitScores is the pairs of one split with their cosines.
@@ -86,11 +116,11 @@ type splitScores struct {
 	ranking  *ranking // nil where graded
 }
 
-// split picks one split out of a view's cosines.
-func (e *evaluator) split(v *view, cosines []float32, s loader.Split) splitScores {
+// split picks one split out of the cosines of some pairs.
+func (e *evaluator) split(pairs []int32, cosines []float32, s loader.Split) splitScores {
 	p := &e.data.Pairs
 	out := splitScores{graded: e.data.Labels.Graded}
-	for i, pair := range v.pairs {
+	for i, pair := range pairs {
 		if p.Split[pair] == s {
 			out.cosines = append(out.cosines, cosines[i])
 			out.labels = append(out.labels, p.Label[pair])
@@ -195,11 +225,11 @@ func (s splitScores) correct(threshold float64) []bool {
 }
 
 // figures fills in a summary's figures of every split that has pairs.
-func (e *evaluator) figures(s *rundir.Summary, v *view, before, after []float32, thresholdBefore, thresholdAfter rundir.Figure) {
+func (e *evaluator) figures(s *rundir.Summary, pairs []int32, before, after []float32, thresholdBefore, thresholdAfter rundir.Figure) {
 	s.Before, s.After = map[string]rundir.Metrics{}, map[string]rundir.Metrics{}
 	s.Comparisons = map[string]map[string]rundir.Comparison{}
 	for split := range loader.Split(loader.NumSplits) {
-		b, a := e.split(v, before, split), e.split(v, after, split)
+		b, a := e.split(pairs, before, split), e.split(pairs, after, split)
 		if len(b.cosines) == 0 {
 			continue
 		}

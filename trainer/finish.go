@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"context"
 	"time"
 
 	"github.com/cosfit/cosfit/internal/rundir"
@@ -9,18 +10,17 @@ import (
 )
 
 // finish scores everything once more, judges, and writes the results.
-func (r *run) finish() (rundir.Summary, error) {
+func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 	start := time.Now()
-	splits := []loader.Split{loader.Train, loader.Validation, loader.Test}
-	all := newView(r.data, splits...)
-	before, err := r.eval.cosines(all, false)
+	all := pairsOf(r.data, loader.Train, loader.Validation, loader.Test)
+	before, err := r.eval.cosines(ctx, all, false)
 	if err != nil {
 		return rundir.Summary{}, err
 	}
 	if err := r.opts.Backend.Upload(r.model.Matrix(), r.best); err != nil {
 		return rundir.Summary{}, err
 	}
-	after, err := r.eval.cosines(all, true)
+	after, err := r.eval.cosines(ctx, all, true)
 	if err != nil {
 		return rundir.Summary{}, err
 	}
@@ -30,10 +30,10 @@ func (r *run) finish() (rundir.Summary, error) {
 		Device: r.config.Device, Config: r.config, Data: r.config.Data,
 	}
 	s.Config.Data = rundir.Data{} // it stands beside
-	if after, err = r.judge(&s, all, before, after); err != nil {
+	if after, err = r.judge(ctx, &s, all, before, after); err != nil {
 		return s, err
 	}
-	if err := r.retrieve(&s); err != nil {
+	if err := r.retrieve(ctx, &s); err != nil {
 		return s, err
 	}
 	t := &r.state.Timing
@@ -54,11 +54,11 @@ func (r *run) trainedPairs() float64 {
 
 // judge decides between the learned matrix and the start, fills in the
 // figures of the result, and returns its cosines.
-func (r *run) judge(s *rundir.Summary, all *view, before, learned []float32) (after []float32, err error) {
+func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before, learned []float32) (after []float32, err error) {
 	after = learned
 	o := outcome{figure: r.figure}
 	if r.recipe.SelectOn == loader.Validation {
-		start, err := r.startCosines(all)
+		start, err := r.startCosines(ctx, all)
 		if err != nil {
 			return nil, err
 		}
@@ -85,27 +85,28 @@ func (r *run) judge(s *rundir.Summary, all *view, before, learned []float32) (af
 	return after, nil
 }
 
-// startCosines returns the cosines of a view under the start.
-func (r *run) startCosines(all *view) ([]float32, error) {
+// startCosines returns the cosines of pairs under the start.
+func (r *run) startCosines(ctx context.Context, all []int32) ([]float32, error) {
 	if err := r.opts.Backend.Upload(r.model.Matrix(), r.start); err != nil {
 		return nil, err
 	}
-	return r.eval.cosines(all, true)
+	return r.eval.cosines(ctx, all, true)
 }
 
-func (r *run) retrieve(s *rundir.Summary) error {
+func (r *run) retrieve(ctx context.Context, s *rundir.Summary) error {
 	if err := r.opts.Backend.Upload(r.model.Matrix(), r.best); err != nil {
 		return err
 	}
 	task := newRetrievalTask(r.data)
-	if err := r.eval.retrieve(task, false, s.Before); err != nil {
+	s.Data.Notes = append(s.Data.Notes, task.notes...)
+	if err := r.eval.retrieve(ctx, task, false, s.Before); err != nil {
 		return err
 	}
-	return r.eval.retrieve(task, true, s.After)
+	return r.eval.retrieve(ctx, task, true, s.After)
 }
 
 // write puts the results into the run directory; the checkpoint goes last.
-func (r *run) write(s rundir.Summary, all *view, before, after []float32) error {
+func (r *run) write(s rundir.Summary, all []int32, before, after []float32) error {
 	dir := r.opts.Dir
 	if err := dir.WriteMatrix(r.projection(s)); err != nil {
 		return err
@@ -120,10 +121,10 @@ func (r *run) write(s rundir.Summary, all *view, before, after []float32) error 
 }
 
 // scoreRows are the rows of scores.parquet.
-func scoreRows(data *loader.Dataset, v *view, before, after []float32) []rundir.Score {
+func scoreRows(data *loader.Dataset, pairs []int32, before, after []float32) []rundir.Score {
 	p, ids := &data.Pairs, data.Vectors.IDs
-	scores := make([]rundir.Score, len(v.pairs))
-	for i, pair := range v.pairs {
+	scores := make([]rundir.Score, len(pairs))
+	for i, pair := range pairs {
 		scores[i] = rundir.Score{
 			Left: ids[p.Left[pair]], Right: ids[p.Right[pair]], Split: p.Split[pair].String(), Kind: p.Kind[pair].String(),
 			Label: p.Label[pair], Before: before[i], After: after[i],

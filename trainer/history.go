@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"context"
 	"math"
 	"slices"
 	"time"
@@ -9,11 +10,11 @@ import (
 	"github.com/cosfit/cosfit/loader"
 )
 
-// score adds the epoch just done to the history, and keeps its matrix if it is
-// the best. Epoch 0 is the start.
-func (r *run) score(seconds float64, pairs int) error {
-	start, epoch := time.Now(), r.state.Epochs
-	cosines, err := r.eval.cosines(r.scored, true)
+// score adds an epoch to the history, and keeps its matrix if it is the best.
+// Epoch 0 is the start. Nothing has changed where ctx ends first.
+func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) error {
+	start := time.Now()
+	cosines, err := r.eval.cosines(ctx, r.scored, true)
 	if err != nil {
 		return err
 	}
@@ -22,7 +23,8 @@ func (r *run) score(seconds float64, pairs int) error {
 	}
 	chosen := r.eval.split(r.scored, cosines, r.recipe.SelectOn)
 	score := chosen.figure(r.figure)
-	rows := r.history(cosines, chosen, score, seconds, pairs)
+	rows := r.history(epoch, cosines, chosen, score, seconds, pairs)
+	r.state.Epochs, r.state.Batch = epoch, 0
 	r.state.History = append(r.state.History, rows...)
 	if score > r.state.BestScore || epoch == 0 { // a correlation of equal cosines is NaN
 		r.state.BestScore, r.state.BestEpoch = number(score), epoch
@@ -42,7 +44,7 @@ func (r *run) score(seconds float64, pairs int) error {
 
 // history makes the rows of an epoch. The threshold is the validation split's
 // best, or, where test decides, each split's own.
-func (r *run) history(cosines []float32, chosen splitScores, score, seconds float64, pairs int) []rundir.Epoch {
+func (r *run) history(epoch int, cosines []float32, chosen splitScores, score, seconds float64, pairs int) []rundir.Epoch {
 	rate := rundir.None
 	if r.state.Step < r.steps {
 		rate = rundir.Figure(r.rate(r.state.Step + 1))
@@ -51,7 +53,7 @@ func (r *run) history(cosines []float32, chosen splitScores, score, seconds floa
 	row := func(s loader.Split, scores splitScores) rundir.Epoch {
 		m := scores.metrics(r.recipe.Loss, threshold)
 		return rundir.Epoch{
-			Epoch: r.state.Epochs, Split: s.String(), Loss: m.Loss, Accuracy: m.Accuracy, AccuracySE: m.AccuracySE,
+			Epoch: epoch, Split: s.String(), Loss: m.Loss, Accuracy: m.Accuracy, AccuracySE: m.AccuracySE,
 			Threshold: m.Threshold, AccuracyBestThreshold: m.AccuracyBestThreshold, ROCAUC: m.ROCAUC,
 			Selection: rundir.None, LearningRate: rate,
 			Seconds: rundir.Figure(seconds), PairsPerSecond: rundir.None,

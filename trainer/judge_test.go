@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"context"
 	"math"
 	"strings"
 	"testing"
@@ -75,13 +76,13 @@ func TestRetrieval(t *testing.T) {
 	data.Pairs.Groups = append(data.Pairs.Groups, "d")
 
 	backend := cpu.New(1)
-	table, err := uploaded(backend, data.Vectors.Data, 5, 2)
+	table, err := backend.NewTable(2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := &evaluator{data: data, backend: backend, table: table}
 	into := map[string]rundir.Metrics{"test": unknownMetrics()}
-	if err := e.retrieve(newRetrievalTask(data), false, into); err != nil {
+	if err := e.retrieve(context.Background(), newRetrievalTask(data), false, into); err != nil {
 		t.Fatal(err)
 	}
 	m := into["test"]

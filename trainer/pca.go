@@ -26,7 +26,11 @@ func (s PCA) Matrix(table *loader.Table, rows []int32, k int, _ uint64) ([]float
 	if err := s.Fits(table.Dim, k); err != nil {
 		return nil, err
 	}
-	directions, err := principalDirections(covariance(table, rows), k)
+	c, err := covariance(table, rows)
+	if err != nil {
+		return nil, err
+	}
+	directions, err := principalDirections(c, k)
 	if err != nil {
 		return nil, err
 	}
@@ -44,26 +48,41 @@ func (s PCA) Matrix(table *loader.Table, rows []int32, k int, _ uint64) ([]float
 }
 
 // covariance returns Σ (x−μ)ᵀ(x−μ)/n over rows of the table, [d, d].
-func covariance(table *loader.Table, rows []int32) *mat.SymDense {
+func covariance(table *loader.Table, rows []int32) (*mat.SymDense, error) {
 	d := table.Dim
 	mean := make([]float64, d)
-	for _, r := range rows {
-		for c, v := range table.Row(r) {
-			mean[c] += float64(v) / float64(len(rows))
+	err := eachBlock(table, rows, func(vectors []float32, _ int) {
+		for i, v := range vectors {
+			mean[i%d] += float64(v) / float64(len(rows))
 		}
+	})
+	if err != nil {
+		return nil, err
 	}
-	const block = 256 // rows at a time, so that the copy in float64 stays small
 	sum := mat.NewSymDense(d, nil)
-	for part := range slices.Chunk(rows, block) {
-		x := mat.NewDense(d, len(part), nil)
-		for j, r := range part {
-			for c, v := range table.Row(r) {
-				x.Set(c, j, float64(v)-mean[c])
-			}
+	err = eachBlock(table, rows, func(vectors []float32, n int) {
+		x := mat.NewDense(d, n, nil)
+		for i, v := range vectors {
+			x.Set(i%d, i/d, float64(v)-mean[i%d])
 		}
 		sum.SymRankK(sum, 1/float64(len(rows)), x)
+	})
+	return sum, err
+}
+
+// eachBlock hands f some vectors [n, d] at a time, so that copies of them stay
+// small.
+func eachBlock(table *loader.Table, rows []int32, f func(vectors []float32, n int)) error {
+	const block = 256
+	buffer := make([]float32, block*table.Dim)
+	for part := range slices.Chunk(rows, block) {
+		vectors := buffer[:len(part)*table.Dim]
+		if err := table.Read(part, vectors); err != nil {
+			return err
+		}
+		f(vectors, len(part))
 	}
-	return sum
+	return nil
 }
 
 // principalDirections returns the k leading eigenvectors of a covariance as

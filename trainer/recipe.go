@@ -24,10 +24,18 @@ type Recipe struct {
 	Start        Start
 	Patience     int // epochs without a better one after which training stops; 0 means never
 	Seed         uint64
+	// ShuffleWindow is how many training pairs are shuffled among each other in
+	// an epoch, 0 for all: where data are streamed, a smaller window is read in
+	// larger pieces.
+	ShuffleWindow int
 	// SelectOn is the split that chooses the epoch. On Validation the learned
 	// matrix must also beat the start there, or the start is the result.
 	SelectOn loader.Split
 }
+
+// shuffleWindow is more than most data sets have, and so much that its blocks
+// come from all over the larger ones.
+const shuffleWindow = 1 << 16
 
 // Default is the recommended recipe for embeddings of d dimensions;
 // ARCHITECTURE.md argues for its settings.
@@ -51,6 +59,8 @@ func Default(d int) Recipe {
 		Start:        Identity{},
 		Patience:     8,
 		SelectOn:     loader.Validation,
+
+		ShuffleWindow: shuffleWindow,
 	}
 }
 
@@ -71,6 +81,8 @@ func Notebook(int) Recipe {
 		Schedule:     OneCycle{CycleMomentum: true},
 		Start:        Random{},
 		SelectOn:     loader.Test,
+
+		ShuffleWindow: shuffleWindow,
 	}
 }
 
@@ -89,6 +101,8 @@ func (r Recipe) check() error {
 		return setting("dropout", "is %g, want a number from 0 up to but not including 1", r.Dropout)
 	case r.Patience < 0:
 		return setting("patience", "is %d, want 0 or more", r.Patience)
+	case r.ShuffleWindow < 0:
+		return setting("shuffle-window", "is %d, want a number of pairs, or 0 for all", r.ShuffleWindow)
 	}
 	return nil
 }
@@ -111,6 +125,7 @@ func (r Recipe) Config() (rundir.Recipe, error) {
 		Name: r.Name, Dims: r.Dims, Epochs: r.Epochs, BatchSize: r.BatchSize,
 		LearningRate: r.LearningRate, Dropout: r.Dropout,
 		Patience: r.Patience, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
+		ShuffleWindow: r.ShuffleWindow,
 	}
 	for _, p := range []struct {
 		to        *rundir.Part

@@ -10,42 +10,64 @@ import (
 // retrievalDepth is the k of recall@10 and nDCG@10.
 const retrievalDepth = 10
 
-// retrievalRanks returns the 1-based ranks of one query's relevant passages among all passages, ascending.
-// similarities is [passages], the query's similarity to each; relevant names passages by index, one named twice
-// counting once; tieOrder is [passages], the position of each passage's text id among the sorted ids. A higher
-// similarity ranks first, of equal ones the smaller tieOrder; NaN ranks below every number.
+// A ranker finds the 1-based ranks of one query's relevant passages among all passages, which it sees in any number
+// of parts. A higher similarity ranks first, of equal ones the smaller tie order, which is the position of a passage's
+// text id among the sorted ids; NaN ranks below every number.
 //
 // It counts the passages ahead of each relevant one instead of sorting them: O(passages) plus a binary search
 // for each passage that is no worse than the last relevant one.
-func retrievalRanks(similarities []float32, relevant []int32, tieOrder []int32) []int {
-	if len(relevant) == 0 {
-		return nil
-	}
-	compare := func(p, q int32) int {
-		if c := cmp.Compare(similarities[q], similarities[p]); c != 0 {
-			return c
-		}
-		return cmp.Compare(tieOrder[p], tieOrder[q])
-	}
-	sorted := slices.Clone(relevant)
-	slices.SortFunc(sorted, compare)
-	sorted = slices.Compact(sorted)
+type ranker struct {
+	relevant []hit // the best first, each once
+	ahead    []int // passages between each and the relevant one before
+}
 
-	ranks := make([]int, len(sorted))
-	lowest := similarities[sorted[len(sorted)-1]]
+// A hit is a passage that a query was compared with.
+type hit struct {
+	similarity float32
+	order      int32
+}
+
+func (h hit) compare(other hit) int {
+	if c := cmp.Compare(other.similarity, h.similarity); c != 0 {
+		return c
+	}
+	return cmp.Compare(h.order, other.order)
+}
+
+// newRanker ranks the given passages, one named twice counting once.
+func newRanker(relevant []hit) ranker {
+	sorted := slices.Clone(relevant)
+	slices.SortFunc(sorted, hit.compare)
+	sorted = slices.CompactFunc(sorted, func(a, b hit) bool { return a.order == b.order })
+	return ranker{sorted, make([]int, len(sorted))}
+}
+
+// add counts passages, the relevant ones among them. similarities is [n], the query's similarity to each, and
+// orders [n] their tie orders.
+func (r *ranker) add(similarities []float32, orders []int32) {
+	if len(r.relevant) == 0 {
+		return
+	}
+	lowest := r.relevant[len(r.relevant)-1].similarity
 	for p, similarity := range similarities {
 		if similarity < lowest {
 			continue
 		}
-		next := sort.Search(len(sorted), func(i int) bool { return compare(int32(p), sorted[i]) < 0 })
-		if next < len(sorted) {
-			ranks[next]++ // so far: passages between the relevant one before and this one
+		h := hit{similarity, orders[p]}
+		next := sort.Search(len(r.relevant), func(i int) bool { return h.compare(r.relevant[i]) < 0 })
+		if next < len(r.ahead) {
+			r.ahead[next]++
 		}
 	}
-	ahead := 0
-	for i := range ranks {
-		ahead += ranks[i]
-		ranks[i] = ahead + 1
+}
+
+// ranks returns the ranks, ascending.
+func (r *ranker) ranks() []int {
+	ranks := make([]int, len(r.ahead))
+	rank := 1
+	for i, n := range r.ahead {
+		rank += n
+		ranks[i] = rank
 	}
 	return ranks
 }

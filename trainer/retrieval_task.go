@@ -1,16 +1,22 @@
 package trainer
 
 import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
 
+	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 )
 
 // A query is a group's left text with the right texts that answer it.
 type query struct {
+	group    int32
 	left     int32   // row of the table
 	relevant []int32 // positions in the list of passages
 	itself   int32   // position of the query's own text among the passages, or −1
@@ -23,6 +29,7 @@ type retrievalTask struct {
 	passages []int32 // rows of the table
 	order    []int32 // position of each passage's text id in sorted order
 	queries  []query
+	notes    []string
 }
 
 // newRetrievalTask finds the groups that have one query and a passage that
@@ -47,7 +54,7 @@ func newRetrievalTask(data *loader.Dataset) *retrievalTask {
 	for i, g := range p.Group {
 		q := &queries[g]
 		several[g] = several[g] || (seen[g] && q.left != p.Left[i])
-		seen[g], q.left, q.split = true, p.Left[i], p.Split[i]
+		seen[g], q.group, q.left, q.split = true, g, p.Left[i], p.Split[i]
 		if data.Labels.Positive(p.Label[i]) {
 			q.relevant = append(q.relevant, position[p.Right[i]])
 		}
@@ -62,7 +69,43 @@ func newRetrievalTask(data *loader.Dataset) *retrievalTask {
 		}
 		t.queries = append(t.queries, q)
 	}
+	for s := range loader.Split(loader.NumSplits) {
+		t.sample(s, queriesFor(len(t.passages)), p.Groups)
+	}
 	return t
+}
+
+// queriesFor is how many queries of a split are asked: enough for two digits of
+// their means, and no more than keep the comparisons within 10⁹.
+func queriesFor(passages int) int {
+	const least, most, comparisons = 1000, 5000, 1_000_000_000
+	return min(most, max(least, comparisons/max(1, passages)))
+}
+
+// sample keeps at most n queries of a split: those whose group's name has the
+// lowest hash, so that the choice depends on nothing else.
+func (t *retrievalTask) sample(s loader.Split, n int, groups []string) {
+	type drawn struct {
+		group int32
+		order string
+	}
+	var all []drawn
+	for _, q := range t.queries {
+		if q.split == s {
+			sum := sha256.Sum256([]byte(groups[q.group]))
+			all = append(all, drawn{q.group, string(sum[:])})
+		}
+	}
+	if len(all) <= n {
+		return
+	}
+	slices.SortFunc(all, func(a, b drawn) int { return cmp.Compare(a.order, b.order) })
+	left := map[int32]bool{}
+	for _, d := range all[n:] {
+		left[d.group] = true
+	}
+	t.queries = slices.DeleteFunc(t.queries, func(q query) bool { return left[q.group] })
+	t.notes = append(t.notes, fmt.Sprintf("retrieval figures of %s are of %d of its %d queries, drawn by their names: all would take long", s, n, len(all)))
 }
 
 // sortedOrder returns the place of each row when sorted by its text id.
@@ -80,43 +123,17 @@ func sortedOrder(rows []int32, ids []string) []int32 {
 }
 
 // retrieve adds the retrieval figures to the metrics of each split.
-func (e *evaluator) retrieve(t *retrievalTask, projected bool, into map[string]rundir.Metrics) error {
+func (e *evaluator) retrieve(ctx context.Context, t *retrievalTask, projected bool, into map[string]rundir.Metrics) error {
 	if len(t.queries) == 0 {
 		return nil
 	}
-	p := e.table
-	if projected {
-		all := make([]int32, e.data.Vectors.Rows())
-		for i := range all {
-			all[i] = int32(i)
-		}
-		var err error
-		if p, err = e.project(all); err != nil {
-			return err
-		}
-	}
-	similar, err := e.backend.NewSimilarities(p, t.passages)
+	rankers, err := e.rank(ctx, t, projected)
 	if err != nil {
 		return err
 	}
-	const block = 64
 	var results [loader.NumSplits]retrieval
-	out := make([]float32, block*len(t.passages))
-	for part := range slices.Chunk(t.queries, block) {
-		lefts := make([]int32, len(part))
-		for i, q := range part {
-			lefts[i] = q.left
-		}
-		if err := similar.Of(lefts, out[:len(part)*len(t.passages)]); err != nil {
-			return err
-		}
-		for i, q := range part {
-			row := out[i*len(t.passages) : (i+1)*len(t.passages)]
-			if q.itself >= 0 { // nobody searches for the text that they have
-				row[q.itself] = float32(math.Inf(-1))
-			}
-			results[q.split].add(retrievalRanks(row, q.relevant, t.order))
-		}
+	for i, q := range t.queries {
+		results[q.split].add(rankers[i].ranks())
 	}
 	for s := range results {
 		name := loader.Split(s).String()
@@ -130,4 +147,135 @@ func (e *evaluator) retrieve(t *retrievalTask, projected bool, into map[string]r
 		into[name] = m
 	}
 	return nil
+}
+
+// rank asks every query against every passage, which are visited in parts.
+func (e *evaluator) rank(ctx context.Context, t *retrievalTask, projected bool) ([]ranker, error) {
+	dims := e.data.Vectors.Dim
+	if projected {
+		dims = e.dims
+	}
+	similar, err := e.backend.NewSimilarities(dims)
+	if err != nil {
+		return nil, err
+	}
+	lefts := make([]int32, len(t.queries))
+	for i, q := range t.queries {
+		lefts[i] = q.left
+	}
+	err = e.visit(ctx, lefts, projected, func(_ int, p graph.Array, rows []int32) error { return similar.AddQueries(p, rows) })
+	if err != nil {
+		return nil, err
+	}
+	rankers, err := e.relevant(ctx, t, projected, similar)
+	if err != nil {
+		return nil, err
+	}
+	const block = 64 // queries at a time
+	var out []float32
+	err = e.visit(ctx, t.passages, projected, func(first int, p graph.Array, rows []int32) error {
+		if err := similar.SetPassages(p, rows); err != nil {
+			return err
+		}
+		n := len(rows)
+		out = slices.Grow(out[:0], block*n)[:block*n]
+		for lo := 0; lo < len(t.queries); lo += block {
+			hi := min(lo+block, len(t.queries))
+			if err := similar.Of(lo, hi-lo, out[:(hi-lo)*n]); err != nil {
+				return err
+			}
+			for i, q := range t.queries[lo:hi] {
+				row := out[i*n : (i+1)*n]
+				if at := int(q.itself) - first; q.itself >= 0 && at >= 0 && at < n { // nobody searches for the text that they have
+					row[at] = float32(math.Inf(-1))
+				}
+				rankers[lo+i].add(row, t.order[first:first+n])
+			}
+		}
+		return ctx.Err()
+	})
+	return rankers, err
+}
+
+// relevant compares each query with the passages that answer it.
+func (e *evaluator) relevant(ctx context.Context, t *retrievalTask, projected bool, similar graph.SimilarityKernel) ([]ranker, error) {
+	const block = 64 // queries at a time
+	rankers := make([]ranker, 0, len(t.queries))
+	for part := range slices.Chunk(t.queries, block) {
+		var rows []int32
+		for _, q := range part {
+			for _, at := range q.relevant {
+				rows = append(rows, t.passages[at])
+			}
+		}
+		similarities := make([]float32, len(part)*len(rows)) // [queries, rows]
+		err := e.visit(ctx, rows, projected, func(first int, p graph.Array, some []int32) error {
+			if err := similar.SetPassages(p, some); err != nil {
+				return err
+			}
+			out := make([]float32, len(part)*len(some))
+			if err := similar.Of(len(rankers), len(part), out); err != nil {
+				return err
+			}
+			for i := range part {
+				copy(similarities[i*len(rows)+first:], out[i*len(some):(i+1)*len(some)])
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		column := 0
+		for i, q := range part {
+			hits := make([]hit, len(q.relevant))
+			for j, at := range q.relevant {
+				hits[j] = hit{similarities[i*len(rows)+column], t.order[at]}
+				column++
+			}
+			rankers = append(rankers, newRanker(hits))
+		}
+	}
+	return rankers, nil
+}
+
+// visit hands rows of the data set to f, projected or as they are, in parts
+// that fit the memory: the vectors of the rows from number first on are rows
+// of p.
+func (e *evaluator) visit(ctx context.Context, rows []int32, projected bool, f func(first int, p graph.Array, rows []int32) error) error {
+	most := min(e.rowsAtOnce(6), visitRows)
+	for first := 0; first < len(rows); first += most {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		vectors, part, err := e.data.Rows(rows[first:min(first+most, len(rows))])
+		if err != nil {
+			return err
+		}
+		if err := e.table.Set(vectors); err != nil {
+			return err
+		}
+		var p graph.Array = e.table
+		if projected {
+			if p, err = e.project(vectors, part); err != nil {
+				return err
+			}
+			part = counting(len(part))
+		}
+		if err := f(first, p, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// visitRows bounds a part where the memory does not.
+const visitRows = 1 << 15
+
+// counting returns 0, 1, … n−1.
+func counting(n int) []int32 {
+	out := make([]int32, n)
+	for i := range out {
+		out[i] = int32(i)
+	}
+	return out
 }

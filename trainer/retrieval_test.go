@@ -47,6 +47,19 @@ func TestRetrievalAgainstGolden(t *testing.T) {
 	checkFigure(t, "mean nDCG@10", ndcg, &wantNDCG)
 }
 
+// retrievalRanks ranks passages that come in two parts, cut anywhere.
+func retrievalRanks(similarities []float32, relevant []int32, tieOrder []int32) []int {
+	var hits []hit
+	for _, p := range relevant {
+		hits = append(hits, hit{similarities[p], tieOrder[p]})
+	}
+	r := newRanker(hits)
+	cut := len(similarities) * 3 / 7
+	r.add(similarities[cut:], tieOrder[cut:])
+	r.add(similarities[:cut], tieOrder[:cut])
+	return r.ranks()
+}
+
 func TestRetrievalRanks(t *testing.T) {
 	nan := float32(math.NaN())
 	tests := []struct {
@@ -56,7 +69,7 @@ func TestRetrievalRanks(t *testing.T) {
 		tieOrder     []int32
 		want         []int
 	}{
-		{"none relevant", []float32{1, 2}, nil, []int32{0, 1}, nil},
+		{"none relevant", []float32{1, 2}, nil, []int32{0, 1}, []int{}},
 		{"ties by text id", []float32{0.5, 0.5, 0.5}, []int32{0}, []int32{2, 0, 1}, []int{3}},
 		{"relevant out of order", []float32{0.1, 0.9, 0.5}, []int32{0, 1}, []int32{0, 1, 2}, []int{1, 3}},
 		{"named twice", []float32{0.1, 0.9, 0.5}, []int32{2, 1, 2}, []int32{0, 1, 2}, []int{1, 2}},

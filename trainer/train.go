@@ -67,7 +67,7 @@ func Train(ctx context.Context, data *loader.Dataset, opts Options) (rundir.Summ
 	if opts.Resume {
 		err = r.resume()
 	} else {
-		err = r.begin()
+		err = r.begin(ctx)
 	}
 	if err != nil {
 		return rundir.Summary{}, err
@@ -75,7 +75,11 @@ func Train(ctx context.Context, data *loader.Dataset, opts Options) (rundir.Summ
 	if err := r.train(ctx); err != nil {
 		return rundir.Summary{}, err
 	}
-	return r.finish()
+	summary, err := r.finish(ctx)
+	if interrupted(ctx, err) {
+		err = fmt.Errorf("%w while the result was scored", ErrInterrupted) // the last epoch left a checkpoint
+	}
+	return summary, err
 }
 
 // A run is a training under way.
@@ -88,16 +92,17 @@ type run struct {
 	project *graph.Projector
 	update  graph.UpdateKernel
 	eval    *evaluator
-	scored  *view     // the splits that are scored after each epoch
+	scored  []int32   // pairs of the splits that are scored after each epoch
 	figure  string    // that chooses the epoch
 	started time.Time // or when TotalSeconds was last brought up to date
 	trained time.Time // until when TrainSeconds counts, within an epoch
 	saved   time.Time // when the last checkpoint was written, or the run was opened
 
-	steps int // of the whole training
-	state state
-	start []float32 // matrix before the first step
-	best  []float32 // matrix of the best epoch; of the result, once that is judged
+	batches int // in an epoch
+	steps   int // of the whole training
+	state   state
+	start   []float32 // matrix before the first step
+	best    []float32 // matrix of the best epoch; of the result, once that is judged
 }
 
 func newRun(data *loader.Dataset, opts Options) (*run, error) {
@@ -109,21 +114,25 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
+	described, err := describe(data, opts.Source)
+	if err != nil {
+		return nil, err
+	}
 	now := time.Now()
 	r := &run{data: data, recipe: recipe, opts: opts, started: now, saved: now}
 	r.figure = selectionFigure(recipe, data.Labels.Graded)
-	r.scored = newView(data, loader.Train, recipe.SelectOn)
-	perEpoch := (len(data.Indices(loader.Train)) + recipe.BatchSize - 1) / recipe.BatchSize
-	r.steps = perEpoch * recipe.Epochs
+	r.scored = pairsOf(data, loader.Train, recipe.SelectOn)
+	r.batches = (len(data.Indices(loader.Train)) + recipe.BatchSize - 1) / recipe.BatchSize
+	r.steps = r.batches * recipe.Epochs
 	r.config = rundir.Config{
 		SchemaVersion: rundir.SchemaVersion, Version: opts.Version,
 		Device: opts.Backend.Name(), Kernel: opts.Backend.Kernel(),
-		Recipe: config, Data: describe(data, opts.Source),
+		Recipe: config, Data: described,
 	}
 	return r, r.build()
 }
 
-// build makes the model and uploads the embeddings.
+// build makes the model and the start.
 func (r *run) build() (err error) {
 	b, d, k := r.opts.Backend, r.data.Vectors.Dim, r.recipe.Dims
 	if r.model, err = graph.NewModel(b, d, k, r.recipe.Loss); err != nil {
@@ -135,25 +144,27 @@ func (r *run) build() (err error) {
 	if r.project, err = graph.NewProjector(b, r.model.Matrix()); err != nil {
 		return err
 	}
-	table, err := uploaded(b, r.data.Vectors.Data, r.data.Vectors.Rows(), d)
+	table, err := b.NewTable(d)
 	if err != nil {
 		return err
 	}
-	r.eval = &evaluator{r.data, b, table, func(rows []int32) (graph.Array, error) {
+	r.eval = &evaluator{r.data, b, table, k, func(_ []float32, rows []int32) (graph.Array, error) {
 		return r.project.Run(table, rows)
 	}, r.recipe.Loss}
 	r.best = make([]float32, d*k)
-	r.start, err = r.recipe.Start.Matrix(r.data.Vectors, newView(r.data, loader.Train).rows, k, r.recipe.Seed)
+	r.start, err = r.recipe.Start.Matrix(r.data.Vectors, trainingRows(r.data), k, r.recipe.Seed)
 	return err
 }
 
-// uploaded returns a new array with the given contents.
-func uploaded(b graph.Backend, data []float32, shape ...int) (graph.Array, error) {
-	a, err := b.NewArray(shape...)
-	if err != nil {
-		return nil, err
+// trainingRows returns the rows of the table that the training pairs use.
+func trainingRows(data *loader.Dataset) []int32 {
+	var all loader.Batch
+	for _, i := range data.Indices(loader.Train) {
+		all.Left = append(all.Left, data.Pairs.Left[i])
+		all.Right = append(all.Right, data.Pairs.Right[i])
 	}
-	return a, b.Upload(a, data)
+	rows, _, _ := used(all, data.Vectors.Rows())
+	return rows
 }
 
 func (r *run) close() {
@@ -166,7 +177,7 @@ func (r *run) close() {
 }
 
 // begin sets the start and scores it as epoch 0.
-func (r *run) begin() error {
+func (r *run) begin(ctx context.Context) error {
 	if err := r.opts.Backend.Upload(r.model.Matrix(), r.start); err != nil {
 		return err
 	}
@@ -181,7 +192,8 @@ func (r *run) begin() error {
 		return err
 	}
 	r.state = state{Config: r.config, BestScore: math.Inf(-1)}
-	if err := r.score(0, 0); err != nil {
+	// There is nothing to go on from before the start is scored.
+	if err := r.score(context.WithoutCancel(ctx), 0, 0, 0); err != nil {
 		return err
 	}
 	return r.checkpoint()
@@ -195,15 +207,13 @@ func (r *run) train(ctx context.Context) error {
 		pairs, err := r.epoch(ctx)
 		r.countTraining()
 		seconds := r.state.Timing.TrainSeconds - before
-		if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		if err == nil {
+			err = r.score(ctx, r.state.Epochs+1, seconds, pairs)
+		}
+		if interrupted(ctx, err) {
 			return r.interrupted()
 		}
 		if err != nil {
-			return err
-		}
-		r.state.Epochs++
-		r.state.Batch = 0
-		if err := r.score(seconds, pairs); err != nil {
 			return err
 		}
 		if err := r.checkpoint(); err != nil {
@@ -211,6 +221,11 @@ func (r *run) train(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// interrupted reports whether an error comes from the end of ctx.
+func interrupted(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err())
 }
 
 // countTraining brings TrainSeconds up to date within an epoch.
@@ -235,22 +250,28 @@ func (r *run) interrupted() error {
 // epoch trains on every pair once, from the state's batch on, and returns the
 // number of pairs.
 func (r *run) epoch(ctx context.Context) (pairs int, err error) {
-	batches := r.data.Batches(ctx, loader.BatchOptions{
-		Split: loader.Train, Size: r.recipe.BatchSize, Shuffle: true,
-		Seed: r.recipe.Seed, Epoch: r.state.Epochs, Skip: r.state.Batch,
-	})
-	waiting := time.Now()
-	for batch, err := range batches {
+	size, waiting := r.recipe.BatchSize, time.Now()
+	order := r.data.Shuffled(loader.Train, loader.Order{Seed: r.recipe.Seed, Epoch: r.state.Epochs, Window: r.recipe.ShuffleWindow})
+	order = order[min(r.state.Batch*size, len(order)):]
+	for chunk, err := range r.data.Chunks(ctx, order, size) {
 		r.state.Timing.LoaderWaitSeconds += time.Since(waiting).Seconds()
 		if err != nil {
 			return pairs, err
 		}
-		if err := r.step(batch); err != nil {
+		if err := r.eval.table.Set(chunk.Vectors); err != nil {
 			return pairs, err
 		}
-		pairs += batch.Len()
-		if err := r.checkpointInTime(); err != nil {
-			return pairs, err
+		for batch := range chunk.Batches(size) {
+			if err := ctx.Err(); err != nil {
+				return pairs, err
+			}
+			if err := r.step(batch); err != nil {
+				return pairs, err
+			}
+			pairs += batch.Len()
+			if err := r.checkpointInTime(); err != nil {
+				return pairs, err
+			}
 		}
 		waiting = time.Now()
 	}

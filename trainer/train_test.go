@@ -426,7 +426,7 @@ func TestEvaluateAgrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, scores, err := trainer.Evaluate(data, p, trainer.EvaluateOptions{Backend: cpu.New(0), Split: loader.Test})
+	got, scores, err := trainer.Evaluate(context.Background(), data, p, trainer.EvaluateOptions{Backend: cpu.New(0), Split: loader.Test})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -438,7 +438,7 @@ func TestEvaluateAgrees(t *testing.T) {
 		t.Errorf("the scores differ from scores.parquet, %v", err)
 	}
 	p.In, p.Matrix = 255, p.Matrix[:255*p.Out]
-	if _, _, err := trainer.Evaluate(data, p, trainer.EvaluateOptions{Backend: cpu.New(0), Split: loader.Test}); err == nil || !strings.Contains(err.Error(), "256 dimensions, but the matrix takes 255") {
+	if _, _, err := trainer.Evaluate(context.Background(), data, p, trainer.EvaluateOptions{Backend: cpu.New(0), Split: loader.Test}); err == nil || !strings.Contains(err.Error(), "256 dimensions, but the matrix takes 255") {
 		t.Errorf("a matrix of another size: error is %v", err)
 	}
 }

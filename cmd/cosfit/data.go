@@ -1,9 +1,10 @@
 package main
 
 import (
-	"context"
+	"math"
 	"path/filepath"
 
+	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"github.com/cosfit/cosfit/internal/rundir"
@@ -47,15 +48,37 @@ func sourceFrom(c *cli.Context, run rundir.Data) (rundir.Data, error) {
 }
 
 // openData opens what sourceFrom found.
-func openData(ctx context.Context, source rundir.Data) (*loader.Dataset, error) {
-	opts := loader.Options{Embeddings: source.Embeddings, LabelRange: source.GivenRange}
+func openData(c *cli.Context, source rundir.Data) (*loader.Dataset, error) {
+	memory, err := memoryFrom(c)
+	if err != nil {
+		return nil, err
+	}
+	opts := loader.Options{Embeddings: source.Embeddings, LabelRange: source.GivenRange, Memory: memory, Scratch: c.String("scratch")}
 	for flag, field := range columnFlags(&opts.Columns) {
 		*field = source.Columns[flag]
 	}
 	if source.Path == sample.Name {
-		return loader.OpenFS(ctx, sample.FS(), sample.Name, opts)
+		return loader.OpenFS(c.Context, sample.FS(), sample.Name, opts)
 	}
-	return loader.Open(ctx, source.Path, opts)
+	return loader.Open(c.Context, source.Path, opts)
+}
+
+// memoryFrom reads --memory. Without it a quarter of the memory that the
+// machine has, or its control group allows, is used.
+func memoryFrom(c *cli.Context) (int64, error) {
+	const least, unknown = 1 << 20, 4 << 30
+	if text := c.String("memory"); text != "" {
+		n, err := humanize.ParseBytes(text)
+		if err != nil || n < least || n > math.MaxInt64 {
+			return 0, usage("--memory %q is not a size of at least 1MB, such as 300MB or 4GB", text)
+		}
+		return int64(n), nil
+	}
+	m := readMemory(systemFiles(), readControlGroups(systemFiles()))
+	if total := lower(m.Total, m.Limit); total.Known() {
+		return int64(total / 4), nil
+	}
+	return unknown, nil
 }
 
 // recorded is a source as config.json has it: complete enough to be opened

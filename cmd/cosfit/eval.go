@@ -52,6 +52,7 @@ func eval(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	defer data.Close()
 	backend, err := openBackend(c)
 	if err != nil {
 		return err
@@ -66,7 +67,7 @@ func eval(c *cli.Context) error {
 	if own {
 		opts.SelectedOn = config.SelectedOn
 	}
-	summary, scores, err := trainer.Evaluate(data, p, opts)
+	summary, scores, err := trainer.Evaluate(c.Context, data, p, opts)
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func eval(c *cli.Context) error {
 // evalData opens the data to score. Where they are the run's own they get the
 // run's splits, and otherwise, where they bring no split, all are test.
 func evalData(c *cli.Context, source rundir.Data, config rundir.Config) (data *loader.Dataset, own bool, err error) {
-	if data, err = openData(c.Context, source); err != nil {
+	if data, err = openData(c, source); err != nil {
 		return nil, false, err
 	}
 	asTrained := *data
@@ -93,7 +94,11 @@ func evalData(c *cli.Context, source rundir.Data, config rundir.Config) (data *l
 	if config.SelectedOn == loader.Validation.String() {
 		asTrained.CarveValidation()
 	}
-	if asTrained.Fingerprint() == config.Data.Fingerprint {
+	fingerprint, err := asTrained.Fingerprint()
+	if err != nil {
+		return nil, false, err
+	}
+	if fingerprint == config.Data.Fingerprint {
 		return &asTrained, true, nil
 	}
 	if config.Data.Path != "" && !c.IsSet("data") {

@@ -41,6 +41,8 @@ func dataFlags() []cli.Flag {
 		column("group-column", "groups (queries), or - for none", d.Group),
 		column("split-column", "splits (train, validation, test), or - for none", d.Split),
 		column("kind-column", "kinds of pair (positive, hard, weak, given), or - for none", d.Kind),
+		&cli.StringFlag{Name: "memory", Usage: "for vectors, such as 300MB or 4GB; what takes more is streamed. The result does not depend on it", DefaultText: "a quarter of the machine's", Category: "DATA"},
+		&cli.StringFlag{Name: "scratch", Usage: "folder for a file of the vectors that exceed --memory", DefaultText: "the user's cache folder", Category: "DATA"},
 	}
 }
 
@@ -73,6 +75,7 @@ func recipeFlags() []cli.Flag {
 		number("warmup", "share of the steps over which cosine and constant rise", "0.1 of cosine, 0 of constant"),
 		choice("init", "start: "+starts().list(), both(d.Start.Name(), n.Start.Name())),
 		count("patience", "epochs without improvement before stopping; 0 never stops", both(d.Patience, n.Patience)),
+		count("shuffle-window", "training pairs that are shuffled among each other; 0 means all", both(d.ShuffleWindow, n.ShuffleWindow)),
 		&cli.Uint64Flag{Name: "seed", Usage: "of the start, the order of the pairs and dropout", Category: category},
 	}
 }
@@ -93,6 +96,7 @@ func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
 	setInt("epochs", &r.Epochs)
 	setInt("batch-size", &r.BatchSize)
 	setInt("patience", &r.Patience)
+	setInt("shuffle-window", &r.ShuffleWindow)
 	setFloat("learning-rate", &r.LearningRate)
 	setFloat("dropout", &r.Dropout)
 	if c.IsSet("seed") {

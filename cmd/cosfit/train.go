@@ -126,10 +126,11 @@ func (t *training) run() error {
 		return err
 	}
 	defer backend.Close()
-	data, err := openData(c.Context, t.source)
+	data, err := openData(c, t.source)
 	if err != nil {
 		return err
 	}
+	defer data.Close()
 	recipe, err := t.recipe(data.Vectors.Dim)
 	if err != nil {
 		return err

@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) graph.Backend, tolerance float64)
 		"update":               (*suite).update,
 		"pair cosines":         (*suite).pairCosines,
 		"similarities":         (*suite).similarities,
+		"tables":               (*suite).tables,
 		"NaN comes through":    (*suite).nan,
 		"wrong arguments":      (*suite).wrong,
 	}
@@ -363,19 +364,58 @@ func (s *suite) pairCosines() {
 func (s *suite) similarities() {
 	p := s.problem(21, 1, 30)
 	poison := s.poisonRow(p, p.n+5)
-	kernel, err := s.backend.NewSimilarities(p.batch.Table, p.batch.Right)
+	kernel, err := s.backend.NewSimilarities(21)
 	s.must(err)
-	s.must(kernel.Of(poison, nans(len(poison)*p.n)))
-	for _, queries := range [][]int32{p.batch.Left[:3], p.batch.Left} {
-		out := nans(len(queries) * p.n)
-		s.must(kernel.Of(queries, out))
-		var want []float64
-		for _, q := range queries {
-			for _, passage := range p.batch.Right {
-				want = append(want, Cosine(p.ref.Embedding(q, 0, 0, graph.Dropout{}), p.ref.Embedding(passage, 0, 0, graph.Dropout{})))
+	s.must(kernel.SetPassages(p.batch.Table, poison))
+	s.must(kernel.SetPassages(p.batch.Table, p.batch.Right))
+	s.must(kernel.AddQueries(p.batch.Table, p.batch.Left[:3]))
+	s.must(kernel.AddQueries(p.batch.Table, p.batch.Left[3:]))
+	all := nans(p.n * p.n)
+	s.must(kernel.Of(0, p.n, all))
+	var want []float64
+	for _, q := range p.batch.Left {
+		for _, passage := range p.batch.Right {
+			want = append(want, Cosine(p.ref.Embedding(q, 0, 0, graph.Dropout{}), p.ref.Embedding(passage, 0, 0, graph.Dropout{})))
+		}
+	}
+	s.near("similarities", all, want)
+
+	// A passage at a time, and queries from the middle: the same bits.
+	for j, passage := range p.batch.Right {
+		s.must(kernel.SetPassages(p.batch.Table, []int32{passage}))
+		out := nans(p.n - 2)
+		s.must(kernel.Of(2, p.n-2, out))
+		for i, got := range out {
+			if want := all[(i+2)*p.n+j]; got != want {
+				s.Fatalf("the cosine of query %d and passage %d is %v among all and %v by itself", i+2, j, want, got)
 			}
 		}
-		s.near("similarities", out, want)
+	}
+}
+
+func (s *suite) tables() {
+	p := s.problem(7, 5, 6)
+	vectors := narrow(p.ref.Table)
+	want := nans(p.n)
+	s.must(s.backend.PairCosines(p.batch.Table, p.batch.Left, p.batch.Right, want))
+	table, err := s.backend.NewTable(7)
+	s.must(err)
+	s.must(table.Set(nans(7 * 40)))
+	s.must(table.Set(vectors))
+	if got := []int(table.Shape()); !slices.Equal(got, []int{len(vectors) / 7, 7}) {
+		s.Errorf("the shape is %v for %d numbers", got, len(vectors))
+	}
+	got := nans(p.n)
+	s.must(s.backend.PairCosines(table, p.batch.Left, p.batch.Right, got))
+	if !slices.Equal(got, want) {
+		s.Errorf("cosines %v of a table, want %v", got, want)
+	}
+	p.batch.Table = table
+	scores, err := s.newScore(7, 5, p.n).Forward(p.m, p.batch)
+	s.must(err)
+	s.download(scores)
+	if err := table.Set(vectors[:8]); err == nil {
+		s.Error("a table of a row and a bit is accepted")
 	}
 }
 

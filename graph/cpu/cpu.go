@@ -48,6 +48,23 @@ func newArray(shape ...int) *array {
 	return a
 }
 
+// A table is an array that borrows its memory.
+type table struct{ *array }
+
+// NewTable makes an empty table.
+func (b *Backend) NewTable(d int) (graph.Table, error) { return table{newArray(0, d)}, nil }
+
+// Set borrows vectors.
+func (t table) Set(vectors []float32) error {
+	d := t.Shape()[1]
+	if len(vectors)%d != 0 {
+		return fmt.Errorf("cpu: a table of %d numbers, want a multiple of %d", len(vectors), d)
+	}
+	t.Resize(len(vectors) / d)
+	t.data = vectors
+	return nil
+}
+
 // resize sets the number of rows and grows the memory if need be.
 func (a *array) resize(rows int) {
 	a.Resize(rows)
@@ -63,11 +80,13 @@ func grow(s []float32, n int) []float32 {
 
 // own checks that an array is one of this package's.
 func own(a graph.Array) (*array, error) {
-	c, ok := a.(*array)
-	if !ok {
-		return nil, fmt.Errorf("cpu: got a %T, want an array of this backend", a)
+	switch c := a.(type) {
+	case *array:
+		return c, nil
+	case table:
+		return c.array, nil
 	}
-	return c, nil
+	return nil, fmt.Errorf("cpu: got a %T, want an array of this backend", a)
 }
 
 // Upload copies src into dst.

@@ -51,19 +51,20 @@ type Part struct {
 
 // A Recipe is the settings of a training.
 type Recipe struct {
-	Name         string  `json:"recipe"`
-	Dims         int     `json:"dims"`
-	Epochs       int     `json:"epochs"`
-	BatchSize    int     `json:"batch_size"`
-	LearningRate float64 `json:"learning_rate"`
-	Dropout      float64 `json:"dropout"`
-	Loss         Part    `json:"loss"`
-	Optimizer    Part    `json:"optimizer"`
-	Schedule     Part    `json:"schedule"`
-	Start        Part    `json:"init"`
-	Patience     int     `json:"patience"`
-	SelectedOn   string  `json:"selected_on"`
-	Seed         uint64  `json:"seed"`
+	Name          string  `json:"recipe"`
+	Dims          int     `json:"dims"`
+	Epochs        int     `json:"epochs"`
+	BatchSize     int     `json:"batch_size"`
+	LearningRate  float64 `json:"learning_rate"`
+	Dropout       float64 `json:"dropout"`
+	Loss          Part    `json:"loss"`
+	Optimizer     Part    `json:"optimizer"`
+	Schedule      Part    `json:"schedule"`
+	Start         Part    `json:"init"`
+	Patience      int     `json:"patience"`
+	SelectedOn    string  `json:"selected_on"`
+	Seed          uint64  `json:"seed"`
+	ShuffleWindow int     `json:"shuffle_window"`
 }
 
 // Data identifies the data set of a run. Columns, Embeddings and GivenRange

@@ -1,0 +1,95 @@
+package loader
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"runtime"
+	"unsafe"
+
+	"github.com/cosfit/cosfit/internal/kernel"
+)
+
+// A Table holds unique vectors: in memory, or in a scratch file where they take
+// more than half of Options.Memory.
+type Table struct {
+	Dim  int       // d
+	IDs  []string  // text id of each row: hex of the first 16 bytes of SHA-256 of the text
+	Data []float32 // [len(IDs), Dim], row-major; nil where the vectors are in a scratch file
+
+	scratch *scratchFile
+}
+
+// Rows returns the number of vectors.
+func (t *Table) Rows() int { return len(t.IDs) }
+
+// Read copies the vectors of rows into dst [len(rows), Dim]. Rows that follow
+// each other in the table are read in one piece.
+func (t *Table) Read(rows []int32, dst []float32) error {
+	if t.scratch != nil {
+		return t.scratch.read(rows, dst)
+	}
+	for i, row := range rows {
+		copy(dst[i*t.Dim:(i+1)*t.Dim], t.Data[int(row)*t.Dim:])
+	}
+	return nil
+}
+
+// digests returns a hash of each row's vector and id.
+func (t *Table) digests() ([]digest, error) {
+	const block = 1024
+	out := make([]digest, t.Rows())
+	blocks := (t.Rows() + block - 1) / block
+	errs := make([]error, blocks)
+	kernel.Parallel(runtime.GOMAXPROCS(0), blocks, func(b int) {
+		rows := make([]int32, min(block, t.Rows()-b*block))
+		for i := range rows {
+			rows[i] = int32(b*block + i)
+		}
+		vectors := make([]float32, len(rows)*t.Dim)
+		if errs[b] = t.Read(rows, vectors); errs[b] != nil {
+			return
+		}
+		for i, row := range rows {
+			out[row] = digestOf(vectors[i*t.Dim:(i+1)*t.Dim], t.IDs[row])
+		}
+	})
+	return out, firstError(errs)
+}
+
+func firstError(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A digest is the first half of a SHA-256.
+type digest [16]byte
+
+func (d digest) String() string { return hex.EncodeToString(d[:]) }
+
+// digestOf hashes a vector, and the id of its text where one is known.
+func digestOf(v []float32, id string) digest {
+	h := sha256.New()
+	h.Write(bytesOf(v))
+	io.WriteString(h, id)
+	return digest(h.Sum(nil))
+}
+
+// TextID returns the id of a text: hex of the first 16 bytes of its SHA-256.
+func TextID(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return digest(sum[:16]).String()
+}
+
+// bytesOf is the memory of a slice. Every platform that we build for is
+// little-endian.
+func bytesOf[T any](s []T) []byte {
+	if len(s) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0])))
+}

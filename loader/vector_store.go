@@ -1,0 +1,101 @@
+package loader
+
+import (
+	"math"
+)
+
+// A vectorStore fills a table: in memory, and, once the vectors take more than
+// half of that, in a scratch file. The other half is left to those who compute
+// with the vectors.
+type vectorStore struct {
+	table  *Table
+	memory int64  // bytes; 0 means no bound
+	dir    string // of the scratch file
+}
+
+func newVectorStore(t *Table, opts Options) *vectorStore {
+	return &vectorStore{table: t, memory: opts.Memory, dir: opts.Scratch}
+}
+
+// reserve makes room for rows, where their number is known before.
+func (s *vectorStore) reserve(rows int) error {
+	t := s.table
+	if s.exceeds(rows) {
+		return s.spill()
+	}
+	t.Data = make([]float32, rows*t.Dim)
+	return nil
+}
+
+func (s *vectorStore) exceeds(rows int) bool {
+	return s.memory > 0 && 2*4*int64(rows)*int64(s.table.Dim) > s.memory
+}
+
+// put sets a row, which is at most one behind the last.
+func (s *vectorStore) put(row int, v []float32) error {
+	t := s.table
+	if t.scratch == nil && s.exceeds(row+1) {
+		if err := s.spill(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case t.scratch != nil:
+		return t.scratch.put(row, v)
+	case row*t.Dim == len(t.Data):
+		t.Data = append(t.Data, v...)
+	default:
+		copy(t.Data[row*t.Dim:], v)
+	}
+	return nil
+}
+
+// spill moves what there is to a scratch file.
+func (s *vectorStore) spill() (err error) {
+	t := s.table
+	if t.scratch, err = newScratchFile(s.dir, t.Dim); err != nil {
+		return err
+	}
+	for row := range len(t.Data) / t.Dim {
+		if err := t.scratch.put(row, t.Data[row*t.Dim:(row+1)*t.Dim]); err != nil {
+			return err
+		}
+	}
+	t.Data = nil
+	return nil
+}
+
+// finish writes what is pending.
+func (s *vectorStore) finish() error {
+	if s.table.scratch == nil {
+		return nil
+	}
+	return s.table.scratch.flush()
+}
+
+// sameModel compares a vector, of a file's row and column, with one that came
+// for the same text before. Models behind an API answer a little differently
+// each time; a cosine below the bound is another model.
+func (s *vectorStore) sameModel(earlier int, v []float32, f *parquetFile, row int, column string) error {
+	const bound = 0.99
+	if err := s.finish(); err != nil {
+		return err
+	}
+	first := make([]float32, len(v))
+	if err := s.table.Read([]int32{int32(earlier)}, first); err != nil {
+		return err
+	}
+	if c := cosine(first, v); c < bound {
+		return f.errorf("row %d: %s is another vector than an earlier row has for the same text (their cosine is %.2f): vectors of two models are mixed, embed all texts with one", row, column, c)
+	}
+	return nil
+}
+
+func cosine(a, b []float32) float64 {
+	var ab, aa, bb float64
+	for i := range a {
+		x, y := float64(a[i]), float64(b[i])
+		ab, aa, bb = ab+x*y, aa+x*x, bb+y*y
+	}
+	return ab / math.Sqrt(aa*bb)
+}
