@@ -35,7 +35,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	done
 
 generate: ## the assembly of the matrix product
-	$(GO) run ./internal/kernel/_gen/main.go > internal/kernel/micro_amd64.s
+	$(GO) run ./internal/kernel/_gen internal/kernel
 
 build: ## a small static binary in dist/
 	$(GO) build -trimpath -ldflags "-s -w" -o dist/cosfit ./cmd/cosfit
