@@ -17,7 +17,7 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: go run ./internal/kernel/_gen FOLDER")
 	}
-	for arch, micros := range map[string]func(w *bufio.Writer){"amd64": amd64} {
+	for arch, micros := range map[string]func(w *bufio.Writer){"amd64": amd64, "arm64": arm64} {
 		if err := write(filepath.Join(os.Args[1], "micro_"+arch+".s"), micros); err != nil {
 			log.Fatal(err)
 		}
