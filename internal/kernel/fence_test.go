@@ -1,0 +1,157 @@
+//go:build unix
+
+package kernel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime/debug"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A fence is memory between two pages that nobody may touch, so that a read
+// or a write beside an operand faults where the heap would let it pass.
+type fence []float32
+
+func newFence(t *testing.T, least int) fence {
+	t.Helper()
+	page := os.Getpagesize()
+	inside := (least*4 + page - 1) / page * page
+	mapped, err := unix.Mmap(-1, 0, inside+2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Munmap(mapped) })
+	for _, guard := range [][]byte{mapped[:page], mapped[page+inside:]} {
+		if err := unix.Mprotect(guard, unix.PROT_NONE); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&mapped[page])), inside/4)
+}
+
+// place copies x to the end of the memory, or to its start.
+func (f fence) place(x []float32, atEnd bool) []float32 {
+	dst := f[:len(x):len(x)]
+	if atEnd {
+		dst = f[len(f)-len(x):]
+	}
+	copy(dst, x)
+	return dst
+}
+
+// fault returns what f panics with when it touches forbidden memory. Only this
+// goroutine's faults can be caught.
+func fault(f func()) (caught any) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() { caught = recover() }()
+	f()
+	return nil
+}
+
+func TestFenceFaults(t *testing.T) {
+	f := newFence(t, 100)
+	var read float32 // without it, the compiler drops the loads
+	first, last := unsafe.Pointer(&f[0]), unsafe.Pointer(&f[len(f)-1])
+	for name, touch := range map[string]func(){
+		"read before":  func() { read += *(*float32)(unsafe.Add(first, -4)) },
+		"write before": func() { *(*float32)(unsafe.Add(first, -4)) = 1 },
+		"read behind":  func() { read += *(*float32)(unsafe.Add(last, 4)) },
+		"write behind": func() { *(*float32)(unsafe.Add(last, 4)) = 1 },
+	} {
+		if fault(touch) == nil {
+			t.Errorf("%s: no fault, so the tests of fenced operands see nothing", name)
+		}
+	}
+	if read != 0 {
+		t.Errorf("read %g from forbidden memory", read)
+	}
+}
+
+// Values are TestGemm's business: here the products must not fault.
+func TestFencedProducts(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 0))
+	const most = 1 << 17 // numbers of an operand
+	fenceA, fenceB, fenceC := newFence(t, most), newFence(t, most), newFence(t, most)
+	sizes := [][3]int{{1, 1, 1}, {blockRows, blockColumns, 8}, {blockRows + 1, blockColumns + 1, 1}, {29, 37, blockK + 1}}
+	for range 20 {
+		sizes = append(sizes, [3]int{1 + rng.IntN(2*blockRows), 1 + rng.IntN(2*blockColumns), 1 + rng.IntN(40)})
+	}
+	for _, s := range sizes {
+		m, n, k := s[0], s[1], s[2]
+		x, y := random(rng, m*k), random(rng, k*n)
+		for _, atEnd := range []bool{false, true} {
+			a, b, c := fenceA.place(x, atEnd), fenceB.place(y, atEnd), fenceC.place(poisoned(m*n), atEnd)
+			products := map[string]func(){
+				"Gemm":   func() { Gemm(1, m, n, k, a, b, c) },
+				"GemmTN": func() { GemmTN(1, m, n, k, a, b, c) },
+				"GemmNT": func() { GemmNT(1, m, n, k, a, b, c) },
+			}
+			for _, micro := range micros() {
+				products[micro.name+" A·B"] = func() { multiply(micro, 1, m, n, k, view{a, k, 1}, view{b, 1, n}, c) }
+				products[micro.name+" Aᵀ·B"] = func() { multiply(micro, 1, m, n, k, view{a, 1, m}, view{b, 1, n}, c) }
+				products[micro.name+" A·Bᵀ"] = func() { multiply(micro, 1, m, n, k, view{a, k, 1}, view{b, k, 1}, c) }
+			}
+			for name, run := range products {
+				if caught := fault(run); caught != nil {
+					t.Errorf("%s, %d × %d × %d, at the end %t: %v", name, m, n, k, atEnd, caught)
+				}
+			}
+		}
+	}
+}
+
+func TestFencedMicros(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 0))
+	const most = 1 << 15 // numbers of an operand
+	fenceA, fenceB, fenceC := newFence(t, most), newFence(t, most), newFence(t, most)
+	for _, micro := range micros() {
+		for i := range 100 {
+			k, stride := i, micro.columns+rng.IntN(40)
+			if i > 20 {
+				k = 1 + rng.IntN(blockK)
+			}
+			x, y := random(rng, k*micro.rows), random(rng, k*micro.columns)
+			z := random(rng, (micro.rows-1)*stride+micro.columns)
+			for _, add := range []int{0, 1} {
+				for _, atEnd := range []bool{false, true} {
+					a, b, c := fenceA.place(x, atEnd), fenceB.place(y, atEnd), fenceC.place(z, atEnd)
+					name := fmt.Sprintf("%s, k = %d, stride %d, add %d, at the end %t", micro.name, k, stride, add, atEnd)
+					run := func() { micro.run(k, unsafe.SliceData(a), unsafe.SliceData(b), &c[0], stride, add) }
+					if caught := fault(run); caught != nil {
+						t.Errorf("%s: %v", name, caught)
+						continue
+					}
+					checkTile(t, name, micro, stride, x, y, z, c, add)
+				}
+			}
+		}
+	}
+}
+
+// checkTile compares a tile with float64, and what lies between its rows with
+// what lay there before.
+func checkTile(t *testing.T, name string, micro micro, stride int, a, b, before, c []float32, add int) {
+	t.Helper()
+	k := len(a) / micro.rows
+	want := product64(micro.rows, micro.columns, k,
+		func(i, p int) float32 { return a[p*micro.rows+i] },
+		func(p, j int) float32 { return b[p*micro.columns+j] })
+	tile := make([]float32, 0, len(want))
+	for row := range micro.rows {
+		at := row * stride
+		tile = append(tile, c[at:at+micro.columns]...)
+		if end := min(at+stride, len(c)); !slices.Equal(c[at+micro.columns:end], before[at+micro.columns:end]) {
+			t.Errorf("%s: wrote between row %d and the next", name, row)
+		}
+		for j := range micro.columns {
+			want[row*micro.columns+j] += float64(add) * float64(before[at+j])
+		}
+	}
+	near(t, name, tile, want)
+}
