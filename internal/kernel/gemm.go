@@ -6,8 +6,8 @@ package kernel
 // that the sums, and with them the bits, do not depend on the machine's load
 // or the number of threads.
 const (
-	blockRows    = 96 // a multiple of every micro-kernel's rows
-	blockColumns = 256
+	blockRows    = 96  // a multiple of every micro-kernel's rows
+	blockColumns = 256 // a multiple of every micro-kernel's columns
 	blockK       = 768
 )
 

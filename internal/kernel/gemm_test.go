@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -98,6 +100,31 @@ func TestChoose(t *testing.T) {
 	}
 	if _, err := choose("abacus", list); err == nil || err.Error() != `COSFIT_CPU is "abacus", this processor can run: fast, generic` {
 		t.Errorf("error is %v", err)
+	}
+}
+
+func TestMicros(t *testing.T) {
+	for _, m := range micros() {
+		if blockRows%m.rows != 0 || blockColumns%m.columns != 0 {
+			t.Errorf("%s: tiles of %d × %d do not divide blocks of %d × %d", m.name, m.rows, m.columns, blockRows, blockColumns)
+		}
+		if m.rows*m.columns > maxTile {
+			t.Errorf("%s: a tile of %d numbers, at most %d fit", m.name, m.rows*m.columns, maxTile)
+		}
+		plain, _, _ := strings.Cut(m.name, "/")
+		if got, err := choose(plain, micros()); err != nil || got.name != m.name {
+			t.Errorf("COSFIT_CPU=%s chooses %q, %v", plain, got.name, err)
+		}
+	}
+}
+
+// A COSFIT_CPU that this machine cannot serve must not pass for a test of it.
+func TestSelected(t *testing.T) {
+	if err := Check(); err != nil {
+		t.Error(err)
+	}
+	if want := os.Getenv("COSFIT_CPU"); !strings.HasPrefix(Name(), want) {
+		t.Errorf("COSFIT_CPU is %q, but %q is in use", want, Name())
 	}
 }
 
