@@ -12,8 +12,8 @@
 // run in one order.
 //
 // A product packs its operands into panels, and a micro-kernel computes one
-// tile of the result from two panels: AVX-512 and AVX2 ones in assembly, which
-// _gen writes, and one in Go for every machine. The fastest that the processor
-// can run is chosen; COSFIT_CPU=avx512, avx2 or generic forces one. The rest
-// of the package is in Go.
+// tile of the result from two panels: AVX-512, AVX2 and NEON ones in assembly,
+// which _gen writes, and one in Go for every machine. The fastest that the
+// processor can run is chosen; COSFIT_CPU=avx512, avx2, neon or generic forces
+// one. The rest of the package is in Go.
 package kernel
