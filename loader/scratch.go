@@ -92,7 +92,7 @@ func (s *scratchFile) read(rows []int32, dst []float32) error {
 	}
 	const block = 64 // pieces that a reader takes at a time
 	errs := make([]error, (len(pieces)+block-1)/block)
-	kernel.Parallel(readers, len(errs), func(b int) {
+	kernel.NewPool(readers).Run(len(errs), func(b int) {
 		for p := b * block; p < min((b+1)*block, len(pieces)); p++ {
 			lo, hi := pieces[p], len(rows)
 			if p+1 < len(pieces) {

@@ -41,7 +41,7 @@ func (t *Table) digests() ([]digest, error) {
 	out := make([]digest, t.Rows())
 	blocks := (t.Rows() + block - 1) / block
 	errs := make([]error, blocks)
-	kernel.Parallel(runtime.GOMAXPROCS(0), blocks, func(b int) {
+	kernel.NewPool(runtime.GOMAXPROCS(0)).Run(blocks, func(b int) {
 		rows := make([]int32, min(block, t.Rows()-b*block))
 		for i := range rows {
 			rows[i] = int32(b*block + i)

@@ -209,35 +209,36 @@ func (p *Projection) ApplyAll(dst, x []float32, normalize bool, threads int) {
 	if threads < 1 {
 		threads = runtime.GOMAXPROCS(0)
 	}
+	pool := kernel.NewPool(threads)
 	if p.Offset == nil {
-		kernel.Gemm(threads, n, p.Out, p.In, x, p.Matrix, dst)
+		pool.Gemm(n, p.Out, p.In, x, p.Matrix, dst)
 	} else {
-		p.applyCentred(dst, x, threads)
+		p.applyCentred(pool, dst, x)
 	}
 	if !normalize {
 		return
 	}
-	kernel.Parallel(threads, n, func(r int) { normalizeVector(dst[r*p.Out : (r+1)*p.Out]) })
+	pool.Run(n, func(r int) { normalizeVector(dst[r*p.Out : (r+1)*p.Out]) })
 }
 
 // applyCentred goes block by block, so that the copy of x from which the
 // offset is taken stays small, and in blocks large enough to hide what a
 // multiplication costs to set up. Folding o·M into the result instead would
 // need no copy, but lose digits where the mean outweighs what is left.
-func (p *Projection) applyCentred(dst, x []float32, threads int) {
+func (p *Projection) applyCentred(pool *kernel.Pool, dst, x []float32) {
 	const block = 1024
 	n := len(x) / p.In
 	scratch := make([]float32, min(n, block)*p.In)
 	for first := 0; first < n; first += block {
 		rows := min(block, n-first)
 		part := x[first*p.In:]
-		kernel.Parallel(threads, rows, func(r int) {
+		pool.Run(rows, func(r int) {
 			row := scratch[r*p.In : (r+1)*p.In]
 			for i, v := range part[r*p.In : (r+1)*p.In] {
 				row[i] = v - p.Offset[i]
 			}
 		})
-		kernel.Gemm(threads, rows, p.Out, p.In, scratch[:rows*p.In], p.Matrix, dst[first*p.Out:(first+rows)*p.Out])
+		pool.Gemm(rows, p.Out, p.In, scratch[:rows*p.In], p.Matrix, dst[first*p.Out:(first+rows)*p.Out])
 	}
 }
 

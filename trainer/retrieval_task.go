@@ -171,13 +171,13 @@ func (e *evaluator) rank(ctx context.Context, t *retrievalTask, projected bool) 
 	if err != nil {
 		return nil, err
 	}
-	const block = 64 // queries at a time
 	var out []float32
 	err = e.visit(ctx, t.passages, projected, func(first int, p graph.Array, rows []int32) error {
 		if err := similar.SetPassages(p, rows); err != nil {
 			return err
 		}
 		n := len(rows)
+		block := max(1, min(similaritiesAtOnce/n, len(t.queries))) // queries at a time
 		out = slices.Grow(out[:0], block*n)[:block*n]
 		for lo := 0; lo < len(t.queries); lo += block {
 			hi := min(lo+block, len(t.queries))
@@ -269,7 +269,11 @@ func (e *evaluator) visit(ctx context.Context, rows []int32, projected bool, f f
 }
 
 // visitRows bounds a part where the memory does not.
-const visitRows = 1 << 15
+const visitRows = 1 << 13
+
+// similaritiesAtOnce bounds the comparisons at a time: enough queries for each
+// copy of the passages that a product makes.
+const similaritiesAtOnce = 1 << 22
 
 // counting returns 0, 1, … n−1.
 func counting(n int) []int32 {

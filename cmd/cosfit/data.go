@@ -2,7 +2,10 @@ package main
 
 import (
 	"math"
+	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
@@ -60,7 +63,26 @@ func openData(c *cli.Context, source rundir.Data) (*loader.Dataset, error) {
 	if source.Path == sample.Name {
 		return loader.OpenFS(c.Context, sample.FS(), sample.Name, opts)
 	}
-	return loader.Open(c.Context, source.Path, opts)
+	data, err := loader.Open(c.Context, source.Path, opts)
+	if err == nil {
+		keepGarbageSmall(memory, int64(4*len(data.Vectors.Data)))
+	}
+	return data, err
+}
+
+// keepGarbageSmall has the collector start before the process holds much more
+// than the memory for vectors and what else is in use, such as the pairs and
+// the texts' ids. By itself it would start when garbage is as large as all
+// that. vectors is how many bytes of the heap are vectors now.
+func keepGarbageSmall(memory, vectors int64) {
+	const garbage = 96 << 20
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	debug.SetMemoryLimit(memory + 2*(int64(m.HeapAlloc)-vectors) + garbage)
 }
 
 // memoryFrom reads --memory. Without it a quarter of the memory that the

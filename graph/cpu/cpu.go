@@ -10,7 +10,7 @@ import (
 )
 
 // A Backend computes in main memory with the functions of internal/kernel.
-type Backend struct{ threads int }
+type Backend struct{ pool *kernel.Pool }
 
 var _ graph.Backend = (*Backend)(nil)
 
@@ -20,7 +20,7 @@ func New(threads int) *Backend {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	return &Backend{threads}
+	return &Backend{kernel.NewPool(threads)}
 }
 
 // Name returns "cpu".
@@ -119,6 +119,6 @@ func (b *Backend) PairCosines(p graph.Array, left, right []int32, s []float32) e
 	if err != nil {
 		return err
 	}
-	kernel.PairCosines(b.threads, a.Shape()[1], a.data, left, right, s)
+	b.pool.PairCosines(a.Shape()[1], a.data, left, right, s)
 	return nil
 }

@@ -10,11 +10,12 @@ import (
 
 // NewSimilarities prepares to compare vectors of k dimensions.
 func (b *Backend) NewSimilarities(k int) (graph.SimilarityKernel, error) {
-	return &similarities{threads: b.threads, k: k}, nil
+	return &similarities{pool: b.pool, k: k}, nil
 }
 
 type similarities struct {
-	threads, k        int
+	pool              *kernel.Pool
+	k                 int
 	passages, queries []float32 // rows of length 1
 }
 
@@ -35,7 +36,7 @@ func (o *similarities) Of(first, n int, out []float32) error {
 	if (first+n)*o.k > len(o.queries) {
 		return fmt.Errorf("cpu: queries %d to %d of %d", first, first+n-1, len(o.queries)/o.k)
 	}
-	kernel.GemmNT(o.threads, n, len(o.passages)/o.k, o.k, o.queries[first*o.k:(first+n)*o.k], o.passages, out)
+	o.pool.GemmNT(n, len(o.passages)/o.k, o.k, o.queries[first*o.k:(first+n)*o.k], o.passages, out)
 	return nil
 }
 
@@ -50,7 +51,7 @@ func (o *similarities) appendUnit(dst []float32, p graph.Array, rows []int32) ([
 	}
 	old := len(dst)
 	dst = slices.Grow(dst, len(rows)*o.k)[:old+len(rows)*o.k]
-	kernel.Gather(o.threads, o.k, a.data, rows, 0, graph.Dropout{}, dst[old:])
-	kernel.Normalize(o.threads, len(rows), o.k, dst[old:])
+	o.pool.Gather(o.k, a.data, rows, 0, graph.Dropout{}, dst[old:])
+	o.pool.Normalize(len(rows), o.k, dst[old:])
 	return dst, nil
 }

@@ -9,7 +9,7 @@ import (
 
 // NewUpdate prepares an optimiser for a parameter of size numbers.
 func (b *Backend) NewUpdate(rule graph.Rule, size int) (graph.UpdateKernel, error) {
-	u := &update{threads: b.threads, rule: rule, size: size}
+	u := &update{pool: b.pool, rule: rule, size: size}
 	for range rule.Slots() {
 		u.slots = append(u.slots, newArray(size))
 	}
@@ -17,10 +17,10 @@ func (b *Backend) NewUpdate(rule graph.Rule, size int) (graph.UpdateKernel, erro
 }
 
 type update struct {
-	threads int
-	rule    graph.Rule
-	size    int
-	slots   []*array
+	pool  *kernel.Pool
+	rule  graph.Rule
+	size  int
+	slots []*array
 }
 
 // updateBlock is how many elements one piece of the work covers.
@@ -39,7 +39,7 @@ func (o *update) Apply(h graph.Hyper, w, g graph.Array) error {
 	if len(aw.data) != o.size || len(ag.data) != o.size {
 		return fmt.Errorf("cpu: an update of %d numbers by %d, want %d", len(aw.data), len(ag.data), o.size)
 	}
-	kernel.Parallel(o.threads, (o.size+updateBlock-1)/updateBlock, func(i int) {
+	o.pool.Run((o.size+updateBlock-1)/updateBlock, func(i int) {
 		lo, hi := i*updateBlock, min((i+1)*updateBlock, o.size)
 		slots := make([][]float32, len(o.slots))
 		for j, s := range o.slots {

@@ -11,24 +11,31 @@ import "math"
 //	∂s/∂l = r/(|l||r|) − s·l/|l|²   and likewise for r.
 //
 // The gradient by a vector of zeros is set to 0, and so is that of its partner.
-func Cosines(threads, k int, l, r, s, gl, gr []float32) {
-	parallelRows(threads, len(s), func(lo, hi int) {
+func (p *Pool) Cosines(k int, l, r, s, gl, gr []float32) {
+	p.rows(len(s), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			a, b := l[i*k:(i+1)*k], r[i*k:(i+1)*k]
 			dot, aa, bb := products(a, b)
-			cosine, inverse := 0.0, 0.0
-			if aa > 0 && bb > 0 {
-				inverse = 1 / (math.Sqrt(aa) * math.Sqrt(bb))
-				cosine = dot * inverse
-			} else if dot != dot || aa != aa || bb != bb {
-				cosine = math.NaN()
-			}
+			cosine, inverse := cosineOf(dot, aa, bb)
 			s[i] = float32(cosine)
 			if gl != nil {
 				cosineGradient(a, b, cosine, inverse, aa, bb, gl[i*k:(i+1)*k], gr[i*k:(i+1)*k])
 			}
 		}
 	})
+}
+
+// cosineOf returns dot/√(aa·bb) and 1/√(aa·bb), both 0 where a vector is all
+// zeros.
+func cosineOf(dot, aa, bb float64) (cosine, inverse float64) {
+	if aa > 0 && bb > 0 {
+		inverse = 1 / (math.Sqrt(aa) * math.Sqrt(bb))
+		return dot * inverse, inverse
+	}
+	if dot != dot || aa != aa || bb != bb {
+		return math.NaN(), 0
+	}
+	return 0, 0
 }
 
 func cosineGradient(a, b []float32, cosine, inverse, aa, bb float64, ga, gb []float32) {
@@ -55,20 +62,21 @@ func products(a, b []float32) (ab, aa, bb float64) {
 	return ab, aa, bb
 }
 
-// PairCosines writes s[i] = cos(p[left[i]], p[right[i]]) for rows of p [_, k].
-func PairCosines(threads, k int, p []float32, left, right []int32, s []float32) {
-	row := func(i int32) []float32 { return p[int(i)*k : (int(i)+1)*k] }
-	parallelRows(threads, len(s), func(lo, hi int) {
+// PairCosines writes s[i] = cos(x[left[i]], x[right[i]]) for rows of x [_, k].
+func (p *Pool) PairCosines(k int, x []float32, left, right []int32, s []float32) {
+	row := func(i int32) []float32 { return x[int(i)*k : (int(i)+1)*k] }
+	p.rows(len(s), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			Cosines(1, k, row(left[i]), row(right[i]), s[i:i+1], nil, nil)
+			cosine, _ := cosineOf(products(row(left[i]), row(right[i])))
+			s[i] = float32(cosine)
 		}
 	})
 }
 
 // Normalize divides each row of x [n, k] by its Euclidean norm; rows of zeros
 // stay as they are.
-func Normalize(threads, n, k int, x []float32) {
-	parallelRows(threads, n, func(lo, hi int) {
+func (p *Pool) Normalize(n, k int, x []float32) {
+	p.rows(n, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row := x[i*k : (i+1)*k]
 			_, square, _ := products(row, row)
@@ -84,8 +92,8 @@ func Normalize(threads, n, k int, x []float32) {
 }
 
 // ScaleRows multiplies row i of x [len(by), k] by by[i].
-func ScaleRows(threads, k int, x, by, out []float32) {
-	parallelRows(threads, len(by), func(lo, hi int) {
+func (p *Pool) ScaleRows(k int, x, by, out []float32) {
+	p.rows(len(by), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			src, dst := x[i*k:(i+1)*k], out[i*k:(i+1)*k]
 			for j, v := range src {

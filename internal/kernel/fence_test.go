@@ -88,14 +88,14 @@ func TestFencedProducts(t *testing.T) {
 		for _, atEnd := range []bool{false, true} {
 			a, b, c := fenceA.place(x, atEnd), fenceB.place(y, atEnd), fenceC.place(poisoned(m*n), atEnd)
 			products := map[string]func(){
-				"Gemm":   func() { Gemm(1, m, n, k, a, b, c) },
-				"GemmTN": func() { GemmTN(1, m, n, k, a, b, c) },
-				"GemmNT": func() { GemmNT(1, m, n, k, a, b, c) },
+				"Gemm":   func() { NewPool(1).Gemm(m, n, k, a, b, c) },
+				"GemmTN": func() { NewPool(1).GemmTN(m, n, k, a, b, c) },
+				"GemmNT": func() { NewPool(1).GemmNT(m, n, k, a, b, c) },
 			}
 			for _, micro := range micros() {
-				products[micro.name+" A·B"] = func() { multiply(micro, 1, m, n, k, view{a, k, 1}, view{b, 1, n}, c) }
-				products[micro.name+" Aᵀ·B"] = func() { multiply(micro, 1, m, n, k, view{a, 1, m}, view{b, 1, n}, c) }
-				products[micro.name+" A·Bᵀ"] = func() { multiply(micro, 1, m, n, k, view{a, k, 1}, view{b, k, 1}, c) }
+				products[micro.name+" A·B"] = func() { NewPool(1).multiply(micro, m, n, k, view{a, k, 1}, view{b, 1, n}, c) }
+				products[micro.name+" Aᵀ·B"] = func() { NewPool(1).multiply(micro, m, n, k, view{a, 1, m}, view{b, 1, n}, c) }
+				products[micro.name+" A·Bᵀ"] = func() { NewPool(1).multiply(micro, m, n, k, view{a, k, 1}, view{b, k, 1}, c) }
 			}
 			for name, run := range products {
 				if caught := fault(run); caught != nil {

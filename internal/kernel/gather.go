@@ -18,8 +18,8 @@ type Dropout struct {
 // The mask of element (row, column) is word column%4 of Philox4x32-10 with key
 // Seed and counter (Step, side, row in the global batch, column/4), so that it
 // depends neither on the device nor on how a batch is divided.
-func Gather(threads, d int, table []float32, rows []int32, side uint32, drop Dropout, out []float32) {
-	parallelRows(threads, len(rows), func(lo, hi int) {
+func (p *Pool) Gather(d int, table []float32, rows []int32, side uint32, drop Dropout, out []float32) {
+	p.rows(len(rows), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			from := int(rows[i]) * d
 			dst := out[i*d : (i+1)*d]

@@ -1,5 +1,7 @@
 package kernel
 
+import "slices"
+
 // Blocks of C are handed to the workers, and K is walked in steps of blockK,
 // so that the panels in use stay in the caches: a block of A takes
 // blockRows·blockK numbers of the second-level cache. The sizes are fixed, so
@@ -12,18 +14,18 @@ const (
 )
 
 // Gemm computes C = A·B for A [m, k], B [k, n] and C [m, n].
-func Gemm(threads, m, n, k int, a, b, c []float32) {
-	multiply(current(), threads, m, n, k, view{a, k, 1}, view{b, 1, n}, c)
+func (p *Pool) Gemm(m, n, k int, a, b, c []float32) {
+	p.multiply(current(), m, n, k, view{a, k, 1}, view{b, 1, n}, c)
 }
 
 // GemmTN computes C = Aᵀ·B for A [k, m], B [k, n] and C [m, n].
-func GemmTN(threads, m, n, k int, a, b, c []float32) {
-	multiply(current(), threads, m, n, k, view{a, 1, m}, view{b, 1, n}, c)
+func (p *Pool) GemmTN(m, n, k int, a, b, c []float32) {
+	p.multiply(current(), m, n, k, view{a, 1, m}, view{b, 1, n}, c)
 }
 
 // GemmNT computes C = A·Bᵀ for A [m, k], B [n, k] and C [m, n].
-func GemmNT(threads, m, n, k int, a, b, c []float32) {
-	multiply(current(), threads, m, n, k, view{a, k, 1}, view{b, k, 1}, c)
+func (p *Pool) GemmNT(m, n, k int, a, b, c []float32) {
+	p.multiply(current(), m, n, k, view{a, k, 1}, view{b, k, 1}, c)
 }
 
 // A view reads an operand by (outer, inner) index, where outer runs over rows
@@ -34,8 +36,13 @@ type view struct {
 	outer, inner int
 }
 
-// multiply packs both operands into panels, then computes C block by block.
-func multiply(micro micro, threads, m, n, k int, a, b view, c []float32) {
+// slabRows is how many rows of C are computed at a time, so that the packed
+// copy of A stays small; a multiple of blockRows.
+const slabRows = 24 * blockRows
+
+// multiply packs B and a slab of A after the other into panels, and computes C
+// block by block.
+func (p *Pool) multiply(micro micro, m, n, k int, a, b view, c []float32) {
 	if m == 0 || n == 0 {
 		return
 	}
@@ -44,38 +51,55 @@ func multiply(micro micro, threads, m, n, k int, a, b view, c []float32) {
 		clear(c)
 		return
 	}
-	p := product{micro, n, k, pack(threads, a, m, k, micro.rows), pack(threads, b, n, k, micro.columns), c}
+	p.b = p.pack(p.b, b, n, k, micro.columns)
 	columns := (n + blockColumns - 1) / blockColumns
-	rows := (m + blockRows - 1) / blockRows
-	Parallel(threads, rows*columns, func(i int) {
-		r, col := i/columns*blockRows, i%columns*blockColumns
-		p.block(r, min(r+blockRows, m), col, min(col+blockColumns, n))
-	})
+	for first := 0; first < m; first += slabRows {
+		last := min(first+slabRows, m)
+		p.a = p.pack(p.a, a.from(first), last-first, k, micro.rows)
+		slab := product{micro, n, k, p.a, p.b, c[first*n : last*n]}
+		rows := (last - first + blockRows - 1) / blockRows
+		p.Run(rows*columns, func(i int) {
+			r, col := i/columns*blockRows, i%columns*blockColumns
+			slab.block(r, min(r+blockRows, last-first), col, min(col+blockColumns, n))
+		})
+	}
 }
 
+// from is the view without its first rows.
+func (v view) from(first int) view { return view{v.data[first*v.outer:], v.outer, v.inner} }
+
 // pack copies a view into panels [outer/width][k][width], padded with zeros,
-// so that the micro-kernel reads both operands with stride one.
-func pack(threads int, v view, outer, k, width int) []float32 {
+// so that the micro-kernel reads both operands with stride one. It reuses the
+// memory of packed.
+func (p *Pool) pack(packed []float32, v view, outer, k, width int) []float32 {
 	panels := (outer + width - 1) / width
-	packed := make([]float32, panels*k*width)
-	Parallel(threads, panels, func(p int) {
-		dst := packed[p*k*width : (p+1)*k*width]
-		lanes := min(width, outer-p*width)
-		from := p * width * v.outer
-		if v.outer == 1 {
-			for i := range k {
-				copy(dst[i*width:i*width+lanes], v.data[from+i*v.inner:])
-			}
-			return
+	packed = slices.Grow(packed[:0], panels*k*width)[:panels*k*width]
+	p.Run(panels, func(i int) {
+		dst := packed[i*k*width : (i+1)*k*width]
+		lanes := min(width, outer-i*width)
+		if lanes < width {
+			clear(dst)
 		}
-		for lane := range lanes {
-			src := v.data[from+lane*v.outer:]
-			for i := range k {
-				dst[i*width+lane] = src[i*v.inner]
-			}
-		}
+		v.from(i*width).panel(dst, lanes, width)
 	})
 	return packed
+}
+
+// panel copies the first lanes of a view.
+func (v view) panel(dst []float32, lanes, width int) {
+	k := len(dst) / width
+	if v.outer == 1 {
+		for i := range k {
+			copy(dst[i*width:i*width+lanes], v.data[i*v.inner:])
+		}
+		return
+	}
+	for lane := range lanes {
+		src := v.data[lane*v.outer:]
+		for i := range k {
+			dst[i*width+lane] = src[i*v.inner]
+		}
+	}
 }
 
 // A product is C = A·B under way, with packed operands.

@@ -73,7 +73,7 @@ func checkGemm(t *testing.T, rng *rand.Rand, micro micro, m, n, k int) {
 			const guard = 64 // numbers behind C that nobody may touch
 			memory := poisoned(m*n + guard)
 			c := memory[:m*n]
-			multiply(micro, threads, m, n, k, v.a, v.b, c)
+			NewPool(threads).multiply(micro, m, n, k, v.a, v.b, c)
 			if e := relativeError(c, want); !(e <= 1e-6) {
 				t.Errorf("%s, %d threads: relative error %g", name, threads, e)
 			}
@@ -139,7 +139,7 @@ func poisoned(n int) []float32 {
 
 func TestGemmEmptyInner(t *testing.T) {
 	c := poisoned(6)
-	Gemm(1, 2, 3, 0, nil, nil, c)
+	NewPool(1).Gemm(2, 3, 0, nil, nil, c)
 	if !slices.Equal(c, make([]float32, 6)) {
 		t.Errorf("a product over nothing is %v, want zeros", c)
 	}
@@ -154,7 +154,7 @@ func BenchmarkGemm(b *testing.B) {
 			for _, threads := range []int{1, 2} {
 				b.Run(fmt.Sprintf("%s/m=%d/threads=%d", micro.name, m, threads), func(b *testing.B) {
 					for b.Loop() {
-						multiply(micro, threads, m, n, k, view{x, k, 1}, view{y, 1, n}, z)
+						NewPool(threads).multiply(micro, m, n, k, view{x, k, 1}, view{y, 1, n}, z)
 					}
 					b.ReportMetric(2*float64(m)*n*k*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 				})

@@ -36,7 +36,7 @@ func TestParallelCoversEachIndexOnce(t *testing.T) {
 		for _, threads := range []int{0, 1, 2, 8, 2000} {
 			calls := make([]atomic.Int32, n)
 			var running, most atomic.Int32
-			Parallel(threads, n, func(i int) {
+			NewPool(threads).Run(n, func(i int) {
 				now := running.Add(1)
 				for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
 				}
@@ -58,7 +58,7 @@ func TestParallelCoversEachIndexOnce(t *testing.T) {
 func TestParallelRowsCoversEachRowOnce(t *testing.T) {
 	for _, n := range []int{0, 1, rowBlock - 1, rowBlock, rowBlock + 1, 5*rowBlock + 3} {
 		calls := make([]int, n)
-		parallelRows(3, n, func(lo, hi int) {
+		NewPool(3).rows(n, func(lo, hi int) {
 			for i := lo; i < hi; i++ {
 				calls[i]++
 			}
@@ -74,7 +74,7 @@ func TestGatherCopiesRows(t *testing.T) {
 	table := random(rand.New(rand.NewPCG(3, 0)), texts*d)
 	rows := []int32{4, 0, 4, 2, 1, 1}
 	out := poisoned(len(rows) * d)
-	Gather(2, d, table, rows, 0, Dropout{Seed: 9, Step: 1}, out)
+	NewPool(2).Gather(d, table, rows, 0, Dropout{Seed: 9, Step: 1}, out)
 	for i, row := range rows {
 		if want := table[int(row)*d:][:d]; !slices.Equal(out[i*d:][:d], want) {
 			t.Errorf("row %d is %v, want %v", i, out[i*d:][:d], want)
@@ -85,7 +85,7 @@ func TestGatherCopiesRows(t *testing.T) {
 // ones gathers n rows of d ones, so that the result is the mask times the scale.
 func ones(threads, n, d int, side uint32, drop Dropout) []float32 {
 	out := poisoned(n * d)
-	Gather(threads, d, slices.Repeat([]float32{1}, d), make([]int32, n), side, drop, out)
+	NewPool(threads).Gather(d, slices.Repeat([]float32{1}, d), make([]int32, n), side, drop, out)
 	return out
 }
 
@@ -134,14 +134,14 @@ func TestGatherDoesNotDependOnDivision(t *testing.T) {
 	}
 	drop := Dropout{Rate: 0.25, Seed: 5, Step: 2, Row: 30}
 	whole := poisoned(n * d)
-	Gather(1, d, table, rows, 1, drop, whole)
+	NewPool(1).Gather(d, table, rows, 1, drop, whole)
 	for _, threads := range []int{1, 2, 8} {
 		for _, piece := range []int{1, 10, 64, n} {
 			out := poisoned(n * d)
 			for lo := 0; lo < n; lo += piece {
 				part := drop
 				part.Row += uint32(lo)
-				Gather(threads, d, table, rows[lo:min(lo+piece, n)], 1, part, out[lo*d:])
+				NewPool(threads).Gather(d, table, rows[lo:min(lo+piece, n)], 1, part, out[lo*d:])
 			}
 			if !slices.Equal(out, whole) {
 				t.Errorf("%d threads, pieces of %d rows: not what one piece gives", threads, piece)
@@ -238,7 +238,7 @@ func TestCosines(t *testing.T) {
 func checkCosines(t *testing.T, k int, l, r []float32) {
 	n := len(l) / k
 	s, gl, gr := poisoned(n), poisoned(n*k), poisoned(n*k)
-	Cosines(1, k, l, r, s, gl, gr)
+	NewPool(1).Cosines(k, l, r, s, gl, gr)
 	for i := range n {
 		cosine, ga, gb := cosineReference(l[i*k:][:k], r[i*k:][:k])
 		near(t, fmt.Sprintf("cosine %d", i), s[i:i+1], []float64{cosine})
@@ -249,9 +249,9 @@ func checkCosines(t *testing.T, k int, l, r []float32) {
 	}
 	for _, threads := range []int{1, 2, 8} {
 		alone := poisoned(n)
-		Cosines(threads, k, l, r, alone, nil, nil)
+		NewPool(threads).Cosines(k, l, r, alone, nil, nil)
 		inL, inR, over := slices.Clone(l), slices.Clone(r), poisoned(n)
-		Cosines(threads, k, inL, inR, over, inL, inR)
+		NewPool(threads).Cosines(k, inL, inR, over, inL, inR)
 		if !slices.Equal(alone, s) || !slices.Equal(over, s) {
 			t.Errorf("%d threads: the cosines have other bits", threads)
 		}
@@ -266,7 +266,7 @@ func TestCosinesOfEqualVectors(t *testing.T) {
 	const n, k = 50, 37
 	x := random(rand.New(rand.NewPCG(6, 0)), n*k)
 	s, gl, gr := poisoned(n), poisoned(n*k), poisoned(n*k)
-	Cosines(2, k, x, x, s, gl, gr)
+	NewPool(2).Cosines(k, x, x, s, gl, gr)
 	for i, cosine := range s {
 		if cosine != 1 {
 			t.Errorf("cosine %d is %g, want 1", i, cosine)
@@ -293,7 +293,7 @@ func TestPairCosines(t *testing.T) {
 	}
 	for _, threads := range []int{1, 2, 8} {
 		s := poisoned(len(left))
-		PairCosines(threads, k, p, left, right, s)
+		NewPool(threads).PairCosines(k, p, left, right, s)
 		near(t, fmt.Sprintf("%d threads", threads), s, want)
 	}
 }
@@ -319,7 +319,7 @@ func TestNormalize(t *testing.T) {
 				want[i*k+j] = float64(v) / math.Sqrt(square)
 			}
 		}
-		Normalize(2, n, k, x)
+		NewPool(2).Normalize(n, k, x)
 		for i := range n {
 			near(t, fmt.Sprintf("row %d times %g", i, scale), x[i*k:][:k], want[i*k:][:k])
 		}
@@ -331,7 +331,7 @@ func TestScaleRows(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 0))
 	x, by, out := random(rng, n*k), random(rng, n), poisoned(n*k)
 	by[2] = 0
-	ScaleRows(3, k, x, by, out)
+	NewPool(3).ScaleRows(k, x, by, out)
 	for i := range out {
 		if want := x[i] * by[i/k]; out[i] != want {
 			t.Errorf("element %d is %g, want %g", i, out[i], want)

@@ -18,10 +18,10 @@ func BenchmarkPasses(b *testing.B) {
 	l, r, s := random(rng, pairs*k), random(rng, pairs*k), make([]float32, pairs)
 	gl, gr := make([]float32, pairs*k), make([]float32, pairs*k)
 	for name, f := range map[string]func(){
-		"gather":           func() { Gather(1, d, table, rows, 0, Dropout{}, out) },
-		"gather + dropout": func() { Gather(1, d, table, rows, 0, Dropout{Rate: 0.1}, out) },
-		"cosines":          func() { Cosines(1, k, l, r, s, gl, gr) },
-		"scale rows":       func() { ScaleRows(1, k, l, s, gl) },
+		"gather":           func() { NewPool(1).Gather(d, table, rows, 0, Dropout{}, out) },
+		"gather + dropout": func() { NewPool(1).Gather(d, table, rows, 0, Dropout{Rate: 0.1}, out) },
+		"cosines":          func() { NewPool(1).Cosines(k, l, r, s, gl, gr) },
+		"scale rows":       func() { NewPool(1).ScaleRows(k, l, s, gl) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
