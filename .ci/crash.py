@@ -1,7 +1,8 @@
 """Ends runs in every rude way, resumes them, and demands the results of the
 run that nothing happened to: kill -9 at random moments and while the results
 are written, Ctrl-C, SIGTERM, a full disk, files with times from another
-century. After each end, whatever has its name in the run's folder is whole.
+century; with the data in memory and streamed, by any number of threads. After
+each end, whatever has its name in the run's folder is whole.
 
     crash.py COSFIT [EPOCHS [SEED]]      more epochs make a longer run
 """
@@ -25,6 +26,8 @@ seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(10**6)
 rng = random.Random(seed)
 folder = tempfile.TemporaryDirectory()
 work = pathlib.Path(folder.name)
+scratch = work / "scratch"
+scratch.mkdir()
 results = {"config.json", "history.csv", "matrix.safetensors", "scores.parquet", "summary.json"}
 
 
@@ -88,7 +91,9 @@ def check_results(run, reference):
 
 
 def start(*args):
-    return subprocess.Popen([cosfit, "train", *map(str, args)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=work)
+    """Starts a training, with its data in memory or streamed: the results must not show which."""
+    environment = {**os.environ, "COSFIT_SCRATCH": str(scratch), "COSFIT_MEMORY": rng.choice(["1MB", "1GB"]), "COSFIT_THREADS": rng.choice(["1", "2", "3"])}
+    return subprocess.Popen([cosfit, "train", *map(str, args)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=work, env=environment)
 
 
 def end(process):
@@ -302,6 +307,14 @@ attempt("files from 1999", other_times, 915_148_800)
 attempt("a disk of 2 MB, full in the second checkpoint", full_disk, "2m", "checkpoint/state", *settings(5, "--dims", "150"))
 attempt("a disk of 2 MB, full in the first checkpoint", full_disk, "2m", "checkpoint/state", *settings(5))
 attempt("a disk of 72 KB, full in the results", full_disk, "72k", "scores.parquet", *settings(5, "--dims", "2"))
+
+def nothing_in_scratch(_):
+    left = os.listdir(scratch)
+    assert not left, f"{len(left)} files of vectors are left behind"
+    return "after all these streamed runs"
+
+
+attempt("the scratch folder is empty", nothing_in_scratch)
 
 print(f"\n{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")
 sys.exit(counts["FAIL"] > 0)

@@ -88,7 +88,7 @@ func keepGarbageSmall(memory, vectors int64) {
 // memoryFrom reads --memory. Without it a quarter of the memory that the
 // machine has, or its control group allows, is used.
 func memoryFrom(c *cli.Context) (int64, error) {
-	const least, unknown = 1 << 20, 4 << 30
+	const least, unknown = 1e6, 4 << 30
 	if text := c.String("memory"); text != "" {
 		n, err := humanize.ParseBytes(text)
 		if err != nil || n < least || n > math.MaxInt64 {
