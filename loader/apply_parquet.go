@@ -74,7 +74,7 @@ func (f *parquetFile) guessVectors(d int) (string, error) {
 	case len(others) > 0:
 		return "", f.errorf("no column holds vectors of the matrix's %d values; those with vectors: %s", d, strings.Join(others, ", "))
 	}
-	return "", f.errorf("no column holds vectors; the file has: %s", f.columns())
+	return "", f.errorf("no column holds vectors; the file has: %s", strings.Join(f.columns(), ", "))
 }
 
 // firstLength returns the length of the first vector of a column, or 0 where

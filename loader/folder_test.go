@@ -3,6 +3,7 @@ package loader
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,8 +105,8 @@ func TestWrongFolders(t *testing.T) {
 		"null_left":       "row 5: left is null, want a text",
 		"unknown_kind":    `row 5: kind is "easy", want one of given, positive, weak, hard`,
 		"range_exceeded":  "row 5: the label is 5, outside the label range 0..4",
-		"range_odd":       `the label range is "5", want two numbers such as 0..5`,
-		"range_backwards": `the label range is "1..0", want two numbers such as 0..5`,
+		"range_odd":       `the label range is "5", want two numbers, the lower one first, such as 0..5`,
+		"range_backwards": `the label range is "1..0", want two numbers, the lower one first, such as 0..5`,
 		"torn_group":      `row 5: the group "` + TextID(fixtureQuestion(5)) + `" is in the split test, its earlier rows are in train: put all of a group into one split`,
 	} {
 		fsys := folderFS(t)
@@ -157,6 +158,26 @@ func TestWrongFolders(t *testing.T) {
 	fsys["pairs.parquet"] = file(t, "testdata/pairs/unknown_text.parquet")
 	_, err := openFolderFS(fsys, "alpha")
 	wantError(t, err, "set/embeddings/alpha: no vector for the text ffffffff of pairs.parquet: embed it")
+}
+
+// lockedFS is a file system in which one file may not be opened.
+type lockedFS struct {
+	fs.FS
+	name string
+}
+
+func (l lockedFS) Open(name string) (fs.File, error) {
+	if name == l.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	return l.FS.Open(name)
+}
+
+func TestFolderWithoutPermission(t *testing.T) {
+	for _, name := range []string{"pairs.parquet", "embeddings/alpha/manifest.json", "embeddings/alpha/0001.parquet"} {
+		_, err := OpenFS(context.Background(), lockedFS{folderFS(t), name}, "set", Options{Embeddings: "alpha"})
+		wantError(t, err, "open set/"+name+": permission denied")
+	}
 }
 
 // segment is a file with one vector.

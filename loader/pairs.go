@@ -28,9 +28,9 @@ func (d *Dataset) readLabels(f *parquetFile, column, given string) error {
 		}
 		return nil
 	}
-	low, high, ok := parseRange(given)
+	low, high, ok := ParseRange(given)
 	if !ok {
-		return f.errorf("the label range is %q, want two numbers such as 0..5", given)
+		return f.errorf("the label range is %q, want two numbers, the lower one first, such as 0..5", given)
 	}
 	for row, l := range labels {
 		if !(l >= low && l <= high) {
@@ -60,8 +60,9 @@ func labelRange(labels []float32) (LabelRange, error) {
 	return r, nil
 }
 
-// parseRange reads "min..max".
-func parseRange(s string) (low, high float32, ok bool) {
+// ParseRange reads the scale of labels, "min..max"; ok is false where that is
+// not two numbers, the lower one first.
+func ParseRange(s string) (low, high float32, ok bool) {
 	first, second, _ := strings.Cut(s, "..")
 	l, err1 := strconv.ParseFloat(first, 32)
 	h, err2 := strconv.ParseFloat(second, 32)

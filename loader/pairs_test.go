@@ -41,7 +41,7 @@ func TestParseRange(t *testing.T) {
 		"0..5": {0, 5, true}, "-1..1": {-1, 1, true}, "0.5..1.5": {0.5, 1.5, true}, "1e2..2e2": {100, 200, true},
 		"": {}, "5": {}, "0..": {}, "..1": {}, "1..0": {}, "1..1": {}, "0..inf": {}, "nan..1": {}, "0..1..2": {}, "a..b": {}, "0-5": {},
 	} {
-		low, high, ok := parseRange(s)
+		low, high, ok := ParseRange(s)
 		if ok != want.ok || ok && (low != want.low || high != want.high) {
 			t.Errorf("%q is %v..%v, %v; want %+v", s, low, high, ok, want)
 		}

@@ -9,10 +9,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
+	"github.com/xrash/smetrics"
 
 	"github.com/cosfit/cosfit/internal/kernel"
 )
@@ -141,16 +143,34 @@ func (f *parquetFile) has(column string) bool { return f.Root().Column(column) !
 
 // missing is the error for a column that is not there; remark follows its name.
 func (f *parquetFile) missing(column, remark string) error {
-	return f.errorf("no column %q%s; the file has: %s", column, remark, f.columns())
+	return f.errorf("no column %q%s; the file has: %s%s", column, remark, strings.Join(f.columns(), ", "), f.guess(column))
 }
 
-// columns lists the names of the columns.
-func (f *parquetFile) columns() string {
-	var names []string
+// guess names the column that was perhaps meant: one without a role of its
+// own, told by the similarity of Jaro and Winkler (1990).
+func (f *parquetFile) guess(column string) string {
+	const enough = 0.8
+	best, similarity := "", enough
+	for _, name := range f.columns() {
+		if slices.Contains(DefaultColumns().names(), name) {
+			continue
+		}
+		if s := smetrics.JaroWinkler(strings.ToLower(column), strings.ToLower(name), 0.7, 4); s > similarity {
+			best, similarity = name, s
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; perhaps %q is meant", best)
+}
+
+// columns returns the names of the columns.
+func (f *parquetFile) columns() (names []string) {
 	for _, field := range f.Root().Columns() {
 		names = append(names, field.Name())
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // read calls visit with the leaf of a top-level column: below a list there is

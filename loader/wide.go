@@ -32,6 +32,10 @@ func DefaultColumns() Columns {
 	}
 }
 
+func (c Columns) names() []string {
+	return []string{c.Left, c.Right, c.Label, c.LeftText, c.RightText, c.Group, c.Split, c.Kind}
+}
+
 // resolve fills in defaults against the columns that the file has.
 func (c Columns) resolve(f *parquetFile) (Columns, error) {
 	required := func(name *string, standard, what, flag string) error {

@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -142,7 +143,7 @@ func TestGivenLabelRange(t *testing.T) {
 		}
 	}
 	_, err := Open(context.Background(), "testdata/columns.parquet", Options{LabelRange: "5", Columns: Columns{Left: "a", Right: "b", Label: "similar"}})
-	wantError(t, err, `testdata/columns.parquet: the label range is "5", want two numbers such as 0..5`)
+	wantError(t, err, `testdata/columns.parquet: the label range is "5", want two numbers, the lower one first, such as 0..5`)
 }
 
 // A column of a default name that means something else is left out by "-".
@@ -213,6 +214,37 @@ func TestUniqueVectors(t *testing.T) {
 	// printf abc | sha256sum | cut -c -32
 	if got, want := TextID("abc"), "ba7816bf8f01cfea414140de5dae2223"; got != want {
 		t.Errorf("id %s, want %s", got, want)
+	}
+}
+
+// A name that is nearly right is found; one that is another thing is not.
+func TestGuess(t *testing.T) {
+	f := &parquetFile{name: "x"}
+	for wanted, c := range map[string]struct {
+		has  []string
+		want string
+	}{
+		"label":                 {[]string{"labels", "left"}, `; perhaps "labels" is meant`},
+		"question_text_EMB":     {[]string{"question_text", "question_EMB"}, `; perhaps "question_EMB" is meant`},
+		"candidate_answers_EMB": {[]string{"question_text_EMB", "Candidate_Answer_Emb"}, `; perhaps "Candidate_Answer_Emb" is meant`},
+		"split":                 {[]string{"a", "b"}, ""},
+		"group":                 {[]string{"question_text"}, ""},
+	} {
+		group := parquet.Group{}
+		for _, name := range c.has {
+			group[name] = parquet.Leaf(parquet.FloatType)
+		}
+		var out bytes.Buffer
+		if err := parquet.NewWriter(&out, parquet.NewSchema("x", group)).Close(); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if f.File, err = parquet.OpenFile(bytes.NewReader(out.Bytes()), int64(out.Len())); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.guess(wanted); got != c.want {
+			t.Errorf("%s among %v: %q, want %q", wanted, c.has, got, c.want)
+		}
 	}
 }
 

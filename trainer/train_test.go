@@ -311,16 +311,18 @@ func TestResumeRefusesOtherSettings(t *testing.T) {
 	wider, plain := quick(), quick()
 	wider.Dims, plain.Optimizer = 13, trainer.SGD{}
 	for name, try := range map[string]struct {
-		recipe trainer.Recipe
-		data   *loader.Dataset
-		want   string
+		recipe  trainer.Recipe
+		data    *loader.Dataset
+		version string
+		want    string
 	}{
-		"settings":  {other, data, "learning_rate was 0.0025 and is 0.5; seed was 5 and is 6"},
-		"dims":      {wider, data, "dims was 12 and is 13"},
-		"optimizer": {plain, data, "optimizer was"},
-		"data":      {quick(), changedLabel(t), "data was"},
+		"version":   {quick(), data, "0.9", `cosfit_version was "" and is "0.9"`},
+		"settings":  {other, data, "", "learning_rate was 0.0025 and is 0.5; seed was 5 and is 6"},
+		"dims":      {wider, data, "", "dims was 12 and is 13"},
+		"optimizer": {plain, data, "", "optimizer was"},
+		"data":      {quick(), changedLabel(t), "", "data was"},
 	} {
-		_, err := trainer.Train(context.Background(), try.data, trainer.Options{Recipe: try.recipe, Backend: cpu.New(0), Dir: dir, Resume: true})
+		_, err := trainer.Train(context.Background(), try.data, trainer.Options{Recipe: try.recipe, Backend: cpu.New(0), Dir: dir, Resume: true, Version: try.version})
 		if err == nil || !strings.Contains(err.Error(), try.want) {
 			t.Errorf("other %s: error is %v, want one with %q", name, err, try.want)
 		}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"go.yaml.in/yaml/v4"
@@ -313,6 +314,7 @@ const (
 	aCount kind = "a whole number from 0 up"
 	aFloat kind = "a number"
 	aBool  kind = "true or false"
+	aTime  kind = "a time such as 90s or 5m"
 )
 
 // kindOf is a text for types of flag that it does not know: the flag itself
@@ -327,6 +329,8 @@ func kindOf(f cli.Flag) kind {
 		return aCount
 	case *cli.Float64Flag:
 		return aFloat
+	case *cli.DurationFlag:
+		return aTime
 	}
 	return aText
 }
@@ -354,6 +358,9 @@ func (k kind) check(value, shown string) string {
 	case aCount:
 		ok = integer.MatchString(value) && value[0] != '-' && value[0] != '+'
 		_, err = strconv.ParseUint(value, 10, 64)
+	case aTime:
+		_, err := time.ParseDuration(value)
+		ok = err == nil
 	case aFloat:
 		ok = decimal.MatchString(value)
 		_, err = strconv.ParseFloat(value, 64)
@@ -361,7 +368,7 @@ func (k kind) check(value, shown string) string {
 	switch {
 	case !ok:
 		return fmt.Sprintf("%s is not %s", shown, k)
-	case leadingZero.MatchString(value):
+	case k != aTime && leadingZero.MatchString(value):
 		return fmt.Sprintf("%s counts in eights to some programs and in tens to others: write it without the leading 0", shown)
 	case err != nil:
 		return fmt.Sprintf("%s is too large for %s", shown, k)

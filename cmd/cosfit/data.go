@@ -38,6 +38,9 @@ func sourceFrom(c *cli.Context, run rundir.Data) (rundir.Data, error) {
 	}
 	if c.IsSet("label-range") {
 		source.GivenRange = c.String("label-range")
+		if _, _, ok := loader.ParseRange(source.GivenRange); !ok {
+			return source, usage("--label-range is %q, want two numbers, the lower one first, such as 0..5", source.GivenRange)
+		}
 	}
 	for flag := range columnFlags(&loader.Columns{}) {
 		if c.IsSet(flag) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -23,6 +24,7 @@ func trainCommand() *cli.Command {
 		&cli.StringFlag{Name: "out", Usage: "folder of the run, new or empty"},
 		&cli.BoolFlag{Name: "resume", Usage: "go on with the interrupted run in --out; its settings apply"},
 		&cli.BoolFlag{Name: "force", Usage: "replace a run that is in --out"},
+		&cli.DurationFlag{Name: "checkpoint-every", Value: time.Minute, Usage: "how much training a crash may cost, besides at the end of each epoch"},
 	)
 	flags = append(flags, recipeFlags()...)
 	return &cli.Command{
@@ -121,6 +123,10 @@ type training struct {
 
 func (t *training) run() error {
 	c := t.context
+	every := c.Duration("checkpoint-every")
+	if every < 0 {
+		return usage("--checkpoint-every is %v, want a time such as 90s or 5m", every)
+	}
 	backend, err := openBackend(c)
 	if err != nil {
 		return err
@@ -150,7 +156,7 @@ func (t *training) run() error {
 	progress := newProgress(c.App.ErrWriter, describeData(data), !c.Bool("json"))
 	summary, err := trainer.Train(c.Context, data, trainer.Options{
 		Recipe: recipe, Backend: backend, Dir: dir, Resume: t.resume,
-		Version: version(), Source: source, Progress: progress.show,
+		Version: version(), Source: source, Progress: progress.show, CheckpointEvery: every,
 	})
 	progress.stop()
 	if errors.Is(err, trainer.ErrInterrupted) {
