@@ -20,7 +20,9 @@ func New(threads int) *Backend {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	return &Backend{kernel.NewPool(threads)}
+	b := &Backend{kernel.NewPool(threads)}
+	b.pool.Keep()
+	return b
 }
 
 // Name returns "cpu".
@@ -29,8 +31,11 @@ func (b *Backend) Name() string { return "cpu" }
 // Kernel names the arithmetic and, where it depends on that, the architecture.
 func (b *Backend) Kernel() string { return kernel.Name() }
 
-// Close releases nothing: the memory is the garbage collector's.
-func (b *Backend) Close() error { return nil }
+// Close ends the threads; the memory is the garbage collector's.
+func (b *Backend) Close() error {
+	b.pool.Close()
+	return nil
+}
 
 // An array is a slice. Its capacity may exceed its shape, so that a short
 // batch can follow a long one.

@@ -1,32 +1,34 @@
 package cpu
 
 import (
+	"fmt"
+
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/kernel"
 )
 
 // NewProject prepares the projection of a batch.
 func (b *Backend) NewProject(d, k int) (graph.ProjectKernel, error) {
-	return &projection{pool: b.pool, d: d, k: k, p: newArray(0, k), dm: newArray(d, k)}, nil
+	return &projection{x: b.pool.NewOperand(d), d: d, k: k, g: b.pool.NewGradient(k), p: newArray(0, k), dm: newArray(d, k)}, nil
 }
 
 type projection struct {
-	pool  *kernel.Pool
 	d, k  int
-	x     []float32 // [n, d]
+	x     *kernel.Operand // [n, d]
+	g     *kernel.Gradient
 	p, dm *array
 }
 
 // Forward computes P = X·M.
 func (o *projection) Forward(m graph.Array, b *graph.Batch) (graph.Array, error) {
+	if err := gather(o.x, o.d, b); err != nil {
+		return nil, err
+	}
 	var err error
-	if o.x, err = gather(o.pool, o.d, b, o.x); err != nil {
+	if o.p.data, err = project(o.x, o.d, o.k, m, o.p.data); err != nil {
 		return nil, err
 	}
-	if o.p.data, err = project(o.pool, o.d, o.k, m, o.x, o.p.data); err != nil {
-		return nil, err
-	}
-	o.p.Resize(len(b.Left) + len(b.Right))
+	o.p.Resize(o.x.Rows())
 	return o.p, nil
 }
 
@@ -36,6 +38,10 @@ func (o *projection) Backward(dp graph.Array) (graph.Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.pool.GemmTN(o.d, o.k, len(o.x)/o.d, o.x, a.data, o.dm.data)
+	if len(a.data) != o.x.Rows()*o.k {
+		return nil, fmt.Errorf("cpu: a gradient of %d numbers for %d rows of %d", len(a.data), o.x.Rows(), o.k)
+	}
+	o.g.Pack(a.data)
+	o.x.TransposedTimes(o.g, o.dm.data)
 	return o.dm, nil
 }

@@ -15,12 +15,12 @@ func (p *Pool) Cosines(k int, l, r, s, gl, gr []float32) {
 	p.rows(len(s), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			a, b := l[i*k:(i+1)*k], r[i*k:(i+1)*k]
-			dot, aa, bb := products(a, b)
-			cosine, inverse := cosineOf(dot, aa, bb)
-			s[i] = float32(cosine)
 			if gl != nil {
-				cosineGradient(a, b, cosine, inverse, aa, bb, gl[i*k:(i+1)*k], gr[i*k:(i+1)*k])
+				s[i] = cosinePair(a, b, gl[i*k:(i+1)*k], gr[i*k:(i+1)*k])
+				continue
 			}
+			cosine, _ := cosineOf(products(a, b))
+			s[i] = float32(cosine)
 		}
 	})
 }
@@ -36,6 +36,37 @@ func cosineOf(dot, aa, bb float64) (cosine, inverse float64) {
 		return math.NaN(), 0
 	}
 	return 0, 0
+}
+
+// Cosines writes s[i] = cos(p[i], p[len(s)+i]) for the rows of p
+// [2·len(s), k], and takes the gradient of each by its two rows, as
+// Pool.Cosines has them. It overwrites p.
+func (g *Gradient) Cosines(p, s []float32) {
+	g.resize(2 * len(s))
+	g.from, g.by = p, s
+	g.pool.Run(blocksOf(len(s)), g.cosines)
+	g.from, g.by = nil, nil
+	for r := g.n; r < g.padded(); r++ {
+		g.put(r, nil)
+	}
+}
+
+func (g *Gradient) cosinePairs(block int) {
+	n := len(g.by)
+	for i := block * rowBlock; i < min((block+1)*rowBlock, n); i++ {
+		l, r := g.from[i*g.k:(i+1)*g.k], g.from[(n+i)*g.k:(n+i+1)*g.k]
+		g.by[i] = cosinePair(l, r, l, r)
+		g.put(i, l)
+		g.put(n+i, r)
+	}
+}
+
+// cosinePair returns the cosine of l and r, and writes its gradient by both.
+func cosinePair(l, r, gl, gr []float32) float32 {
+	dot, aa, bb := products(l, r)
+	cosine, inverse := cosineOf(dot, aa, bb)
+	cosineGradient(l, r, cosine, inverse, aa, bb, gl, gr)
+	return float32(cosine)
 }
 
 func cosineGradient(a, b []float32, cosine, inverse, aa, bb float64, ga, gb []float32) {

@@ -25,18 +25,18 @@ func (p *Pool) Gather(d int, table []float32, rows []int32, side uint32, drop Dr
 			dst := out[i*d : (i+1)*d]
 			copy(dst, table[from:from+d])
 			if drop.Rate > 0 {
-				drop.apply(dst, side, drop.Row+uint32(i))
+				drop.apply(dst, side, drop.Row+uint32(i), 0)
 			}
 		}
 	})
 }
 
-// apply drops elements of one row in place.
-func (p Dropout) apply(x []float32, side, row uint32) {
+// apply drops elements of a row in place, of which x is the part from column
+// 4·block on.
+func (p Dropout) apply(x []float32, side, row, block uint32) {
 	k0, k1 := uint32(p.Seed), uint32(p.Seed>>32)
 	bound := uint32(math.Min(p.Rate*(1<<32), math.MaxUint32))
 	scale := float32(1 / (1 - p.Rate))
-	block := uint32(0)
 	for ; len(x) >= 4; x = x[4:] {
 		w0, w1, w2, w3 := philox(p.Step, side, row, block, k0, k1)
 		part := (*[4]float32)(x)

@@ -1,7 +1,5 @@
 package kernel
 
-import "slices"
-
 // Blocks of C are handed to the workers, and K is walked in steps of blockK,
 // so that the panels in use stay in the caches: a block of A takes
 // blockRows·blockK numbers of the second-level cache. The sizes are fixed, so
@@ -51,18 +49,19 @@ func (p *Pool) multiply(micro micro, m, n, k int, a, b view, c []float32) {
 		clear(c)
 		return
 	}
-	p.b = p.pack(p.b, b, n, k, micro.columns)
-	columns := (n + blockColumns - 1) / blockColumns
+	p.packed.b = p.pack(p.packed.b, b, n, k, micro.columns)
 	for first := 0; first < m; first += slabRows {
 		last := min(first+slabRows, m)
-		p.a = p.pack(p.a, a.from(first), last-first, k, micro.rows)
-		slab := product{micro, n, k, p.a, p.b, c[first*n : last*n]}
-		rows := (last - first + blockRows - 1) / blockRows
-		p.Run(rows*columns, func(i int) {
-			r, col := i/columns*blockRows, i%columns*blockColumns
-			slab.block(r, min(r+blockRows, last-first), col, min(col+blockColumns, n))
-		})
+		p.packed.a = p.pack(p.packed.a, a.from(first), last-first, k, micro.rows)
+		p.compute(product{micro: micro, m: last - first, n: n, k: k, a: p.packed.a, b: p.packed.b, c: c[first*n : last*n]})
 	}
+}
+
+// compute runs a product whose operands are packed.
+func (p *Pool) compute(c product) {
+	c.columnBlocks = (c.n + blockColumns - 1) / blockColumns
+	p.product = c
+	p.Run((c.m+blockRows-1)/blockRows*c.columnBlocks, p.tasks.block)
 }
 
 // from is the view without its first rows.
@@ -73,21 +72,36 @@ func (v view) from(first int) view { return view{v.data[first*v.outer:], v.outer
 // memory of packed.
 func (p *Pool) pack(packed []float32, v view, outer, k, width int) []float32 {
 	panels := (outer + width - 1) / width
-	packed = slices.Grow(packed[:0], panels*k*width)[:panels*k*width]
-	p.Run(panels, func(i int) {
-		dst := packed[i*k*width : (i+1)*k*width]
-		lanes := min(width, outer-i*width)
-		if lanes < width {
-			clear(dst)
-		}
-		v.from(i*width).panel(dst, lanes, width)
-	})
+	packed = grow(packed, panels*k*width)
+	p.packing = packing{v, outer, k, width, packed}
+	p.Run(panels, p.tasks.pack)
 	return packed
 }
 
-// panel copies the first lanes of a view.
-func (v view) panel(dst []float32, lanes, width int) {
-	k := len(dst) / width
+// grow returns memory for n numbers, s where it is large enough.
+func grow(s []float32, n int) []float32 {
+	if cap(s) < n {
+		return make([]float32, n)
+	}
+	return s[:n]
+}
+
+// A packing is the work of pack.
+type packing struct {
+	from            view
+	outer, k, width int
+	to              []float32
+}
+
+// panel packs a panel.
+func (p *packing) panel(i int) {
+	k, width := p.k, p.width
+	dst := p.to[i*k*width : (i+1)*k*width]
+	lanes := min(width, p.outer-i*width)
+	if lanes < width {
+		clear(dst)
+	}
+	v := p.from.from(i * width)
 	if v.outer == 1 {
 		for i := range k {
 			copy(dst[i*width:i*width+lanes], v.data[i*v.inner:])
@@ -105,28 +119,42 @@ func (v view) panel(dst []float32, lanes, width int) {
 // A product is C = A·B under way, with packed operands.
 type product struct {
 	micro
-	n, k    int
-	a, b, c []float32
+	m, n, k      int
+	a, b, c      []float32
+	columnBlocks int
+	// lanes is not 0 where a holds panels of Aᵀ [k, lanes] instead of A. Then k
+	// is a multiple of rows, and rows² numbers behind the panels may be read.
+	lanes int
 }
 
-// block computes rows [r0, r1) and columns [c0, c1) of C.
-func (p *product) block(r0, r1, c0, c1 int) {
+// block computes block i of C.
+func (p *product) block(i int) {
+	r0, c0 := i/p.columnBlocks*blockRows, i%p.columnBlocks*blockColumns
+	r1, c1 := min(r0+blockRows, p.m), min(c0+blockColumns, p.n)
 	var edge [maxTile]float32
 	for k0 := 0; k0 < p.k; k0 += blockK {
 		kb, add := min(blockK, p.k-k0), min(k0, 1)
 		for col := c0; col < c1; col += p.columns {
 			b := &p.b[(col/p.columns*p.k+k0)*p.columns]
 			for r := r0; r < r1; r += p.rows {
-				a := &p.a[(r/p.rows*p.k+k0)*p.rows]
 				if r+p.rows <= r1 && col+p.columns <= c1 {
-					p.run(kb, a, b, &p.c[r*p.n+col], p.n, add)
+					p.tile(r, k0, kb, b, &p.c[r*p.n+col], p.n, add)
 					continue
 				}
-				p.run(kb, a, b, &edge[0], p.columns, 0)
+				p.tile(r, k0, kb, b, &edge[0], p.columns, 0)
 				p.store(edge[:], r, min(r+p.rows, r1), col, min(col+p.columns, c1), add == 1)
 			}
 		}
 	}
+}
+
+// tile computes the tile of C at row r from kb entries of K, from k0 on.
+func (p *product) tile(r, k0, kb int, b, c *float32, stride, add int) {
+	if p.lanes > 0 {
+		p.turned(kb/p.rows, &p.a[(k0/p.rows*p.lanes+r)*p.rows], p.lanes*p.rows, b, c, stride, add)
+		return
+	}
+	p.run(kb, &p.a[(r/p.rows*p.k+k0)*p.rows], b, c, stride, add)
 }
 
 // store writes the part of a tile that lies inside C, or adds it.

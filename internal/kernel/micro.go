@@ -11,10 +11,15 @@ import (
 // A micro-kernel computes a tile of rows × columns entries of C and keeps it
 // in registers: C = A·B, or C += A·B where add is 1, for a panel of A
 // [k][rows] and one of B [k][columns]. Rows of C lie stride apart.
+//
+// turned does the same for an A that is packed as [rows][rows] squares, step
+// numbers apart, of which each row has what belongs to a row of C: how a panel
+// of Aᵀ looks from here. It is nil where there is no such micro-kernel.
 type micro struct {
 	name          string
 	rows, columns int
 	run           func(k int, a, b, c *float32, stride int, add int)
+	turned        func(squares int, a *float32, step int, b, c *float32, stride int, add int)
 }
 
 // maxTile is the largest rows·columns of a micro-kernel.
@@ -23,7 +28,7 @@ const maxTile = 12 * 32
 // generic is the micro-kernel for every machine. Its name has the
 // architecture, since Go fuses multiplication and addition on some.
 func generic() micro {
-	return micro{"generic/" + runtime.GOARCH, genericRows, genericColumns, microGeneric}
+	return micro{"generic/" + runtime.GOARCH, genericRows, genericColumns, microGeneric, nil}
 }
 
 // micros lists what this processor can run, the fastest first.

@@ -26,85 +26,133 @@ var shapes = []shape{
 
 func amd64(w *bufio.Writer) {
 	for _, s := range shapes {
-		s.write(w)
+		s.straight(&emitter{w})
+		s.turned(&emitter{w})
 	}
 }
 
-func (s shape) write(w *bufio.Writer) {
-	emit := func(format string, args ...any) { fmt.Fprintf(w, "\t"+format+"\n", args...) }
-	label := func(name string) { fmt.Fprintf(w, "\n%s:\n", name) }
-	acc := func(row, v int) string { return fmt.Sprintf("%s%d", s.register, row*s.vectors+v) }
+// An emitter writes instructions and labels.
+type emitter struct{ w *bufio.Writer }
 
-	fmt.Fprintf(w, "\n// func %s(k int, a, b, c *float32, stride int, add int)\n", s.name)
-	fmt.Fprintf(w, "// C (%d × %d) = A·B, or C += A·B. Registers: accumulators from %s0, a row of B from\n", s.rows, s.vectors*s.width, s.register)
-	fmt.Fprintf(w, "// %s%d, broadcast entries of A from %s%d.\n", s.register, s.free, s.register, s.free+s.vectors)
-	fmt.Fprintf(w, "TEXT ·%s(SB), NOSPLIT, $0-48\n", s.name)
-	emit("MOVQ k+0(FP), CX")
-	emit("MOVQ a+8(FP), SI")
-	emit("MOVQ b+16(FP), DI")
-	emit("MOVQ c+24(FP), DX")
-	emit("MOVQ stride+32(FP), R8")
-	emit("MOVQ add+40(FP), R9")
-	emit("SHLQ $2, R8")
-	for i := range s.rows * s.vectors {
-		emit("%s %s%d, %s%d, %s%d", s.zero, s.register, i, s.register, i, s.register, i)
-	}
-	emit("SUBQ $%d, CX", s.unroll)
-	emit("JLT rest")
-	emit("PCALIGN $64")
-	label("loop")
+func (e *emitter) emit(format string, args ...any) { fmt.Fprintf(e.w, "\t"+format+"\n", args...) }
+func (e *emitter) label(name string)               { fmt.Fprintf(e.w, "\n%s:\n", name) }
+
+// accumulator is the register of C's entries in a row.
+func (s shape) accumulator(row, v int) string {
+	return fmt.Sprintf("%s%d", s.register, row*s.vectors+v)
+}
+
+// straight writes the micro-kernel whose panel of A is [k][rows].
+func (s shape) straight(e *emitter) {
+	fmt.Fprintf(e.w, "\n// func %s(k int, a, b, c *float32, stride int, add int)\n", s.name)
+	fmt.Fprintf(e.w, "// C (%d × %d) = A·B, or C += A·B. Registers: accumulators from %s0, a row of B from\n", s.rows, s.vectors*s.width, s.register)
+	fmt.Fprintf(e.w, "// %s%d, broadcast entries of A from %s%d.\n", s.register, s.free, s.register, s.free+s.vectors)
+	fmt.Fprintf(e.w, "TEXT ·%s(SB), NOSPLIT, $0-48\n", s.name)
+	e.emit("MOVQ k+0(FP), CX")
+	e.emit("MOVQ a+8(FP), SI")
+	e.emit("MOVQ b+16(FP), DI")
+	e.emit("MOVQ c+24(FP), DX")
+	e.emit("MOVQ stride+32(FP), R8")
+	e.emit("MOVQ add+40(FP), R9")
+	s.clear(e)
+	entry := func(u, row int) int { return u*s.rows + row }
+	e.emit("SUBQ $%d, CX", s.unroll)
+	e.emit("JLT rest")
+	e.emit("PCALIGN $64")
+	e.label("loop")
 	for u := range s.unroll {
-		s.step(emit, acc, u)
+		s.step(e, u, entry)
 	}
-	s.advance(emit, s.unroll)
-	emit("SUBQ $%d, CX", s.unroll)
-	emit("JGE loop")
-	label("rest")
-	emit("ADDQ $%d, CX", s.unroll)
-	emit("JZ store")
-	label("one")
-	s.step(emit, acc, 0)
-	s.advance(emit, 1)
-	emit("DECQ CX")
-	emit("JNZ one")
-	label("store")
-	emit("TESTQ R9, R9")
-	emit("JZ overwrite")
-	for row := range s.rows {
-		for v := range s.vectors {
-			emit("VADDPS %d(DX), %s, %s", v*s.width*4, acc(row, v), acc(row, v))
-			emit("VMOVUPS %s, %d(DX)", acc(row, v), v*s.width*4)
-		}
-		emit("ADDQ R8, DX")
-	}
-	emit("VZEROUPPER")
-	emit("RET")
-	label("overwrite")
-	for row := range s.rows {
-		for v := range s.vectors {
-			emit("VMOVUPS %s, %d(DX)", acc(row, v), v*s.width*4)
-		}
-		emit("ADDQ R8, DX")
-	}
-	emit("VZEROUPPER")
-	emit("RET")
+	s.advance(e, s.unroll)
+	e.emit("SUBQ $%d, CX", s.unroll)
+	e.emit("JGE loop")
+	e.label("rest")
+	e.emit("ADDQ $%d, CX", s.unroll)
+	e.emit("JZ store")
+	e.label("one")
+	s.step(e, 0, entry)
+	s.advance(e, 1)
+	e.emit("DECQ CX")
+	e.emit("JNZ one")
+	e.label("store")
+	s.store(e)
 }
 
-// step multiplies column u of A's panel by row u of B's.
-func (s shape) step(emit func(string, ...any), acc func(int, int) string, u int) {
+// turned writes the micro-kernel whose A is packed for the other product: in
+// squares of rows × rows, of which each has a row of C's entries together.
+func (s shape) turned(e *emitter) {
+	fmt.Fprintf(e.w, "\n// func %sTurned(squares int, a *float32, step int, b, c *float32, stride int, add int)\n", s.name)
+	fmt.Fprintf(e.w, "// C (%d × %d) = A·B, or C += A·B, for k = %d·squares.\n", s.rows, s.vectors*s.width, s.rows)
+	fmt.Fprintf(e.w, "TEXT ·%sTurned(SB), NOSPLIT, $0-56\n", s.name)
+	e.emit("MOVQ squares+0(FP), CX")
+	e.emit("MOVQ a+8(FP), SI")
+	e.emit("MOVQ step+16(FP), R10")
+	e.emit("MOVQ b+24(FP), DI")
+	e.emit("MOVQ c+32(FP), DX")
+	e.emit("MOVQ stride+40(FP), R8")
+	e.emit("MOVQ add+48(FP), R9")
+	e.emit("SHLQ $2, R10")
+	s.clear(e)
+	e.emit("PCALIGN $64")
+	e.label("square")
+	for u := range s.rows {
+		s.step(e, u, func(u, row int) int { return row*s.rows + u })
+	}
+	e.emit("ADDQ R10, SI")
+	e.emit("ADDQ $%d, DI", s.rows*s.vectors*s.width*4)
+	e.emit("DECQ CX")
+	e.emit("JNZ square")
+	s.store(e)
+}
+
+// clear zeroes the accumulators, and makes bytes of C's stride.
+func (s shape) clear(e *emitter) {
+	e.emit("SHLQ $2, R8")
+	for i := range s.rows * s.vectors {
+		e.emit("%s %s%d, %s%d, %s%d", s.zero, s.register, i, s.register, i, s.register, i)
+	}
+}
+
+// store writes the accumulators to C, or adds them, and returns.
+func (s shape) store(e *emitter) {
+	e.emit("TESTQ R9, R9")
+	e.emit("JZ overwrite")
+	for row := range s.rows {
+		for v := range s.vectors {
+			e.emit("VADDPS %d(DX), %s, %s", v*s.width*4, s.accumulator(row, v), s.accumulator(row, v))
+			e.emit("VMOVUPS %s, %d(DX)", s.accumulator(row, v), v*s.width*4)
+		}
+		e.emit("ADDQ R8, DX")
+	}
+	e.emit("VZEROUPPER")
+	e.emit("RET")
+	e.label("overwrite")
+	for row := range s.rows {
+		for v := range s.vectors {
+			e.emit("VMOVUPS %s, %d(DX)", s.accumulator(row, v), v*s.width*4)
+		}
+		e.emit("ADDQ R8, DX")
+	}
+	e.emit("VZEROUPPER")
+	e.emit("RET")
+}
+
+// step multiplies column u of A's panel by row u of B's. entry says which
+// number behind SI belongs to a row of C.
+func (s shape) step(e *emitter, u int, entry func(u, row int) int) {
 	for v := range s.vectors {
-		emit("VMOVUPS %d(DI), %s%d", (u*s.vectors+v)*s.width*4, s.register, s.free+v)
+		e.emit("VMOVUPS %d(DI), %s%d", (u*s.vectors+v)*s.width*4, s.register, s.free+v)
 	}
 	for row := range s.rows {
-		entry := fmt.Sprintf("%s%d", s.register, s.free+s.vectors+row%s.spare)
-		emit("VBROADCASTSS %d(SI), %s", (u*s.rows+row)*4, entry)
+		broadcast := fmt.Sprintf("%s%d", s.register, s.free+s.vectors+row%s.spare)
+		e.emit("VBROADCASTSS %d(SI), %s", entry(u, row)*4, broadcast)
 		for v := range s.vectors {
-			emit("VFMADD231PS %s%d, %s, %s", s.register, s.free+v, entry, acc(row, v))
+			e.emit("VFMADD231PS %s%d, %s, %s", s.register, s.free+v, broadcast, s.accumulator(row, v))
 		}
 	}
 }
 
-func (s shape) advance(emit func(string, ...any), steps int) {
-	emit("ADDQ $%d, SI", steps*s.rows*4)
-	emit("ADDQ $%d, DI", steps*s.vectors*s.width*4)
+func (s shape) advance(e *emitter, steps int) {
+	e.emit("ADDQ $%d, SI", steps*s.rows*4)
+	e.emit("ADDQ $%d, DI", steps*s.vectors*s.width*4)
 }
