@@ -3,7 +3,6 @@ package loader
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -75,39 +74,4 @@ func lz4File(t *testing.T, rows []lz4Row, options ...parquet.WriterOption) []byt
 		t.Fatal(err)
 	}
 	return b.Bytes()
-}
-
-// TestLZ4ReadAt wants the same bytes wherever a reading begins and ends.
-func TestLZ4ReadAt(t *testing.T) {
-	data := []byte("0123456789abcdef")
-	p := &lz4Pages{bytes.NewReader(data), []span{{2, 3}, {5, 8}, {8, 10}}}
-	want := []byte("01\x0034\x80\x80\x00\x80\x00abcdef")
-	for start := range data {
-		for end := start; end <= len(data); end++ {
-			got := make([]byte, end-start)
-			if n, err := p.ReadAt(got, int64(start)); err != nil || n != len(got) || !bytes.Equal(got, want[start:end]) {
-				t.Fatalf("%d to %d: %q, %d, %v, want %q", start, end, got, n, err, want[start:end])
-			}
-		}
-	}
-	got := make([]byte, 20)
-	if n, err := p.ReadAt(got, 4); err != io.EOF || !bytes.Equal(got[:n], want[4:]) {
-		t.Errorf("past the end: %q, %v", got[:n], err)
-	}
-}
-
-// TestSizeField reads headers as far as they go.
-func TestSizeField(t *testing.T) {
-	for header, want := range map[string]span{
-		"\x15\x00\x15\x40\x15\x20":         {3, 4},
-		"\x15\x04\x15\x80\x80\x01\x15\x20": {3, 6},
-		"\x15\x04\x15\x80":                 {},
-		"\x15\x04\x25\x40":                 {},
-		"\x15":                             {},
-		"":                                 {},
-	} {
-		if got, ok := sizeField([]byte(header)); ok != (want != span{}) || ok && got != want {
-			t.Errorf("%q: %v, %v, want %v", header, got, ok, want)
-		}
-	}
 }

@@ -24,7 +24,9 @@ import (
 type parquetFile struct {
 	name string
 	*parquet.File
-	stored io.ReaderAt // the bytes as they are, which File does not quite show (lz4Pages)
+	stored io.ReaderAt
+	plain  *parquet.File // the columns as pageStream shows them
+	limits limits        // of a page
 	close  func() error
 }
 
@@ -35,12 +37,12 @@ func openParquet(fsys fs.FS, name, shown string) (*parquetFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", shown, withoutPath(err))
 	}
-	file, err := parseParquet(f)
+	file, plain, err := parseParquet(f)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("open %s: %w", shown, err)
 	}
-	return &parquetFile{shown, file, f.(io.ReaderAt), f.Close}, nil
+	return &parquetFile{shown, file, f.(io.ReaderAt), plain, pageLimits(file.Size()), f.Close}, nil
 }
 
 // openParquetPath opens a file of the system. The caller closes it.
@@ -65,39 +67,40 @@ func withoutPath(err error) error {
 }
 
 // parseParquet reads the footer of a file.
-func parseParquet(f fs.File) (file *parquet.File, err error) {
+func parseParquet(f fs.File) (file, plain *parquet.File, err error) {
 	info, err := f.Stat()
 	if err != nil {
-		return nil, withoutPath(err)
+		return nil, nil, withoutPath(err)
 	}
 	r, ok := f.(io.ReaderAt)
 	if !ok || !info.Mode().IsRegular() {
-		return nil, errors.New("not a file")
+		return nil, nil, errors.New("not a file")
 	}
 	if err := checkFrame(r, info.Size()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer recoverDamage(&err, "the file")
-	pages := &lz4Pages{ReaderAt: r}
-	file, err = parquet.OpenFile(pages, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	meta, columns, err := checkFooter(r, info.Size())
 	if err != nil {
-		return nil, fmt.Errorf("not a readable Parquet file: %w", err)
-	}
-	if err := pages.find(file); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// Pairs and vectors are numbered by int32.
-	if n := file.NumRows(); n < 0 || n > math.MaxInt32 {
-		return nil, fmt.Errorf("the file says that it has %d rows, want at most %d", n, math.MaxInt32)
+	if n := meta.NumRows; n < 0 || n > math.MaxInt32 {
+		return nil, nil, fmt.Errorf("the file says that it has %d rows, want at most %d", n, math.MaxInt32)
 	}
-	return file, nil
+	file, err = parquet.OpenFile(r, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return nil, nil, fmt.Errorf("not a readable Parquet file: %w", err)
+	}
+	plain, err = plainTwin(meta.Schema, columns)
+	return file, plain, err
 }
 
 // checkFrame looks at both ends of a Parquet file, which tell the common
 // accidents apart: it begins with a mark and ends with the length of its
 // footer and the mark again.
 func checkFrame(r io.ReaderAt, size int64) error {
-	const mark = "PAR1"
+	const mark = footerMark
 	if size == 0 {
 		return errors.New("the file is empty")
 	}
@@ -193,8 +196,9 @@ func (f *parquetFile) read(column string, visit func(leaf *parquet.Column) error
 
 // pages calls visit with each page of a leaf column, in order.
 func (f *parquetFile) pages(leaf *parquet.Column, visit func(parquet.Page) error) error {
+	left := f.limits.column()
 	for _, group := range f.RowGroups() {
-		if err := f.groupPages(group, leaf, visit); err != nil {
+		if err := f.limitedPages(group, leaf, &left, visit); err != nil {
 			return err
 		}
 	}
@@ -203,7 +207,17 @@ func (f *parquetFile) pages(leaf *parquet.Column, visit func(parquet.Page) error
 
 // groupPages calls visit with each page of a leaf column in a row group.
 func (f *parquetFile) groupPages(group parquet.RowGroup, leaf *parquet.Column, visit func(parquet.Page) error) error {
-	pages := group.ColumnChunks()[leaf.Index()].Pages()
+	left := f.limits.column()
+	return f.limitedPages(group, leaf, &left, visit)
+}
+
+func (f *parquetFile) limitedPages(group parquet.RowGroup, leaf *parquet.Column, left *limits, visit func(parquet.Page) error) error {
+	stream, err := f.stream(group, leaf, left)
+	if err != nil {
+		return err
+	}
+	chunk := f.plain.RowGroups()[0].ColumnChunks()[leaf.Index()].(*parquet.FileColumnChunk)
+	pages := chunk.PagesFrom(stream)
 	defer pages.Close()
 	for {
 		page, err := pages.ReadPage()
@@ -236,7 +250,7 @@ func (f *parquetFile) scalars(column string, visit func(row int, t parquet.Type,
 		if leaf.MaxRepetitionLevel() > 0 {
 			return f.errorf("column %q holds lists, want one value in each row", column)
 		}
-		row := 0
+		row, most := 0, f.limits.values
 		values := make([]parquet.Value, 512)
 		err := f.pages(leaf, func(page parquet.Page) error {
 			reader := page.Values()
@@ -245,6 +259,9 @@ func (f *parquetFile) scalars(column string, visit func(row int, t parquet.Type,
 				for _, v := range values[:n] {
 					if int64(row) == f.NumRows() {
 						return f.complete(column, row+1)
+					}
+					if int64(row) == most {
+						return f.errorf("column %q is damaged: it has more than %d rows, which take more room than the file", column, most)
 					}
 					if err := visit(row, leaf.Type(), v); err != nil {
 						return err
@@ -276,6 +293,7 @@ func (f *parquetFile) strings(column string, optional bool) ([]string, error) {
 
 // texts is strings for a caller who need not keep them.
 func (f *parquetFile) texts(column string, optional bool, visit func(row int, text string)) error {
+	left := f.limits.column().bytes
 	return f.scalars(column, func(row int, _ parquet.Type, v parquet.Value) error {
 		switch {
 		case v.IsNull() && optional:
@@ -283,6 +301,10 @@ func (f *parquetFile) texts(column string, optional bool, visit func(row int, te
 		case v.IsNull():
 			return f.errorf("row %d: %s is null, want a text", row, column)
 		case v.Kind() == parquet.ByteArray || v.Kind() == parquet.FixedLenByteArray:
+			// A dictionary can say a long text many times.
+			if left -= int64(len(v.ByteArray())); left < 0 {
+				return f.errorf("column %q is damaged: its texts have far more bytes than the file", column)
+			}
 			visit(row, string(v.ByteArray()))
 		default:
 			visit(row, v.String()) // numbers serve as ids and groups too
