@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -550,4 +551,39 @@ func TestApplyMemory(t *testing.T) {
 	if used := int64(most) - int64(before.HeapAlloc); used > 32<<20 || times < 10 {
 		t.Errorf("%d MB in use for a file of %d MB, in %d batches", used>>20, rows*dim*8>>20, times)
 	}
+}
+
+// Whatever the bytes are, writing them again ends with a file that can be read
+// or with an error.
+func FuzzApply(f *testing.F) {
+	for _, name := range []string{"pandas", "dictionary_pages_v1_long", "cut_inside_rows", "list_view", "bytes_plain"} {
+		data, err := os.ReadFile("testdata/good/" + name + ".parquet")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	path := filepath.Join(f.TempDir(), "x.parquet")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !bytes.HasPrefix(data, []byte("PAR1")) {
+			return
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		in, err := OpenVectors(path, DefaultColumns().Left, testTransform(fixtureDim, 3))
+		if err != nil {
+			return
+		}
+		defer in.Close()
+		var out bytes.Buffer
+		if in.Write(context.Background(), &out, func(int64) {}) != nil {
+			return
+		}
+		again, err := openParquet(fstest.MapFS{"x": {Data: out.Bytes()}}, "x", "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.close()
+	})
 }
