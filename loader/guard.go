@@ -34,6 +34,10 @@ var (
 	errDelta   = errors.New("a page in a DELTA encoding does not hold what it says")
 )
 
+// plainDictionary is what old files call both RLE_DICTIONARY and the encoding
+// of the dictionary.
+const plainDictionary format.Encoding = 2
+
 // prefixed splits data after a length of 4 bytes and as many bytes.
 func prefixed(data []byte) (part, rest []byte, err error) {
 	if len(data) >= 4 {
@@ -95,7 +99,7 @@ func checkRuns(data []byte, width, n int) error {
 
 // checkDictionary checks a page of the values that others refer to.
 func checkDictionary(h *format.DictionaryPageHeader, t parquet.Type, data []byte) error {
-	if h.Encoding != format.Plain && h.Encoding != format.PlainDictionary {
+	if h.Encoding != format.Plain && h.Encoding != plainDictionary {
 		return fmt.Errorf("its dictionary is encoded as %s, want PLAIN", h.Encoding)
 	}
 	if need := int64(h.NumValues) * leastBits(t) / 8; need > int64(len(data)) {

@@ -241,7 +241,7 @@ func TestDamagedPages(t *testing.T) {
 			dictionaryPage(3, format.Plain, numbers), dataPage(3, format.RLEDictionary, []byte{1}, run(huge, 0)),
 		}}, "is damaged: " + overrun},
 		"run of no bits": {damagedColumn{pages: []damagedPage{
-			dictionaryPage(3, format.Plain, numbers), dataPage(3, format.PlainDictionary, []byte{0}, packed(huge)),
+			dictionaryPage(3, format.Plain, numbers), dataPage(3, plainDictionary, []byte{0}, packed(huge)),
 		}}, "is damaged: " + overrun},
 		"runs that end": {damagedColumn{pages: []damagedPage{
 			dictionaryPage(3, format.Plain, numbers), dataPage(3, format.RLEDictionary, []byte{32}, packed(1, 1, 2, 3)),

@@ -323,7 +323,7 @@ func (s *pageStream) checkV2(h *format.DataPageHeaderV2, data []byte, levels int
 }
 
 func isDictionary(encoding format.Encoding) bool {
-	return encoding == format.PlainDictionary || encoding == format.RLEDictionary
+	return encoding == plainDictionary || encoding == format.RLEDictionary
 }
 
 // checkValues checks the values of a data page, of which some may be null.
