@@ -274,7 +274,7 @@ func TestDamagedPages(t *testing.T) {
 		// All of it together.
 		"many rows": {damagedColumn{optional: true, rows: 1 << 30, pages: slices.Repeat([]damagedPage{
 			dataPage(200, format.Plain, withLength(run(200, 0))),
-		}, 3)}, "is damaged: it has more than 500 rows, which take more room than the file"},
+		}, 3)}, "is damaged: it would have more than 500 rows, too many for a file of this size"},
 		"many values": {damagedColumn{list: true, pages: slices.Repeat([]damagedPage{
 			dataPage(500, format.Plain, withLength(run(500, 1)), withLength(run(500, 0))),
 		}, 5)}, "is damaged: its pages would have far more values than the file has bytes"},
@@ -294,7 +294,7 @@ func TestDamagedPages(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			f.limits = pageLimits(0)
 			if strings.HasPrefix(name, "many") {
-				f.limits = limits{500, 4000}
+				f.limits = limits{rows: 500, values: 500, bytes: 4000}
 			}
 			_, err = f.strings("x", true)
 			if c.column.list {
@@ -370,7 +370,7 @@ func FuzzPages(f *testing.F) {
 		if err != nil {
 			return
 		}
-		file.limits = limits{1 << 16, 1 << 19} // so that a run is short
+		file.limits = limits{rows: 1 << 16, values: 1 << 16, bytes: 1 << 19} // so that a run is short
 		if c.list {
 			err = file.vectors("x", func(int, []float32) error { return nil })
 		} else {

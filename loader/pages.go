@@ -38,19 +38,24 @@ type pageStream struct {
 	padding int
 }
 
-// limits bound the values and the bytes of pages.
-type limits struct{ values, bytes int64 }
+// limits bound what a file may ask for.
+type limits struct {
+	rows          int64 // of a column with a value in each, which take the most room
+	values, bytes int64 // of a page
+}
 
-// pageLimits are what a page may have in a file of a size: far more than it
-// takes to store embeddings, which hardly compress, and far less than ends a
-// process. A page of 100 MB, as DuckDB writes them, may be in a file of 2 MB.
+// pageLimits are what there may be in a file of a size: far more than it takes
+// to store embeddings, which hardly compress, and far less than ends a process.
+// A page of 100 MB, as DuckDB writes them, may be in a file of 2 MB.
 func pageLimits(size int64) limits {
 	values := 1<<24 + 8*size
-	return limits{values, 8 * values}
+	return limits{rows: 1<<22 + 8*size, values: values, bytes: 8 * values}
 }
 
 // column returns what the pages of a column may have together.
-func (l limits) column() limits { return limits{4 * l.values, 4 * l.bytes} }
+func (l limits) column() limits {
+	return limits{rows: l.rows, values: 4 * l.values, bytes: 4 * l.bytes}
+}
 
 // stream returns the pages of a leaf column in a row group.
 func (f *parquetFile) stream(group parquet.RowGroup, leaf *parquet.Column, left *limits) (*pageStream, error) {

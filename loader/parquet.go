@@ -26,7 +26,7 @@ type parquetFile struct {
 	*parquet.File
 	stored io.ReaderAt
 	plain  *parquet.File // the columns as pageStream shows them
-	limits limits        // of a page
+	limits limits
 	close  func() error
 }
 
@@ -250,7 +250,7 @@ func (f *parquetFile) scalars(column string, visit func(row int, t parquet.Type,
 		if leaf.MaxRepetitionLevel() > 0 {
 			return f.errorf("column %q holds lists, want one value in each row", column)
 		}
-		row, most := 0, f.limits.values
+		row, most := 0, f.limits.rows
 		values := make([]parquet.Value, 512)
 		err := f.pages(leaf, func(page parquet.Page) error {
 			reader := page.Values()
@@ -261,7 +261,7 @@ func (f *parquetFile) scalars(column string, visit func(row int, t parquet.Type,
 						return f.complete(column, row+1)
 					}
 					if int64(row) == most {
-						return f.errorf("column %q is damaged: it has more than %d rows, which take more room than the file", column, most)
+						return f.errorf("column %q is damaged: it would have more than %d rows, too many for a file of this size", column, most)
 					}
 					if err := visit(row, leaf.Type(), v); err != nil {
 						return err
