@@ -40,7 +40,7 @@ func checkFooter(r io.ReaderAt, size int64) (meta *format.FileMetaData, columns 
 	}
 	meta = new(format.FileMetaData)
 	if err := thrift.Unmarshal(new(thrift.CompactProtocol), data[:scan.at], meta); err != nil {
-		return nil, 0, fmt.Errorf("the file is damaged: its footer cannot be read: %w", err)
+		return nil, 0, errors.New("the file is damaged: its footer does not say what it must")
 	}
 	columns, err = countColumns(meta.Schema)
 	if err != nil {
@@ -74,8 +74,12 @@ func countColumns(schema []format.SchemaElement) (n int, err error) {
 		if schema[i].Type.Valid {
 			n++
 		}
-		if children := schema[i].NumChildren; children.Valid && children.V > 0 {
-			open = append(open, children.V)
+		children := schema[i].NumChildren.V
+		if children < 0 {
+			return 0, fmt.Errorf("the file is damaged: its column %q consists of %d", schema[i].Name, children)
+		}
+		if children > 0 {
+			open = append(open, children)
 			continue
 		}
 		for len(open) > 0 {

@@ -34,7 +34,7 @@ func TestDamagedFooter(t *testing.T) {
 		"nested structs": {raw(bytes.Repeat([]byte{0xec}, 1000)...), "the file is damaged: its footer is not in Thrift's compact protocol"},
 		"empty structs": {raw(slices.Concat([]byte{0x49}, list(200000, compactStruct), make([]byte, 200001))...),
 			"the file is damaged: its footer of 200006 bytes lists 200000 things, want at most 143572"},
-		"no fields": {raw(0), "the file is damaged: its footer cannot be read: missing required field: 1:FIELD<I32>"},
+		"no fields": {raw(0), "the file is damaged: its footer does not say what it must"},
 		"deep columns": {closeFile(t, []byte("PAR1"), &format.FileMetaData{Schema: append(slices.Repeat([]format.SchemaElement{group(1)}, 50), leaf)}),
 			"the file is damaged: its columns have more than 32 levels"},
 		"row groups without columns": {closeFile(t, []byte("PAR1"), &format.FileMetaData{
@@ -43,6 +43,10 @@ func TestDamagedFooter(t *testing.T) {
 		}), "the file is damaged: row group 0 has 0 columns, the file 1000"},
 		"children": {closeFile(t, []byte("PAR1"), &format.FileMetaData{Schema: []format.SchemaElement{group(huge), leaf}}),
 			`not a readable Parquet file: opening columns of parquet file: column "g" declares 1073741824 children but only 1 schema elements are left to be children`},
+		"negative children": {closeFile(t, []byte("PAR1"), &format.FileMetaData{Schema: []format.SchemaElement{group(-1), leaf}}),
+			`the file is damaged: its column "g" consists of -1`},
+		"a column too many": {closeFile(t, []byte("PAR1"), &format.FileMetaData{Schema: []format.SchemaElement{group(1), leaf, leaf}}),
+			"not a readable Parquet file: opening columns of parquet file: row group at index 0 contains 2 columns but 1 were referenced by the column schemas"},
 		"rows": {closeFile(t, []byte("PAR1"), &format.FileMetaData{Schema: []format.SchemaElement{group(1), leaf}, NumRows: -1}),
 			"the file says that it has -1 rows, want at most 2147483647"},
 	} {

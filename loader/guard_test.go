@@ -173,7 +173,7 @@ func TestDamagedPages(t *testing.T) {
 
 		// Headers.
 		"no header": {damagedColumn{pages: []damagedPage{{body: []byte{0x15, 0, 0}, bare: true}}},
-			"is damaged: the header of a page cannot be read: missing required field: 2:FIELD<I32>"},
+			"is damaged: the header of a page does not say what it must"},
 		"compressed": {damagedColumn{pages: []damagedPage{{header: dataPage(3, format.Plain, make([]byte, huge/1024)).header, body: numbers}}},
 			"is damaged: a page would be 1048576 bytes, the column has 12 left"},
 		"uncompressed": {damagedColumn{codec: format.Zstd, pages: []damagedPage{dataPage(3, format.Plain, numbers).unpacked(huge)}},

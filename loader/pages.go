@@ -162,7 +162,7 @@ func (s *pageStream) header() (*format.PageHeader, error) {
 		}
 		header := new(format.PageHeader)
 		if err := thrift.Unmarshal(new(thrift.CompactProtocol), b[:scan.at], header); err != nil {
-			return nil, fmt.Errorf("the header of a page cannot be read: %w", err)
+			return nil, errors.New("the header of a page does not say what it must")
 		}
 		s.at += int64(scan.at)
 		return header, nil

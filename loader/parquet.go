@@ -89,11 +89,13 @@ func parseParquet(f fs.File) (file, plain *parquet.File, err error) {
 		return nil, nil, fmt.Errorf("the file says that it has %d rows, want at most %d", n, math.MaxInt32)
 	}
 	file, err = parquet.OpenFile(r, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err == nil {
+		plain, err = plainTwin(meta.Schema, columns)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("not a readable Parquet file: %w", err)
 	}
-	plain, err = plainTwin(meta.Schema, columns)
-	return file, plain, err
+	return file, plain, nil
 }
 
 // checkFrame looks at both ends of a Parquet file, which tell the common
