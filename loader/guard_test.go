@@ -250,6 +250,10 @@ func TestDamagedPages(t *testing.T) {
 			dictionaryPage(3, format.Plain, numbers), dataPage(3, format.RLEDictionary, []byte{33}, run(3, 0)),
 		}}, "is damaged: a page has numbers of 33 bits, want at most 32"},
 
+		"indices": {damagedColumn{kind: format.ByteArray, rows: 3, pages: []damagedPage{
+			dictionaryPage(1, format.Plain, withLength([]byte("a"))), dataPage(3, format.RLEDictionary, []byte{8}, run(3, 9)),
+		}}, "is damaged: its parts do not fit together"},
+
 		// Encodings.
 		"truth values": {damagedColumn{truth: true, pages: []damagedPage{dataPage(3, format.RLE, withLength(run(huge, 1)))}},
 			"is damaged: " + overrun},

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -125,7 +126,11 @@ func checkFrame(r io.ReaderAt, size int64) error {
 // recoverDamage, deferred, turns a panic into an error: parquet-go panics on
 // some damaged files.
 func recoverDamage(err *error, what string) {
-	if p := recover(); p != nil {
+	p := recover()
+	if _, ok := p.(runtime.Error); ok { // of which nobody makes sense
+		p = "its parts do not fit together"
+	}
+	if p != nil {
 		*err = fmt.Errorf("%s is damaged: %v", what, p)
 	}
 }
