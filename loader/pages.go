@@ -54,7 +54,7 @@ func pageLimits(size int64) limits {
 
 // column returns what the pages of a column may have together.
 func (l limits) column() limits {
-	return limits{rows: l.rows, values: 4 * l.values, bytes: 4 * l.bytes}
+	return limits{rows: l.rows, values: 4 * l.values, bytes: 3 * l.bytes}
 }
 
 // stream returns the pages of a leaf column in a row group.
