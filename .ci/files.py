@@ -31,7 +31,7 @@ question = np.repeat(np.arange(queries), rows // queries)
 answer = rng.integers(answers, size=rows)
 label = np.where(np.arange(rows) % 5 < 2, 1, 0)
 left = rng.normal(size=(queries, d))[question]
-right = rng.normal(size=(answers, d))[answer] + 0.1 * left
+right = rng.normal(size=(answers, d))[answer]
 texts = [[f"question {i} – é" for i in question], [f"answer {i} – é" for i in answer]]
 split = np.array(["train", "validation", "test"])[np.minimum(question // 40, 2)]
 kind = np.where(label == 1, "positive", np.where(np.arange(rows) % 5 == 2, "hard", "weak"))

@@ -144,7 +144,7 @@ func TestWrongFolders(t *testing.T) {
 		"newer segment":     {func(f fstest.MapFS) { f["embeddings/alpha/0000.parquet"] = file(t, "testdata/pairs/newer.parquet") }, "set/embeddings/alpha/0000.parquet: schema_version is 2, this cosfit knows 1: use a newer cosfit"},
 		"two models": {func(f fstest.MapFS) {
 			f["embeddings/alpha/0002.parquet"] = segment(t, fixtureQuestion(0), fixtureVector(9, fixtureDim))
-		}, "set/embeddings/alpha/0002.parquet: row 0: embedding is another vector than an earlier row has for the same text (their cosine is -0.50): vectors of two models are mixed, embed all texts with one"},
+		}, "set/embeddings/alpha/0002.parquet: row 0: embedding is another vector than an earlier row has for the same text (their cosine is -0.50): are vectors of two models mixed? Embed all texts with one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fsys := folderFS(t)

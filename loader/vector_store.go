@@ -86,7 +86,7 @@ func (s *vectorStore) sameModel(earlier int, v []float32, f *parquetFile, row in
 		return err
 	}
 	if c := cosine(first, v); c < bound {
-		return f.errorf("row %d: %s is another vector than an earlier row has for the same text (their cosine is %.2f): vectors of two models are mixed, embed all texts with one", row, column, c)
+		return f.errorf("row %d: %s is another vector than an earlier row has for the same text (their cosine is %.2f): are vectors of two models mixed? Embed all texts with one", row, column, c)
 	}
 	return nil
 }
