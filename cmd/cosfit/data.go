@@ -78,14 +78,14 @@ func openData(c *cli.Context, source rundir.Data) (*loader.Dataset, error) {
 // the texts' ids. By itself it would start when garbage is as large as all
 // that. vectors is how many bytes of the heap are vectors now.
 func keepGarbageSmall(memory, vectors int64) {
-	const garbage = 96 << 20
+	const garbage = 64 << 20
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	debug.SetMemoryLimit(memory + 2*(int64(m.HeapAlloc)-vectors) + garbage)
+	debug.SetMemoryLimit(memory + (int64(m.HeapAlloc)-vectors)*3/2 + garbage)
 }
 
 // memoryFrom reads --memory. Without it a quarter of the memory that the
