@@ -66,26 +66,26 @@ func openData(c *cli.Context, source rundir.Data) (*loader.Dataset, error) {
 	if source.Path == sample.Name {
 		return loader.OpenFS(c.Context, sample.FS(), sample.Name, opts)
 	}
+	keepGarbageSmall(memory, 0)
 	data, err := loader.Open(c.Context, source.Path, opts)
 	if err == nil {
-		keepGarbageSmall(memory, int64(4*len(data.Vectors.Data)))
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		keepGarbageSmall(memory, int64(m.HeapAlloc)-int64(4*len(data.Vectors.Data)))
 	}
 	return data, err
 }
 
 // keepGarbageSmall has the collector start before the process holds much more
-// than the memory for vectors and what else is in use, such as the pairs and
-// the texts' ids. By itself it would start when garbage is as large as all
-// that. vectors is how many bytes of the heap are vectors now.
-func keepGarbageSmall(memory, vectors int64) {
-	const garbage = 64 << 20
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return
+// than the memory for vectors and what else it needs, which is rest bytes now:
+// the pairs, the texts' ids. By itself it would start when garbage is as large
+// as all that.
+func keepGarbageSmall(memory, rest int64) {
+	const garbage = 96 << 20
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memory + 2*rest + garbage)
 	}
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	debug.SetMemoryLimit(memory + (int64(m.HeapAlloc)-vectors)*3/2 + garbage)
 }
 
 // memoryFrom reads --memory. Without it a quarter of the memory that the
