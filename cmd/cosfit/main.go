@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 )
@@ -33,8 +35,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted, nothing was written") // or the command would have said more
 	}
-	fmt.Fprintf(stderr, "cosfit: %v\n", err)
+	fmt.Fprintf(stderr, "cosfit: %s\n", oneLine(err.Error()))
 	return exitCode(err)
+}
+
+// oneLine shows control characters, which names of files may have, instead of
+// sending them to the terminal.
+func oneLine(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		if unicode.IsControl(r) {
+			out.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	return out.String()
 }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
