@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // Dropout says which elements of a gathered batch are zeroed. The zero value
 // drops nothing.
@@ -18,46 +21,117 @@ type Dropout struct {
 // The mask of element (row, column) is word column%4 of Philox4x32-10 with key
 // Seed and counter (Step, side, row in the global batch, column/4), so that it
 // depends neither on the device nor on how a batch is divided.
-func (p *Pool) Gather(d int, table []float32, rows []int32, side uint32, drop Dropout, out []float32) {
+func (p *Pool) Gather(dim int, table []float32, rows []int32, side uint32, drop Dropout, out []float32) {
+	d := newDropper(current(), drop)
 	p.rows(len(rows), func(lo, hi int) {
+		var mask rowMask
 		for i := lo; i < hi; i++ {
-			from := int(rows[i]) * d
-			dst := out[i*d : (i+1)*d]
-			copy(dst, table[from:from+d])
-			if drop.Rate > 0 {
-				drop.apply(dst, side, drop.Row+uint32(i), 0)
+			from := int(rows[i]) * dim
+			dst := out[i*dim : (i+1)*dim]
+			if drop.Rate == 0 {
+				copy(dst, table[from:from+dim])
+				continue
 			}
+			d.draw(&mask, side, uint32(i), dim)
+			d.copy(dst, table[from:from+dim], &mask, 0)
 		}
 	})
 }
 
-// apply drops elements of a row in place, of which x is the part from column
-// 4·block on.
-func (p Dropout) apply(x []float32, side, row, block uint32) {
+// A dropper draws the masks of a gathering and applies them.
+type dropper struct {
+	micro micro
+	keys  [20]uint32 // of the ten rounds
+	lanes [16]uint32 // 0, 1, 2, …
+	bits  [8]uint32  // 1, 2, 4, …
+	bound uint32     // of the words that are kept
+	scale float32    // of an element that is kept
+	step  uint32
+	row   uint32
+}
+
+func newDropper(m micro, p Dropout) dropper {
+	d := dropper{micro: m, bound: uint32(math.Min(p.Rate*(1<<32), math.MaxUint32)), step: p.Step, row: p.Row}
+	d.scale = float32(1 / (1 - p.Rate))
 	k0, k1 := uint32(p.Seed), uint32(p.Seed>>32)
-	bound := uint32(math.Min(p.Rate*(1<<32), math.MaxUint32))
-	scale := float32(1 / (1 - p.Rate))
-	for ; len(x) >= 4; x = x[4:] {
-		w0, w1, w2, w3 := philox(p.Step, side, row, block, k0, k1)
-		part := (*[4]float32)(x)
-		part[0] *= keep(w0, bound, scale)
-		part[1] *= keep(w1, bound, scale)
-		part[2] *= keep(w2, bound, scale)
-		part[3] *= keep(w3, bound, scale)
-		block++
+	for i := range d.lanes {
+		d.lanes[i] = uint32(i)
 	}
-	if len(x) > 0 {
-		words := Philox([4]uint32{p.Step, side, row, block}, [2]uint32{k0, k1})
-		for i := range x {
-			x[i] *= keep(words[i], bound, scale)
+	for i := range d.bits {
+		d.bits[i] = 1 << i
+	}
+	for round := range 10 {
+		d.keys[2*round], d.keys[2*round+1] = k0, k1
+		k0 += weyl0
+		k1 += weyl1
+	}
+	return d
+}
+
+// A rowMask is the mask of a row: memory of its own, since what a function
+// value gets is taken from the heap.
+type rowMask struct {
+	counter [4]uint32
+	bits    []uint64 // 64 elements in each
+}
+
+// draw fills the mask of a row of d elements.
+func (d *dropper) draw(m *rowMask, side, row uint32, dim int) {
+	n := (dim + 63) / 64
+	if cap(m.bits) < n {
+		m.bits = make([]uint64, n)
+	}
+	m.bits = m.bits[:n]
+	m.counter = [4]uint32{d.step, side, d.row + row, 0}
+	d.micro.masks(&m.counter, &d.keys, &d.lanes, d.bound, &m.bits[0], n)
+}
+
+// copy copies elements of a row, from column 64·first on, and drops those
+// whose bit is not set.
+func (d *dropper) copy(dst, src []float32, m *rowMask, first int) {
+	whole := len(dst) / 64
+	if whole > 0 {
+		d.micro.drop(&dst[0], &src[0], &m.bits[first], whole, d.scale, &d.bits)
+	}
+	for i := 64 * whole; i < len(dst); i++ {
+		dst[i] = src[i] * d.factor(m.bits[first+whole]>>(i%64))
+	}
+}
+
+// factor is what an element is multiplied by whose bit is the lowest.
+func (d *dropper) factor(bits uint64) float32 {
+	if bits&1 == 0 {
+		return 0
+	}
+	return d.scale
+}
+
+// dropGeneric is drop for any machine.
+func dropGeneric(dst, src *float32, masks *uint64, n int, scale float32, _ *[8]uint32) {
+	factors := [2]float32{0, scale}
+	to, from := unsafe.Slice(dst, 64*n), unsafe.Slice(src, 64*n)
+	for i, mask := range unsafe.Slice(masks, n) {
+		part := to[64*i : 64*i+64]
+		for j, x := range from[64*i : 64*i+64] {
+			part[j] = x * factors[mask&1]
+			mask >>= 1
 		}
 	}
 }
 
-// keep is the factor of an element: 0 or scale.
-func keep(word, bound uint32, scale float32) float32 {
-	if word < bound {
-		return 0
+// masksGeneric is the masks of any machine.
+func masksGeneric(counter *[4]uint32, keys *[20]uint32, _ *[16]uint32, bound uint32, masks *uint64, n int) {
+	c := *counter
+	for i := range unsafe.Slice(masks, n) {
+		mask := uint64(0)
+		for block := range 16 {
+			w0, w1, w2, w3 := philox(c[0], c[1], c[2], c[3]+uint32(16*i+block), keys[0], keys[1])
+			for j, word := range [4]uint32{w0, w1, w2, w3} {
+				if word >= bound {
+					mask |= 1 << (4*block + j)
+				}
+			}
+		}
+		unsafe.Slice(masks, n)[i] = mask
 	}
-	return scale
 }

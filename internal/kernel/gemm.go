@@ -60,8 +60,13 @@ func (p *Pool) multiply(micro micro, m, n, k int, a, b view, c []float32) {
 // compute runs a product whose operands are packed.
 func (p *Pool) compute(c product) {
 	c.columnBlocks = (c.n + blockColumns - 1) / blockColumns
+	blocks := (c.m + blockRows - 1) / blockRows * c.columnBlocks
+	if len(p.edges) < blocks {
+		p.edges = make([][maxTile]float32, blocks)
+	}
+	c.edges = p.edges
 	p.product = c
-	p.Run((c.m+blockRows-1)/blockRows*c.columnBlocks, p.tasks.block)
+	p.Run(blocks, p.tasks.block)
 }
 
 // from is the view without its first rows.
@@ -122,6 +127,7 @@ type product struct {
 	m, n, k      int
 	a, b, c      []float32
 	columnBlocks int
+	edges        [][maxTile]float32 // of each block: a tile that C has no room for
 	// lanes is not 0 where a holds panels of Aᵀ [k, lanes] instead of A. Then k
 	// is a multiple of rows, and rows² numbers behind the panels may be read.
 	lanes int
@@ -131,7 +137,7 @@ type product struct {
 func (p *product) block(i int) {
 	r0, c0 := i/p.columnBlocks*blockRows, i%p.columnBlocks*blockColumns
 	r1, c1 := min(r0+blockRows, p.m), min(c0+blockColumns, p.n)
-	var edge [maxTile]float32
+	edge := &p.edges[i]
 	for k0 := 0; k0 < p.k; k0 += blockK {
 		kb, add := min(blockK, p.k-k0), min(k0, 1)
 		for col := c0; col < c1; col += p.columns {

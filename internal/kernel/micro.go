@@ -15,11 +15,24 @@ import (
 // turned does the same for an A that is packed as [rows][rows] squares, step
 // numbers apart, of which each row has what belongs to a row of C: how a panel
 // of Aᵀ looks from here. It is nil where there is no such micro-kernel.
+//
+// masks writes n masks of 64 elements each, which belong to consecutive blocks
+// of Philox: bit i is set where word i is at least bound. counter is the first
+// block's, keys are those of the ten rounds, and lanes counts from 0.
+//
+// drop copies 64·n numbers, times scale where their bit of masks is set, else
+// times 0; bits are 1, 2, 4, ….
+//
+// weave writes dst[c·rows+lane] = src[64·lane+c] for four lanes and 4·fours
+// columns.
 type micro struct {
 	name          string
 	rows, columns int
 	run           func(k int, a, b, c *float32, stride int, add int)
 	turned        func(squares int, a *float32, step int, b, c *float32, stride int, add int)
+	masks         func(counter *[4]uint32, keys *[20]uint32, lanes *[16]uint32, bound uint32, masks *uint64, n int)
+	drop          func(dst, src *float32, masks *uint64, n int, scale float32, bits *[8]uint32)
+	weave         func(dst, src *float32, fours, rows int)
 }
 
 // maxTile is the largest rows·columns of a micro-kernel.
@@ -28,7 +41,7 @@ const maxTile = 12 * 32
 // generic is the micro-kernel for every machine. Its name has the
 // architecture, since Go fuses multiplication and addition on some.
 func generic() micro {
-	return micro{"generic/" + runtime.GOARCH, genericRows, genericColumns, microGeneric, nil}
+	return micro{"generic/" + runtime.GOARCH, genericRows, genericColumns, microGeneric, nil, masksGeneric, dropGeneric, weaveGeneric}
 }
 
 // micros lists what this processor can run, the fastest first.

@@ -14,12 +14,27 @@ func microAVX2(k int, a, b, c *float32, stride int, add int)
 //go:noescape
 func microAVX2Turned(squares int, a *float32, step int, b, c *float32, stride int, add int)
 
+//go:noescape
+func masksAVX512(counter *[4]uint32, keys *[20]uint32, lanes *[16]uint32, bound uint32, masks *uint64, n int)
+
+//go:noescape
+func masksAVX2(counter *[4]uint32, keys *[20]uint32, lanes *[16]uint32, bound uint32, masks *uint64, n int)
+
+//go:noescape
+func dropAVX512(dst, src *float32, masks *uint64, n int, scale float32, bits *[8]uint32)
+
+//go:noescape
+func dropAVX2(dst, src *float32, masks *uint64, n int, scale float32, bits *[8]uint32)
+
+//go:noescape
+func weaveAVX(dst, src *float32, fours, rows int)
+
 func simd() (list []micro) {
-	if cpu.X86.HasAVX512F {
-		list = append(list, micro{"avx512", 12, 32, microAVX512, microAVX512Turned})
+	if cpu.X86.HasAVX512F && cpu.X86.HasBMI2 {
+		list = append(list, micro{"avx512", 12, 32, microAVX512, microAVX512Turned, masksAVX512, dropAVX512, weaveAVX})
 	}
-	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		list = append(list, micro{"avx2", 6, 16, microAVX2, microAVX2Turned})
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 {
+		list = append(list, micro{"avx2", 6, 16, microAVX2, microAVX2Turned, masksAVX2, dropAVX2, weaveAVX})
 	}
 	return list
 }

@@ -1,5 +1,7 @@
 package kernel
 
+import "unsafe"
+
 // An Operand is embeddings X [n, d] of a training step. Gathering, dropout and
 // packing are one pass: the panels are the only copy, and both products read
 // them.
@@ -13,16 +15,20 @@ type Operand struct {
 
 	table       []float32
 	left, right []int32
-	drop        Dropout
+	drop        dropper
+	dropping    bool
+	masks       []rowMask                 // of the padded rows
+	parts       [][4][partColumns]float32 // columns of four rows on their way into a panel, one for each panel
 	gather      func(panel int)
 	packedM     []float32
-	unturned    []float32 // panels of Xᵀ, where there is no micro-kernel for them
+	turned      []float32 // panels of Xᵀ, where no micro-kernel reads those of X so
+	turnOne     func(panel int)
 }
 
 // NewOperand prepares for embeddings of d dimensions.
 func (p *Pool) NewOperand(d int) *Operand {
 	x := &Operand{pool: p, micro: current(), d: d}
-	x.gather = x.gatherPanel
+	x.gather, x.turnOne = x.gatherPanel, x.turnPanel
 	return x
 }
 
@@ -32,10 +38,17 @@ func (x *Operand) Rows() int { return x.n }
 // Gather takes rows of table [_, d], the left ones and then the right ones,
 // with dropout as Pool.Gather has it: the sides' masks are those of side 0 and 1.
 func (x *Operand) Gather(table []float32, left, right []int32, drop Dropout) {
-	x.table, x.left, x.right, x.drop = table, left, right, drop
+	x.table, x.left, x.right = table, left, right
+	x.drop, x.dropping = newDropper(x.micro, drop), drop.Rate > 0
 	x.n = len(left) + len(right)
 	rows := x.micro.rows
 	x.panels = grow(x.panels, x.padded()*x.d+rows*rows)
+	if x.masks = x.masks[:cap(x.masks)]; len(x.masks) < x.padded() {
+		x.masks = append(x.masks, make([]rowMask, x.padded()-len(x.masks))...)
+	}
+	if len(x.parts) < x.padded()/rows {
+		x.parts = make([][4][partColumns]float32, x.padded()/rows)
+	}
 	x.pool.Run(x.padded()/rows, x.gather)
 	x.table = nil // it belongs to the caller
 }
@@ -48,36 +61,63 @@ func (x *Operand) padded() int {
 // gatherPanel fills a panel, some columns at a time, so that what is written
 // lane by lane stays in the nearest cache.
 func (x *Operand) gatherPanel(i int) {
-	const columns = 64 // a multiple of Philox' four
 	rows := x.micro.rows
-	var part [columns]float32
-	for c0 := 0; c0 < x.d; c0 += columns {
-		n := min(columns, x.d-c0)
+	part := &x.parts[i]
+	for c0 := 0; c0 < x.d; c0 += partColumns {
+		n := min(partColumns, x.d-c0)
 		dst := x.panels[(i*x.d+c0)*rows : (i*x.d+c0+n)*rows]
-		for lane := range rows {
-			row := i*rows + lane
-			if row >= x.n {
-				clear(part[:])
-			} else {
-				x.gatherPart(row, c0, part[:n])
+		for lane := 0; lane < rows; lane += len(part) {
+			lanes := min(len(part), rows-lane)
+			for j := range lanes {
+				x.gatherPart(i*rows+lane+j, c0, part[j][:n])
 			}
-			for c, v := range part[:n] {
-				dst[c*rows+lane] = v
+			woven := 0
+			if lanes == len(part) && n >= 4 {
+				woven = n / 4 * 4
+				x.micro.weave(&dst[lane], &part[0][0], n/4, rows)
+			}
+			for c := woven; c < n; c++ {
+				for j := range lanes {
+					dst[c*rows+lane+j] = part[j][c]
+				}
 			}
 		}
 	}
 }
 
-// gatherPart copies a row's columns from c0 on, with dropout.
+// partColumns is how many columns are gathered at a time: as many as a word of
+// a mask has.
+const partColumns = 64
+
+// weaveGeneric is weave for any machine.
+func weaveGeneric(dst, src *float32, fours, rows int) {
+	from, to := unsafe.Slice(src, 4*partColumns), unsafe.Slice(dst, 4*fours*rows-rows+4)
+	for c := range 4 * fours {
+		lanes := to[c*rows : c*rows+4]
+		lanes[0], lanes[1], lanes[2], lanes[3] = from[c], from[partColumns+c], from[2*partColumns+c], from[3*partColumns+c]
+	}
+}
+
+// gatherPart copies a row's columns from c0 on, with dropout; a row of padding
+// is zeros.
 func (x *Operand) gatherPart(row, c0 int, dst []float32) {
-	side, of := uint32(0), x.left
+	mask, side, of := &x.masks[row], uint32(0), x.left
 	if row >= len(x.left) {
 		side, of, row = 1, x.right, row-len(x.left)
 	}
-	copy(dst, x.table[int(of[row])*x.d+c0:])
-	if x.drop.Rate > 0 {
-		x.drop.apply(dst, side, x.drop.Row+uint32(row), uint32(c0/4))
+	if row >= len(of) {
+		clear(dst)
+		return
 	}
+	src := x.table[int(of[row])*x.d+c0:]
+	if !x.dropping {
+		copy(dst, src)
+		return
+	}
+	if c0 == 0 {
+		x.drop.draw(mask, side, uint32(row), x.d)
+	}
+	x.drop.copy(dst, src[:len(dst)], mask, c0/64)
 }
 
 // Times computes out [n, k] = X·M for m [d, k].
@@ -94,26 +134,28 @@ func (x *Operand) TransposedTimes(g *Gradient, out []float32) {
 		return
 	}
 	if p.turned == nil {
-		x.unturned = x.turn()
-		p.a, p.lanes = x.unturned, 0
+		x.turn()
+		p.a, p.lanes = x.turned, 0
 	}
 	x.pool.compute(p)
 }
 
-// turn packs Xᵀ from the panels of X.
-func (x *Operand) turn() []float32 {
-	rows, k := x.micro.rows, x.padded()
+// turn packs Xᵀ from the panels of X, into panels of as many lanes.
+func (x *Operand) turn() {
+	rows := x.micro.rows
 	panels := (x.d + rows - 1) / rows
-	out := grow(x.unturned, panels*rows*k)
-	x.pool.Run(panels, func(i int) {
-		for r := range k {
-			square := x.panels[(r/rows*x.d+i*rows)*rows+r%rows:]
-			for lane := range rows {
-				out[(i*k+r)*rows+lane] = square[lane*rows]
-			}
+	x.turned = grow(x.turned, panels*rows*x.padded())
+	x.pool.Run(panels, x.turnOne)
+}
+
+func (x *Operand) turnPanel(i int) {
+	rows, k := x.micro.rows, x.padded()
+	for r := range k {
+		square := x.panels[(r/rows*x.d+i*rows)*rows+r%rows:]
+		for lane := range rows {
+			x.turned[(i*k+r)*rows+lane] = square[lane*rows]
 		}
-	})
-	return out
+	}
 }
 
 // A Gradient is G [n, k], by which the rows of X are multiplied, in the panels

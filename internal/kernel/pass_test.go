@@ -17,11 +17,14 @@ func BenchmarkPasses(b *testing.B) {
 	out := make([]float32, pairs*d)
 	l, r, s := random(rng, pairs*k), random(rng, pairs*k), make([]float32, pairs)
 	gl, gr := make([]float32, pairs*k), make([]float32, pairs*k)
+	x := NewPool(1).NewOperand(d)
 	for name, f := range map[string]func(){
-		"gather":           func() { NewPool(1).Gather(d, table, rows, 0, Dropout{}, out) },
-		"gather + dropout": func() { NewPool(1).Gather(d, table, rows, 0, Dropout{Rate: 0.1}, out) },
-		"cosines":          func() { NewPool(1).Cosines(k, l, r, s, gl, gr) },
-		"scale rows":       func() { NewPool(1).ScaleRows(k, l, s, gl) },
+		"gather":            func() { NewPool(1).Gather(d, table, rows, 0, Dropout{}, out) },
+		"gather + dropout":  func() { NewPool(1).Gather(d, table, rows, 0, Dropout{Rate: 0.1}, out) },
+		"operand":           func() { x.Gather(table, rows, nil, Dropout{}) },
+		"operand + dropout": func() { x.Gather(table, rows, nil, Dropout{Rate: 0.1}) },
+		"cosines":           func() { NewPool(1).Cosines(k, l, r, s, gl, gr) },
+		"scale rows":        func() { NewPool(1).ScaleRows(k, l, s, gl) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -9,11 +9,13 @@ func Philox(counter [4]uint32, key [2]uint32) [4]uint32 {
 	return [4]uint32{a, b, c, d}
 }
 
+// What the keys grow by with each round.
+const weyl0, weyl1 = 0x9E3779B9, 0xBB67AE85
+
 // philox is Philox in registers, which an array would leave.
 func philox(c0, c1, c2, c3, k0, k1 uint32) (uint32, uint32, uint32, uint32) {
 	const (
 		multiplier0, multiplier1 = 0xD2511F53, 0xCD9E8D57
-		weyl0, weyl1             = 0x9E3779B9, 0xBB67AE85
 		rounds                   = 10
 	)
 	for range rounds {

@@ -32,6 +32,7 @@ type Pool struct {
 	packing packing
 	product product
 	packed  struct{ a, b []float32 } // operands of the last product
+	edges   [][maxTile]float32
 	tasks   struct{ pack, block func(i int) }
 }
 

@@ -29,6 +29,11 @@ func amd64(w *bufio.Writer) {
 		s.straight(&emitter{w})
 		s.turned(&emitter{w})
 	}
+	for _, p := range philoxes {
+		p.write(&emitter{w})
+		p.drop(&emitter{w})
+	}
+	weave(&emitter{w})
 }
 
 // An emitter writes instructions and labels.

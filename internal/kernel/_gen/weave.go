@@ -1,0 +1,37 @@
+package main
+
+import "fmt"
+
+// weave transposes four rows of a batch into four lanes of a panel, four
+// columns at a time.
+func weave(e *emitter) {
+	fmt.Fprintf(e.w, "\n// func weaveAVX(dst, src *float32, fours, rows int)\n")
+	fmt.Fprintf(e.w, "// Writes dst[c·rows+lane] = src[64·lane+c] for four lanes and 4·fours columns.\n")
+	fmt.Fprintf(e.w, "TEXT ·weaveAVX(SB), NOSPLIT, $0-32\n")
+	e.emit("MOVQ dst+0(FP), DI")
+	e.emit("MOVQ src+8(FP), SI")
+	e.emit("MOVQ fours+16(FP), CX")
+	e.emit("MOVQ rows+24(FP), R8")
+	e.emit("SHLQ $2, R8")
+	e.label("columns")
+	for lane := range 4 {
+		e.emit("VMOVUPS %d(SI), X%d", 256*lane, lane)
+	}
+	e.emit("VUNPCKLPS X1, X0, X4")
+	e.emit("VUNPCKHPS X1, X0, X5")
+	e.emit("VUNPCKLPS X3, X2, X6")
+	e.emit("VUNPCKHPS X3, X2, X7")
+	for column, from := range [][2]int{{6, 4}, {6, 4}, {7, 5}, {7, 5}} {
+		half := "VUNPCKLPD"
+		if column%2 == 1 {
+			half = "VUNPCKHPD"
+		}
+		e.emit("%s X%d, X%d, X%d", half, from[0], from[1], 8+column)
+		e.emit("VMOVUPS X%d, (DI)", 8+column)
+		e.emit("ADDQ R8, DI")
+	}
+	e.emit("ADDQ $16, SI")
+	e.emit("DECQ CX")
+	e.emit("JNZ columns")
+	e.emit("RET")
+}

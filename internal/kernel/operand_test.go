@@ -1,0 +1,143 @@
+package kernel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// Each micro-kernel's masks are what Philox says, block by block.
+func TestMasks(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 1))
+	for _, m := range micros() {
+		for range 20 {
+			d := newDropper(m, Dropout{Rate: rng.Float64(), Seed: rng.Uint64(), Step: rng.Uint32(), Row: rng.Uint32N(1000)})
+			side, row := rng.Uint32N(2), rng.Uint32N(1000)
+			dim := 1 + rng.IntN(700)
+			var mask rowMask
+			d.draw(&mask, side, row, dim)
+			for column := range dim {
+				word := Philox([4]uint32{d.step, side, d.row + row, uint32(column / 4)}, [2]uint32{d.keys[0], d.keys[1]})[column%4]
+				if kept := mask.bits[column/64]>>(column%64)&1 == 1; kept != (word >= d.bound) {
+					t.Fatalf("%s: element %d is kept: %v, its word is %d of %d", m.name, column, kept, word, d.bound)
+				}
+			}
+		}
+	}
+}
+
+// operandOf is an operand of one micro-kernel.
+func operandOf(p *Pool, m micro, d int) *Operand {
+	x := p.NewOperand(d)
+	x.micro = m
+	return x
+}
+
+func gradientOf(p *Pool, m micro, k int) *Gradient {
+	g := p.NewGradient(k)
+	g.micro = m
+	return g
+}
+
+// Both products of an operand agree with float64 on sizes that fill no panel,
+// the second time with the memory of a larger batch, and have the same bits for
+// any number of threads.
+func TestOperand(t *testing.T) {
+	sizes := [][3]int{{1, 1, 1}, {130, 70, 90}, {3, 5, 7}, {13, 64, 33}, {67, 129, 31}, {800, 13, 5}, {24, 97, 257}, {1, 200, 3}}
+	for _, m := range micros() {
+		first := map[string][]float32{}
+		for _, threads := range []int{1, 2, 3, 8} {
+			for _, size := range sizes {
+				pairs, d, k := size[0], size[1], size[2]
+				rng := rand.New(rand.NewPCG(uint64(pairs), uint64(d)))
+				table, matrix := random(rng, 50*d), random(rng, d*k)
+				left, right := rowsOf(rng, pairs, 50), rowsOf(rng, pairs+pairs%2, 50)
+				drop := Dropout{Rate: 0.2, Seed: 3, Step: uint32(k)}
+				p := NewPool(threads)
+				x, g := operandOf(p, m, d), gradientOf(p, m, k)
+				x.Gather(random(rng, d), make([]int32, pairs+17), nil, Dropout{}) // a larger batch before
+				x.Gather(table, left, right, drop)
+
+				n := len(left) + len(right)
+				want := make([]float32, n*d)
+				p.Gather(d, table, left, 0, drop, want)
+				p.Gather(d, table, right, 1, drop, want[len(left)*d:])
+				projected := poisoned(n * k)
+				x.Times(matrix, k, projected)
+				dp := random(rng, n*k)
+				g.Pack(dp)
+				by := random(rng, n)
+				scaled := gradientOf(p, m, k)
+				scaled.Scaled(g, by)
+				dm := poisoned(d * k)
+				x.TransposedTimes(scaled, dm)
+
+				name := fmt.Sprintf("%s, %d pairs, %d → %d", m.name, pairs, d, k)
+				if e := relativeError(projected, product64(n, k, d, func(i, j int) float32 { return want[i*d+j] }, func(i, j int) float32 { return matrix[i*k+j] })); !(e <= 1e-6) {
+					t.Errorf("%s: X·M is off by %g", name, e)
+				}
+				if e := relativeError(dm, product64(d, k, n, func(i, j int) float32 { return want[j*d+i] }, func(i, j int) float32 { return by[i] * dp[i*k+j] })); !(e <= 1e-6) {
+					t.Errorf("%s: Xᵀ·G is off by %g", name, e)
+				}
+				both := slices.Concat(projected, dm)
+				if threads == 1 {
+					first[name] = both
+				} else if !slices.Equal(both, first[name]) {
+					t.Errorf("%s: %d threads give other bits", name, threads)
+				}
+			}
+		}
+	}
+}
+
+func rowsOf(rng *rand.Rand, n, of int) []int32 {
+	rows := make([]int32, n)
+	for i := range rows {
+		rows[i] = int32(rng.IntN(of))
+	}
+	return rows
+}
+
+// The gradient of the cosines arrives in panels as Pool.Cosines has it.
+func TestGradientCosines(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 1))
+	for _, m := range micros() {
+		for _, size := range [][2]int{{1, 1}, {5, 33}, {40, 70}, {33, 31}} {
+			pairs, k := size[0], size[1]
+			p := NewPool(2)
+			rows := random(rng, 2*pairs*k)
+			want, s := slices.Clone(rows), make([]float32, pairs)
+			p.Cosines(k, want[:pairs*k], want[pairs*k:], s, want[:pairs*k], want[pairs*k:])
+			a, b, got := gradientOf(p, m, k), gradientOf(p, m, k), make([]float32, pairs)
+			a.Pack(want)
+			b.panels = poisoned(len(a.panels) + 3)
+			b.Cosines(rows, got)
+			if !slices.Equal(got, s) || !slices.Equal(a.panels, b.panels) {
+				t.Errorf("%s, %d pairs of %d: other cosines or other panels", m.name, pairs, k)
+			}
+		}
+	}
+}
+
+// A step that has run once allocates nothing but what Run's callers close over.
+func TestStepAllocatesNothing(t *testing.T) {
+	rng := rand.New(rand.NewPCG(12, 1))
+	const pairs, d, k = 50, 70, 40
+	table, matrix, rows := random(rng, 60*d), random(rng, d*k), rowsOf(rng, pairs, 60)
+	p := NewPool(2)
+	p.Keep()
+	defer p.Close()
+	x, g, scaled := p.NewOperand(d), p.NewGradient(k), p.NewGradient(k)
+	projected, dm, s, by := make([]float32, 2*pairs*k), make([]float32, d*k), make([]float32, pairs), random(rng, 2*pairs)
+	allocations := testing.AllocsPerRun(20, func() {
+		x.Gather(table, rows, rows, Dropout{Rate: 0.1})
+		x.Times(matrix, k, projected)
+		g.Cosines(projected, s)
+		scaled.Scaled(g, by)
+		x.TransposedTimes(scaled, dm)
+	})
+	if allocations > 0 {
+		t.Errorf("%v allocations a step", allocations)
+	}
+}
