@@ -141,6 +141,10 @@ type Hyper struct {
 	Step         int     // of the training, counted from 1
 }
 
+// AdamStep is Adam's element-wise expression, for the rules that are made of
+// it; it computes with vector instructions where the processor has them.
+type AdamStep = kernel.AdamStep
+
 // A Rule is an optimiser as an element-wise expression: element i of the
 // parameter and of the state depends on element i alone, so a backend may
 // divide the work as it likes.

@@ -28,7 +28,7 @@ func (Adam) Slots() int { return 2 }
 
 // Update applies one step.
 func (Adam) Update(h graph.Hyper, w, g []float32, slots [][]float32) {
-	adam(h, 0, w, g, slots)
+	adamStep(h).Adam(w, g, slots[0], slots[1], nil)
 }
 
 // AdamW is Adam with weight decay that bypasses the moments: w also shrinks by
@@ -62,15 +62,14 @@ func (o AdamW) Anchor() (slot int, ok bool) { return 2, o.ToStart }
 
 // Update applies one step.
 func (o AdamW) Update(h graph.Hyper, w, g []float32, slots [][]float32) {
-	if !o.ToStart {
-		adam(h, o.WeightDecay, w, g, slots)
+	step, decay := adamStep(h), h.LearningRate*o.WeightDecay
+	if o.ToStart {
+		step.Pull = float32(decay)
+		step.Adam(w, g, slots[0], slots[1], slots[2])
 		return
 	}
-	pull := float32(h.LearningRate * o.WeightDecay)
-	for i, start := range slots[2] {
-		w[i] -= pull * (w[i] - start)
-	}
-	adam(h, 0, w, g, slots[:2])
+	step.Keep = float32(1 - decay)
+	step.Adam(w, g, slots[0], slots[1], nil)
 }
 
 // An AnchoredRule keeps the start of the training in one of its slots.
@@ -80,18 +79,13 @@ type AnchoredRule interface {
 	Anchor() (slot int, ok bool)
 }
 
-// adam updates in the order of PyTorch: decay, moments, then
+// adamStep corrects the bias of both moments as PyTorch does:
 // w ← w − rate/(1−β₁ᵗ) · m/(√v/√(1−β₂ᵗ) + ε).
-func adam(h graph.Hyper, decay float64, w, g []float32, slots [][]float32) {
+func adamStep(h graph.Hyper) graph.AdamStep {
 	t := float64(h.Step)
-	rate := float32(h.LearningRate / (1 - math.Pow(adamBeta1, t)))
-	scale := float32(1 / math.Sqrt(1-math.Pow(adamBeta2, t)))
-	keep := float32(1 - h.LearningRate*decay)
-	m, v := slots[0], slots[1]
-	for i, x := range g {
-		m[i] = adamBeta1*m[i] + (1-adamBeta1)*x
-		v[i] = adamBeta2*v[i] + (1-adamBeta2)*x*x
-		root := float32(math.Sqrt(float64(v[i])))
-		w[i] = keep*w[i] - rate*m[i]/(root*scale+adamEpsilon)
+	return graph.AdamStep{
+		Beta1: adamBeta1, Rest1: 1 - adamBeta1, Beta2: adamBeta2, Rest2: 1 - adamBeta2, Epsilon: adamEpsilon, Keep: 1,
+		Rate:  float32(h.LearningRate / (1 - math.Pow(adamBeta1, t))),
+		Scale: float32(1 / math.Sqrt(1-math.Pow(adamBeta2, t))),
 	}
 }

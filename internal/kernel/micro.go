@@ -25,6 +25,9 @@ import (
 //
 // weave writes dst[c·rows+lane] = src[64·lane+c] for four lanes and 4·fours
 // columns.
+//
+// adam is Adam's update of 16·n elements, or 8·n with fewer lanes; it is nil
+// where there is no such kernel.
 type micro struct {
 	name          string
 	rows, columns int
@@ -33,6 +36,7 @@ type micro struct {
 	masks         func(counter *[4]uint32, keys *[20]uint32, lanes *[16]uint32, bound uint32, masks *uint64, n int)
 	drop          func(dst, src *float32, masks *uint64, n int, scale float32, bits *[8]uint32)
 	weave         func(dst, src *float32, fours, rows int)
+	adam          func(step *AdamStep, n int, w, g, m, v, start *float32)
 }
 
 // maxTile is the largest rows·columns of a micro-kernel.
@@ -41,7 +45,7 @@ const maxTile = 12 * 32
 // generic is the micro-kernel for every machine. Its name has the
 // architecture, since Go fuses multiplication and addition on some.
 func generic() micro {
-	return micro{"generic/" + runtime.GOARCH, genericRows, genericColumns, microGeneric, nil, masksGeneric, dropGeneric, weaveGeneric}
+	return micro{"generic/" + runtime.GOARCH, genericRows, genericColumns, microGeneric, nil, masksGeneric, dropGeneric, weaveGeneric, nil}
 }
 
 // micros lists what this processor can run, the fastest first.

@@ -29,12 +29,18 @@ func dropAVX2(dst, src *float32, masks *uint64, n int, scale float32, bits *[8]u
 //go:noescape
 func weaveAVX(dst, src *float32, fours, rows int)
 
+//go:noescape
+func adamAVX512(step *AdamStep, n int, w, grad, m, v, start *float32)
+
+//go:noescape
+func adamAVX2(step *AdamStep, n int, w, grad, m, v, start *float32)
+
 func simd() (list []micro) {
 	if cpu.X86.HasAVX512F && cpu.X86.HasBMI2 {
-		list = append(list, micro{"avx512", 12, 32, microAVX512, microAVX512Turned, masksAVX512, dropAVX512, weaveAVX})
+		list = append(list, micro{"avx512", 12, 32, microAVX512, microAVX512Turned, masksAVX512, dropAVX512, weaveAVX, adamAVX512})
 	}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 {
-		list = append(list, micro{"avx2", 6, 16, microAVX2, microAVX2Turned, masksAVX2, dropAVX2, weaveAVX})
+		list = append(list, micro{"avx2", 6, 16, microAVX2, microAVX2Turned, masksAVX2, dropAVX2, weaveAVX, adamAVX2})
 	}
 	return list
 }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -139,5 +140,35 @@ func TestStepAllocatesNothing(t *testing.T) {
 	})
 	if allocations > 0 {
 		t.Errorf("%v allocations a step", allocations)
+	}
+}
+
+// Every kernel's Adam rounds as the portable one does, where that does not fuse
+// products and sums.
+func TestAdam(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("Go fuses products and sums here")
+	}
+	rng := rand.New(rand.NewPCG(13, 1))
+	for _, m := range micros() {
+		for _, n := range []int{0, 1, 15, 16, 17, 64, 333} {
+			for _, anchored := range []bool{false, true} {
+				s := AdamStep{0.01, 0.9, 1 - 0.9, 0.999, 1 - 0.999, 0.003, 1.7, 1e-8, 0.99}
+				w, g, mean, square := random(rng, n), random(rng, n), random(rng, n), random(rng, n)
+				for i := range square {
+					square[i] *= square[i]
+				}
+				var start []float32
+				if anchored {
+					start = random(rng, n)
+				}
+				want := [][]float32{slices.Clone(w), slices.Clone(mean), slices.Clone(square)}
+				s.generic(want[0], g, want[1], want[2], start)
+				s.with(m, w, g, mean, square, start)
+				if !slices.Equal(w, want[0]) || !slices.Equal(mean, want[1]) || !slices.Equal(square, want[2]) {
+					t.Errorf("%s, %d elements, anchored %v: other bits", m.name, n, anchored)
+				}
+			}
+		}
 	}
 }

@@ -34,6 +34,9 @@ func amd64(w *bufio.Writer) {
 		p.drop(&emitter{w})
 	}
 	weave(&emitter{w})
+	for _, a := range adams {
+		a.write(&emitter{w})
+	}
 }
 
 // An emitter writes instructions and labels.
