@@ -121,15 +121,3 @@ func (p *Pool) Normalize(n, k int, x []float32) {
 		}
 	})
 }
-
-// ScaleRows multiplies row i of x [len(by), k] by by[i].
-func (p *Pool) ScaleRows(k int, x, by, out []float32) {
-	p.rows(len(by), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			src, dst := x[i*k:(i+1)*k], out[i*k:(i+1)*k]
-			for j, v := range src {
-				dst[j] = v * by[i]
-			}
-		}
-	})
-}

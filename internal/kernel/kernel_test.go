@@ -325,16 +325,3 @@ func TestNormalize(t *testing.T) {
 		}
 	}
 }
-
-func TestScaleRows(t *testing.T) {
-	const n, k = 70, 5
-	rng := rand.New(rand.NewPCG(9, 0))
-	x, by, out := random(rng, n*k), random(rng, n), poisoned(n*k)
-	by[2] = 0
-	NewPool(3).ScaleRows(k, x, by, out)
-	for i := range out {
-		if want := x[i] * by[i/k]; out[i] != want {
-			t.Errorf("element %d is %g, want %g", i, out[i], want)
-		}
-	}
-}

@@ -24,7 +24,6 @@ func BenchmarkPasses(b *testing.B) {
 		"operand":           func() { x.Gather(table, rows, nil, Dropout{}) },
 		"operand + dropout": func() { x.Gather(table, rows, nil, Dropout{Rate: 0.1}) },
 		"cosines":           func() { NewPool(1).Cosines(k, l, r, s, gl, gr) },
-		"scale rows":        func() { NewPool(1).ScaleRows(k, l, s, gl) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
