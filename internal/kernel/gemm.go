@@ -78,8 +78,11 @@ func (v view) from(first int) view { return view{v.data[first*v.outer:], v.outer
 func (p *Pool) pack(packed []float32, v view, outer, k, width int) []float32 {
 	panels := (outer + width - 1) / width
 	packed = grow(packed, panels*k*width)
-	p.packing = packing{v, outer, k, width, packed}
-	p.Run(panels, p.tasks.pack)
+	p.packing = packing{from: v, outer: outer, k: k, width: width, to: packed, together: 1}
+	if v.outer == 1 {
+		p.packing.together = packedTogether
+	}
+	p.Run((panels+p.packing.together-1)/p.packing.together, p.tasks.pack)
 	return packed
 }
 
@@ -96,28 +99,46 @@ type packing struct {
 	from            view
 	outer, k, width int
 	to              []float32
+	together        int // panels in a piece of the work
 }
 
-// panel packs a panel.
-func (p *packing) panel(i int) {
-	k, width := p.k, p.width
-	dst := p.to[i*k*width : (i+1)*k*width]
-	lanes := min(width, p.outer-i*width)
-	if lanes < width {
-		clear(dst)
+// packedTogether is how many panels are packed together where each takes a
+// stretch of the same rows, so that every row's memory is visited once for all.
+const packedTogether = 4
+
+// panels packs piece i.
+func (p *packing) panels(i int) {
+	first := i * p.together * p.width
+	last := min(first+p.together*p.width, p.outer)
+	size := p.k * p.width
+	if (last-first)%p.width > 0 {
+		clear(p.to[last/p.width*size:][:size])
 	}
-	v := p.from.from(i * width)
-	if v.outer == 1 {
-		for i := range k {
-			copy(dst[i*width:i*width+lanes], v.data[i*v.inner:])
+	if p.from.outer != 1 {
+		for lane := first; lane < last; lane++ {
+			p.lane(lane)
 		}
 		return
 	}
-	for lane := range lanes {
-		src := v.data[lane*v.outer:]
-		for i := range k {
-			dst[i*width+lane] = src[i*v.inner]
+	to := p.to[first*p.k:]
+	if m := current(); last-first == packedTogether*m.columns && p.width == m.columns && m.spread != nil {
+		m.spread(&to[0], &p.from.data[first], p.k, p.from.inner, size)
+		return
+	}
+	for k := range p.k {
+		row := p.from.data[first+k*p.from.inner:][:last-first]
+		for at := k * p.width; len(row) > 0; at += size {
+			row = row[copy(to[at:at+p.width], row):]
 		}
+	}
+}
+
+// lane packs what the inner stride scatters.
+func (p *packing) lane(lane int) {
+	src := p.from.data[lane*p.from.outer:]
+	dst := p.to[lane/p.width*p.k*p.width+lane%p.width:]
+	for k := range p.k {
+		dst[k*p.width] = src[k*p.from.inner]
 	}
 }
 

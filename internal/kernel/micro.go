@@ -28,6 +28,9 @@ import (
 //
 // adam is Adam's update of 16·n elements, or 8·n with fewer lanes; it is nil
 // where there is no such kernel.
+//
+// spread copies k rows of packedTogether·columns numbers, stride apart, to as
+// many panels of size numbers; it is nil where there is no such kernel.
 type micro struct {
 	name          string
 	rows, columns int
@@ -37,6 +40,7 @@ type micro struct {
 	drop          func(dst, src *float32, masks *uint64, n int, scale float32, bits *[8]uint32)
 	weave         func(dst, src *float32, fours, rows int)
 	adam          func(step *AdamStep, n int, w, g, m, v, start *float32)
+	spread        func(dst, src *float32, k, stride, size int)
 }
 
 // maxTile is the largest rows·columns of a micro-kernel.
@@ -45,7 +49,7 @@ const maxTile = 12 * 32
 // generic is the micro-kernel for every machine. Its name has the
 // architecture, since Go fuses multiplication and addition on some.
 func generic() micro {
-	return micro{"generic/" + runtime.GOARCH, genericRows, genericColumns, microGeneric, nil, masksGeneric, dropGeneric, weaveGeneric, nil}
+	return micro{"generic/" + runtime.GOARCH, genericRows, genericColumns, microGeneric, nil, masksGeneric, dropGeneric, weaveGeneric, nil, nil}
 }
 
 // micros lists what this processor can run, the fastest first.

@@ -35,12 +35,18 @@ func adamAVX512(step *AdamStep, n int, w, grad, m, v, start *float32)
 //go:noescape
 func adamAVX2(step *AdamStep, n int, w, grad, m, v, start *float32)
 
+//go:noescape
+func spreadAVX512(dst, src *float32, k, stride, size int)
+
+//go:noescape
+func spreadAVX2(dst, src *float32, k, stride, size int)
+
 func simd() (list []micro) {
 	if cpu.X86.HasAVX512F && cpu.X86.HasBMI2 {
-		list = append(list, micro{"avx512", 12, 32, microAVX512, microAVX512Turned, masksAVX512, dropAVX512, weaveAVX, adamAVX512})
+		list = append(list, micro{"avx512", 12, 32, microAVX512, microAVX512Turned, masksAVX512, dropAVX512, weaveAVX, adamAVX512, spreadAVX512})
 	}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 {
-		list = append(list, micro{"avx2", 6, 16, microAVX2, microAVX2Turned, masksAVX2, dropAVX2, weaveAVX, adamAVX2})
+		list = append(list, micro{"avx2", 6, 16, microAVX2, microAVX2Turned, masksAVX2, dropAVX2, weaveAVX, adamAVX2, spreadAVX2})
 	}
 	return list
 }

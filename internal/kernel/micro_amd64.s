@@ -957,6 +957,42 @@ overwrite:
 	VZEROUPPER
 	RET
 
+// func spreadAVX512(dst, src *float32, k, stride, size int)
+// Copies k rows of 4 × 32 numbers, stride apart, to panels of size numbers.
+TEXT ·spreadAVX512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ k+16(FP), CX
+	MOVQ stride+24(FP), R8
+	MOVQ size+32(FP), R9
+	SHLQ $2, R8
+	SHLQ $2, R9
+	LEAQ (R9)(R9*2), R10
+
+row:
+	VMOVUPS 0(SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS 128(SI), Z2
+	VMOVUPS 192(SI), Z3
+	VMOVUPS 256(SI), Z4
+	VMOVUPS 320(SI), Z5
+	VMOVUPS 384(SI), Z6
+	VMOVUPS 448(SI), Z7
+	VMOVUPS Z0, 0(DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 0(DI)(R9*1)
+	VMOVUPS Z3, 64(DI)(R9*1)
+	VMOVUPS Z4, 0(DI)(R9*2)
+	VMOVUPS Z5, 64(DI)(R9*2)
+	VMOVUPS Z6, 0(DI)(R10*1)
+	VMOVUPS Z7, 64(DI)(R10*1)
+	ADDQ R8, SI
+	ADDQ $128, DI
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET
+
 // func microAVX2(k int, a, b, c *float32, stride int, add int)
 // C (6 × 16) = A·B, or C += A·B. Registers: accumulators from Y0, a row of B from
 // Y12, broadcast entries of A from Y14.
@@ -1363,6 +1399,42 @@ overwrite:
 	VMOVUPS Y10, 0(DX)
 	VMOVUPS Y11, 32(DX)
 	ADDQ R8, DX
+	VZEROUPPER
+	RET
+
+// func spreadAVX2(dst, src *float32, k, stride, size int)
+// Copies k rows of 4 × 16 numbers, stride apart, to panels of size numbers.
+TEXT ·spreadAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ k+16(FP), CX
+	MOVQ stride+24(FP), R8
+	MOVQ size+32(FP), R9
+	SHLQ $2, R8
+	SHLQ $2, R9
+	LEAQ (R9)(R9*2), R10
+
+row:
+	VMOVUPS 0(SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS 64(SI), Y2
+	VMOVUPS 96(SI), Y3
+	VMOVUPS 128(SI), Y4
+	VMOVUPS 160(SI), Y5
+	VMOVUPS 192(SI), Y6
+	VMOVUPS 224(SI), Y7
+	VMOVUPS Y0, 0(DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 0(DI)(R9*1)
+	VMOVUPS Y3, 32(DI)(R9*1)
+	VMOVUPS Y4, 0(DI)(R9*2)
+	VMOVUPS Y5, 32(DI)(R9*2)
+	VMOVUPS Y6, 0(DI)(R10*1)
+	VMOVUPS Y7, 32(DI)(R10*1)
+	ADDQ R8, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ row
 	VZEROUPPER
 	RET
 

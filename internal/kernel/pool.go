@@ -41,7 +41,7 @@ type Pool struct {
 func NewPool(threads int) *Pool {
 	p := &Pool{threads: max(threads, 1)}
 	p.wake = sync.NewCond(&p.lock)
-	p.tasks.pack, p.tasks.block = p.packing.panel, p.product.block
+	p.tasks.pack, p.tasks.block = p.packing.panels, p.product.block
 	return p
 }
 

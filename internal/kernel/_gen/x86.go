@@ -28,6 +28,7 @@ func amd64(w *bufio.Writer) {
 	for _, s := range shapes {
 		s.straight(&emitter{w})
 		s.turned(&emitter{w})
+		s.spread(&emitter{w})
 	}
 	for _, p := range philoxes {
 		p.write(&emitter{w})
@@ -163,4 +164,36 @@ func (s shape) step(e *emitter, u int, entry func(u, row int) int) {
 func (s shape) advance(e *emitter, steps int) {
 	e.emit("ADDQ $%d, SI", steps*s.rows*4)
 	e.emit("ADDQ $%d, DI", steps*s.vectors*s.width*4)
+}
+
+// spread writes the packing of a matrix that lies as it is needed, but for its
+// rows being long: each row's numbers go to several panels.
+func (s shape) spread(e *emitter) {
+	const panels = 4 // packedTogether
+	fmt.Fprintf(e.w, "\n// func spread%s(dst, src *float32, k, stride, size int)\n", s.name[len("micro"):])
+	fmt.Fprintf(e.w, "// Copies k rows of %d × %d numbers, stride apart, to panels of size numbers.\n", panels, s.vectors*s.width)
+	fmt.Fprintf(e.w, "TEXT ·spread%s(SB), NOSPLIT, $0-40\n", s.name[len("micro"):])
+	e.emit("MOVQ dst+0(FP), DI")
+	e.emit("MOVQ src+8(FP), SI")
+	e.emit("MOVQ k+16(FP), CX")
+	e.emit("MOVQ stride+24(FP), R8")
+	e.emit("MOVQ size+32(FP), R9")
+	e.emit("SHLQ $2, R8")
+	e.emit("SHLQ $2, R9")
+	e.emit("LEAQ (R9)(R9*2), R10")
+	e.label("row")
+	for i := range panels * s.vectors {
+		e.emit("VMOVUPS %d(SI), %s%d", i*s.width*4, s.register, i)
+	}
+	for p, at := range []string{"(DI)", "(DI)(R9*1)", "(DI)(R9*2)", "(DI)(R10*1)"} {
+		for v := range s.vectors {
+			e.emit("VMOVUPS %s%d, %d%s", s.register, p*s.vectors+v, v*s.width*4, at)
+		}
+	}
+	e.emit("ADDQ R8, SI")
+	e.emit("ADDQ $%d, DI", s.vectors*s.width*4)
+	e.emit("DECQ CX")
+	e.emit("JNZ row")
+	e.emit("VZEROUPPER")
+	e.emit("RET")
 }
