@@ -92,6 +92,9 @@ func addCompletion(app *cli.App, args []string) {
 	app.Setup() // adds the command help
 	for _, c := range app.Commands {
 		c.BashComplete = answer
+		for _, sub := range c.Subcommands {
+			sub.BashComplete = answer
+		}
 	}
 }
 
@@ -109,9 +112,12 @@ func completions(c *cli.Context, before []string) []string {
 	}
 	switch c.Command.Name {
 	case c.App.Name, "help":
-		return unlessGiven(c, commandNames(c.App))
+		return unlessGiven(c, commandNames(c.App.Commands))
 	case "completion":
 		return unlessGiven(c, shells())
+	}
+	if c.Command.Subcommands != nil {
+		return unlessGiven(c, commandNames(c.Command.Subcommands))
 	}
 	return unusedFlags(c.Command.Flags, before)
 }
@@ -164,9 +170,11 @@ func unusedFlags(flags []cli.Flag, before []string) (names []string) {
 	return names
 }
 
-func commandNames(app *cli.App) (names []string) {
-	for _, c := range app.Commands {
-		names = append(names, c.Name)
+func commandNames(commands []*cli.Command) (names []string) {
+	for _, c := range commands {
+		if !c.Hidden {
+			names = append(names, c.Name)
+		}
 	}
 	return names
 }

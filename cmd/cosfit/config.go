@@ -26,6 +26,10 @@ import (
 // with a flag or two has no need of a file.
 func addSettings(commands []*cli.Command) {
 	for _, c := range commands {
+		if c.Subcommands != nil {
+			addSettings(c.Subcommands)
+			continue
+		}
 		if len(c.Flags) > 2 {
 			c.Flags = append(c.Flags, &cli.StringFlag{Name: "config",
 				Usage: "a YAML file of settings, named like these flags; a flag, or an environment variable such as COSFIT_THREADS, comes before it"})
@@ -87,7 +91,8 @@ func settleFromFile(c *cli.Context) error {
 	if err != nil {
 		return usage("%s: %w", path, err)
 	}
-	for _, section := range []string{c.Command.Name, everyCommand} {
+	own, _, _ := strings.Cut(fullName(c), " ") // subcommands share their command's section
+	for _, section := range []string{own, everyCommand} {
 		for _, s := range settings {
 			if s.command != section || findFlag(c.Command.Flags, "--"+s.name) == nil || c.IsSet(s.name) {
 				continue
@@ -194,13 +199,17 @@ type schema map[string]map[string]kind
 func schemaOf(commands []*cli.Command) schema {
 	s := schema{everyCommand: {}}
 	for _, c := range commands {
-		if findFlag(c.Flags, "--config") == nil {
-			continue
-		}
-		s[c.Name] = map[string]kind{}
-		for _, f := range c.Flags {
-			if name := f.Names()[0]; name != "config" && name != "help" {
-				s[c.Name][name], s[everyCommand][name] = kindOf(f), kindOf(f)
+		for _, runs := range append([]*cli.Command{c}, c.Subcommands...) {
+			if findFlag(runs.Flags, "--config") == nil {
+				continue
+			}
+			if s[c.Name] == nil {
+				s[c.Name] = map[string]kind{}
+			}
+			for _, f := range runs.Flags {
+				if name := f.Names()[0]; name != "config" && name != "help" {
+					s[c.Name][name], s[everyCommand][name] = kindOf(f), kindOf(f)
+				}
 			}
 		}
 	}

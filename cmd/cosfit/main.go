@@ -70,11 +70,14 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Action:               unknownCommand,
 		Commands: []*cli.Command{
 			demoCommand(), trainCommand(), evalCommand(), exportCommand(), applyCommand(),
-			doctorCommand(), versionCommand(), completionCommand(),
+			benchCommand(), doctorCommand(), versionCommand(), completionCommand(),
 		},
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = app.OnUsageError
+		for _, sub := range c.Subcommands {
+			sub.OnUsageError = app.OnUsageError
+		}
 	}
 	addSettings(app.Commands)
 	return app
@@ -97,9 +100,15 @@ func unknownCommand(c *cli.Context) error {
 func noArguments(c *cli.Context) error {
 	if c.Args().Present() && c.Command.Name != "completion" {
 		return usage("%s takes no argument, got %q: inputs and outputs are named by flags, see cosfit %s --help",
-			c.Command.Name, c.Args().First(), c.Command.Name)
+			fullName(c), c.Args().First(), fullName(c))
 	}
 	return nil
+}
+
+// fullName is a command's name after those that it stands below, without the
+// program's.
+func fullName(c *cli.Context) string {
+	return strings.TrimPrefix(c.Command.FullName(), c.App.Name+" ")
 }
 
 // Exit codes.
@@ -118,7 +127,7 @@ func usage(format string, args ...any) error { return usageError{fmt.Errorf(form
 func asUsage(c *cli.Context, err error, _ bool) error {
 	help := "cosfit --help"
 	if c.Command.Name != c.App.Name {
-		help = "cosfit " + c.Command.Name + " --help"
+		help = "cosfit " + fullName(c) + " --help"
 	}
 	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
 		return usage("unknown flag -%s; see %s", flag, help)

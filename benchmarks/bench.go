@@ -1,0 +1,424 @@
+package benchmarks
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cosfit/cosfit/internal/kernel"
+	"github.com/cosfit/cosfit/internal/rundir"
+)
+
+// Options say what to measure. Benchmark, Threads and Host are required.
+type Options struct {
+	Benchmark string // one of Names
+	Quick     bool   // end within 45 seconds
+	Threads   int
+	Host      Host
+	Pythons   []string        // interpreters, by name or path; each brings the peers that it can import
+	Self      []string        // a command that runs ServePeer; without one some contenders are missing
+	Progress  func(string)    // called with each step; may be nil
+	tasks     []Task          // instead of the plan
+	pace      *pace           // instead of the benchmark's
+	only      func(Peer) bool // who takes part, nil for all
+}
+
+// A Host is the machine, and what runs on it.
+type Host struct {
+	CPU     string `json:"cpu"`
+	Cores   int    `json:"cores"` // logical CPUs
+	OS      string `json:"os"`
+	Arch    string `json:"arch"`
+	Go      string `json:"go"`
+	Version string `json:"version"` // of cosfit
+	Kernel  string `json:"kernel"`
+	Date    string `json:"date"` // of the measurement, YYYY-MM-DD
+	Command string `json:"command"`
+	Peers   []Peer `json:"peers"`
+}
+
+// A Result is what was measured.
+type Result struct {
+	SchemaVersion int      `json:"schema_version"`
+	Machine       Host     `json:"machine"`
+	Rows          []Row    `json:"rows"`
+	Notes         []string `json:"notes"`
+}
+
+// A Row is one contender's times at one task.
+type Row struct {
+	Task
+	Who            string        `json:"who"`
+	With           string        `json:"with,omitempty"`
+	MS             float64       `json:"ms"` // median
+	MSMin          float64       `json:"ms_min"`
+	MSMax          float64       `json:"ms_max"`
+	Times          int           `json:"times"`
+	GFLOPS         rundir.Figure `json:"gflops"` // at the median, as the two below
+	PairsPerSecond rundir.Figure `json:"pairs_per_second"`
+	GBPerSecond    rundir.Figure `json:"gb_per_second"`
+}
+
+func newRow(t Task, p Peer, ms []float64) Row {
+	slices.Sort(ms)
+	middle := ms[len(ms)/2]
+	if len(ms)%2 == 0 {
+		middle = (middle + ms[len(ms)/2-1]) / 2
+	}
+	r := Row{Task: t, Who: p.Who, With: p.With, MS: middle, MSMin: ms[0], MSMax: ms[len(ms)-1], Times: len(ms)}
+	r.GFLOPS, r.GBPerSecond = t.flop()/rundir.Figure(1e6*middle), t.bytes()/rundir.Figure(1e6*middle)
+	r.PairsPerSecond = t.pairs() / rundir.Figure(middle/1e3)
+	if t.What == sgemm {
+		r.Who, r.With = p.plain()+" sgemm", p.With
+	}
+	return r
+}
+
+// A pace is how contenders take turns.
+type pace struct {
+	rounds int
+	turn   time.Duration // of one contender, at least one call
+	limit  time.Duration // of everything; 0 means none
+}
+
+func paceOf(benchmark string, quick bool) pace {
+	const limit = 40 * time.Second // ends within 45, with the peers that have to end
+	switch {
+	case quick && benchmark == Run:
+		return pace{1, 0, limit}
+	case quick:
+		return pace{2, 80 * time.Millisecond, limit}
+	case benchmark == Run:
+		return pace{3, 0, 0}
+	case benchmark == Step:
+		return pace{10, 300 * time.Millisecond, 0}
+	}
+	return pace{5, 250 * time.Millisecond, 0}
+}
+
+// Measure times all contenders that there are, in turns.
+func Measure(ctx context.Context, o Options) (Result, error) {
+	m := &meter{Options: o, pace: paceOf(o.Benchmark, o.Quick), result: Result{SchemaVersion: 1, Machine: o.Host, Rows: []Row{}, Notes: []string{}}}
+	if o.pace != nil {
+		m.pace = *o.pace
+	}
+	tasks := o.tasks
+	if tasks == nil {
+		tasks = plan(o.Benchmark, o.Threads, o.Quick)
+	}
+	limited := ctx
+	if m.pace.limit > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, m.pace.limit)
+		defer cancel()
+	}
+	err := m.measure(limited, tasks)
+	if ctx.Err() != nil {
+		return m.result, ctx.Err()
+	}
+	if err == nil && len(m.late) > 0 {
+		m.note("Not measured within the time of --quick: %s.", strings.Join(m.late, "; "))
+	}
+	return m.result, err
+}
+
+// A meter is a measurement under way.
+type meter struct {
+	Options
+	pace     pace
+	result   Result
+	entrants []contender
+	children []*child
+	last     *child // who had the last turn, nil for this process
+	file     string // for the loader
+	late     []string
+}
+
+func (m *meter) note(format string, args ...any) {
+	m.result.Notes = append(m.result.Notes, fmt.Sprintf(format, args...))
+}
+
+func (m *meter) progress(format string, args ...any) {
+	if m.Progress != nil {
+		m.Progress(fmt.Sprintf(format, args...))
+	}
+}
+
+func (m *meter) measure(ctx context.Context, tasks []Task) error {
+	defer func() {
+		for _, c := range m.children {
+			c.end()
+		}
+	}()
+	m.find(ctx)
+	for _, e := range m.entrants {
+		if slices.ContainsFunc(tasks, e.peer().can) {
+			m.result.Machine.Peers = append(m.result.Machine.Peers, e.peer())
+		}
+	}
+	if i := slices.IndexFunc(tasks, func(t Task) bool { return t.Benchmark == Load && t.What != consuming }); i >= 0 {
+		dir, err := os.MkdirTemp("", "cosfit-bench-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		m.file = filepath.Join(dir, "pairs.parquet")
+		m.progress("writing %d made-up pairs", tasks[i].Pairs)
+		if err := writePairs(m.file, tasks[i].Pairs, tasks[i].D); err != nil {
+			return err
+		}
+	}
+	for _, t := range tasks {
+		m.progress("%s", t.title())
+		m.result.Rows = append(m.result.Rows, m.time(ctx, t)...)
+		if len(m.result.Rows) == 0 && ctx.Err() != nil {
+			return errors.New("nothing was measured in time")
+		}
+	}
+	return nil
+}
+
+// An entry is a contender at one task.
+type entry struct {
+	contender
+	ms   []float64
+	out  bool // failed, or is so slow that it was timed once
+	late bool
+}
+
+// slow is how long a call takes that is not repeated.
+const slow = 60 * time.Second
+
+// time lets all who can take turns at a task.
+func (m *meter) time(ctx context.Context, t Task) (rows []Row) {
+	var entries []*entry
+	for _, c := range m.entrants {
+		if c.peer().can(t) && (c.child() == nil || !c.child().dead) {
+			entries = append(entries, &entry{contender: c})
+		}
+	}
+	runtime.GC()
+	for range m.pace.rounds {
+		for _, e := range entries {
+			if !e.out {
+				m.turn(ctx, e, t)
+			}
+		}
+	}
+	for _, e := range entries {
+		if len(e.ms) > 0 {
+			rows = append(rows, newRow(t, e.peer(), e.ms))
+		} else if e.late {
+			m.late = append(m.late, e.peer().Who+" at "+t.title())
+		}
+		if e.child() == nil || !e.child().dead {
+			e.contender.turn(context.WithoutCancel(ctx), request{Task: t, Forget: true})
+		}
+	}
+	return rows
+}
+
+// turn gives an entry its turn.
+func (m *meter) turn(ctx context.Context, e *entry, t Task) {
+	c := e.child()
+	if m.last != nil && m.last != c && !m.last.calm {
+		// The threads of other libraries keep a core busy for a while after a call.
+		// Source: OpenBLAS's workers spin for more than 70 ms.
+		time.Sleep(400 * time.Millisecond)
+	}
+	if ctx.Err() != nil {
+		e.late, e.out = len(e.ms) == 0, true
+		return
+	}
+	m.last = c
+	r := request{Task: t, Seconds: m.pace.turn.Seconds(), Warm: t.Benchmark != Run}
+	if t.Benchmark == Load {
+		r.File = m.file
+	}
+	ms, err := e.contender.turn(ctx, r)
+	switch {
+	case ctx.Err() != nil && err != nil:
+		e.late, e.out = len(e.ms) == 0, true
+		if c != nil {
+			c.dead = true // it would answer too late, and to another question
+		}
+	case err != nil:
+		e.out = true
+		m.note("%s did not do %s: %v.", e.peer().Who, t.title(), err)
+	default:
+		e.ms = append(e.ms, ms...)
+		e.out = slices.Max(ms) > float64(slow.Milliseconds())
+	}
+}
+
+// find looks for everybody who can take part.
+func (m *meter) find(ctx context.Context) {
+	m.enter(ceiling(peak), ceiling(copying), ourselves(), plainGorgonia("gorgonia", "gonum's BLAS", stock()))
+	if len(m.Self) > 0 {
+		m.findOwn(ctx, command{path: m.Self[0], args: m.Self[1:]})
+	}
+	for _, python := range m.Pythons {
+		m.findPython(ctx, python)
+	}
+}
+
+func (m *meter) enter(all ...contender) {
+	for _, c := range all {
+		if m.only == nil || m.only(c.peer()) {
+			m.entrants = append(m.entrants, c)
+		}
+	}
+}
+
+// findOwn starts this program with other settings: with each arithmetic that
+// the processor can run, and with OpenBLAS.
+func (m *meter) findOwn(ctx context.Context, self command) {
+	if m.Benchmark == Core {
+		for _, name := range kernel.Names() {
+			if kernel.Name() == name || strings.HasPrefix(kernel.Name(), name+"/") {
+				continue
+			}
+			if c := m.start(ctx, "COSFIT_CPU="+name, self.with("COSFIT_CPU="+name)); c != nil {
+				c.calm = true
+				for _, p := range c.Peers {
+					if p.Who == Cosfit {
+						p.Tasks = []string{Core}
+						m.enter(&remote{p, c})
+					}
+				}
+			}
+		}
+	}
+	if !linked {
+		return
+	}
+	best := m.coreType(ctx, self)
+	if c := m.start(ctx, "OpenBLAS", self.with(best...)); c != nil {
+		found := false
+		for _, p := range c.Peers {
+			if p.Who != Cosfit {
+				m.enter(&remote{p, c})
+				found = true
+			}
+		}
+		if !found {
+			m.note("OpenBLAS is not there: no libopenblas could be loaded (Debian's package is libopenblas0-pthread).")
+		}
+	}
+}
+
+//go:embed peer.py
+var peerScript string
+
+// findPython asks an interpreter what it can import.
+func (m *meter) findPython(ctx context.Context, name string) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		m.note("%s is not there: PyTorch, the notebook and JAX are missing; name an interpreter with --python.", name)
+		return
+	}
+	m.progress("asking %s what it can import", name)
+	python := command{path: path, args: []string{"-c", peerScript}}
+	c := m.start(ctx, name, python)
+	if c == nil {
+		return
+	}
+	if c.OpenBLAS != "" {
+		alone := command{path: path, args: append(slices.Clone(python.args), "openblas", c.OpenBLAS)}
+		best := m.coreType(ctx, alone)
+		if uses := slices.ContainsFunc(c.Peers, func(p Peer) bool { return strings.Contains(p.Who, "openblas") }); uses && len(best) > 0 {
+			c.end()
+			if c = m.start(ctx, name, python.with(best...)); c == nil {
+				return
+			}
+		}
+		if !m.has("openblas") {
+			if o := m.start(ctx, "OpenBLAS", alone.with(best...)); o != nil {
+				for _, p := range o.Peers {
+					m.enter(&remote{p, o})
+				}
+			}
+		}
+	}
+	for _, p := range c.Peers {
+		m.enter(&remote{p, c})
+	}
+	for _, n := range c.Notes {
+		m.note("%s: %s.", name, n)
+	}
+}
+
+func (m *meter) has(who string) bool {
+	return slices.ContainsFunc(m.entrants, func(c contender) bool { return c.peer().Who == who })
+}
+
+// start starts a child that takes part.
+func (m *meter) start(ctx context.Context, name string, c command) *child {
+	started, err := c.start(ctx)
+	if err != nil {
+		m.note("%s does not take part: %v.", name, err)
+		return nil
+	}
+	m.children = append(m.children, started)
+	return started
+}
+
+// coreTypes are the names of OpenBLAS's kernels that can be the best one on a
+// processor that the library is too old to know.
+func coreTypes() []string {
+	return []string{"Haswell", "SkylakeX", "Zen", "Cooperlake", "Sapphirerapids"}
+}
+
+// coreType finds by measuring with which OPENBLAS_CORETYPE the library is
+// fastest, and returns what to add to the environment, nothing where the
+// library's own choice is. An old library that does not know the processor
+// chooses a kernel that can be 8 times slower than the best one.
+func (m *meter) coreType(ctx context.Context, openBLAS command) (env []string) {
+	if runtime.GOARCH != "amd64" {
+		return nil
+	}
+	m.progress("choosing OpenBLAS's kernel")
+	best, tried := 0.0, map[string]bool{}
+	for _, name := range append([]string{""}, coreTypes()...) {
+		var setting []string
+		if name != "" {
+			setting = []string{"OPENBLAS_CORETYPE=" + name}
+		}
+		ms, with := timeOpenBLAS(ctx, openBLAS.with(setting...), tried)
+		if ms > 0 && (best == 0 || ms < 0.97*best) {
+			best, env = ms, setting
+			m.progress("OpenBLAS %s: %.1f GFLOP/s on one thread", with, 2*1024*1024*1024/ms/1e6)
+		}
+	}
+	return env
+}
+
+// timeOpenBLAS returns the least milliseconds of a product on one thread, 0
+// where the library does not run so, or was tried with this kernel before.
+func timeOpenBLAS(ctx context.Context, c command, tried map[string]bool) (ms float64, with string) {
+	library, err := c.start(ctx)
+	if err != nil {
+		return 0, ""
+	}
+	defer library.end()
+	i := slices.IndexFunc(library.Peers, func(p Peer) bool { return p.Who == "openblas" })
+	if i < 0 || tried[library.Peers[i].With] {
+		return 0, ""
+	}
+	with = library.Peers[i].With
+	tried[with] = true
+	task := Task{Benchmark: Machine, What: sgemm, Batch: 1024, D: 1024, K: 1024, Threads: 1}
+	times, err := library.ask(ctx, request{Who: "openblas", Task: task, Seconds: 0.15, Warm: true})
+	if err != nil {
+		return 0, "" // such as for an instruction that the processor lacks
+	}
+	return slices.Min(times), with
+}

@@ -1,0 +1,136 @@
+package benchmarks
+
+import (
+	"context"
+	"math/rand/v2"
+
+	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/graph/cpu"
+	"github.com/cosfit/cosfit/internal/kernel"
+	"github.com/cosfit/cosfit/trainer"
+)
+
+// Cosfit is who we are.
+const Cosfit = "cosfit fp32"
+
+// ourselves is cosfit with the arithmetic of this process.
+func ourselves() *local {
+	return &local{
+		is: Peer{Who: Cosfit, With: kernel.Name(), Tasks: []string{Core, Step, Run, Load, Machine + ":" + sgemm}},
+		prepare: func(ctx context.Context, r request) (job, error) {
+			switch r.Task.Benchmark {
+			case Core, Machine:
+				return ourProduct(r.Task), nil
+			case Step:
+				return ourStep(r.Task)
+			case Run:
+				return ourRun(ctx, r.Task)
+			case Load:
+				if r.Task.What == consuming {
+					return ourStep(r.Task)
+				}
+				return ourLoad(ctx, r)
+			}
+			return job{}, unable(Cosfit, r.Task)
+		},
+	}
+}
+
+// operands are the matrices of a product C = A·B; the result has size numbers.
+func operands(t Task) (a, b, c []float32) {
+	random := generator()
+	switch t.What {
+	case gradient:
+		return normal(random, t.Batch*t.D), normal(random, t.Batch*t.K), make([]float32, t.D*t.K)
+	case comparing:
+		return normal(random, t.Batch*t.K), normal(random, t.D*t.K), make([]float32, t.Batch*t.D)
+	}
+	return normal(random, t.Batch*t.D), normal(random, t.D*t.K), make([]float32, t.Batch*t.K)
+}
+
+func ourProduct(t Task) job {
+	pool := kernel.NewPool(t.Threads)
+	a, b, c := operands(t)
+	return job{do: func() error {
+		switch t.What {
+		case gradient:
+			pool.GemmTN(t.D, t.K, t.Batch, a, b, c)
+		case comparing:
+			pool.GemmNT(t.Batch, t.D, t.K, a, b, c)
+		default:
+			pool.Gemm(t.Batch, t.K, t.D, a, b, c)
+		}
+		return nil
+	}}
+}
+
+// What all steps share.
+const (
+	dropout = 0.1
+	rate    = 0.1
+)
+
+// ourStep is a step of the graph with dropout and plain SGD.
+func ourStep(t Task) (job, error) {
+	p := newProblem(t)
+	backend := cpu.New(t.Threads)
+	model, err := graph.NewModel(backend, t.D, t.K, graph.MSE{})
+	if err != nil {
+		return job{}, err
+	}
+	if err := backend.Upload(model.Matrix(), p.matrix); err != nil {
+		return job{}, err
+	}
+	table, err := backend.NewTable(t.D)
+	if err != nil {
+		return job{}, err
+	}
+	if err := table.Set(p.table); err != nil {
+		return job{}, err
+	}
+	update, err := backend.NewUpdate(trainer.SGD{}, t.D*t.K)
+	if err != nil {
+		return job{}, err
+	}
+	batch := &graph.Batch{Table: table, Labels: p.labels, Dropout: graph.Dropout{Rate: dropout, Seed: 1}}
+	for i := range int32(t.Batch) {
+		batch.Left = append(batch.Left, i)
+		batch.Right = append(batch.Right, int32(t.Batch)+i)
+	}
+	step := 0
+	do := func() error {
+		step++
+		batch.Dropout.Step = uint32(step)
+		if err := model.Step(batch); err != nil {
+			return err
+		}
+		return update.Apply(graph.Hyper{LearningRate: rate, Step: step}, model.Matrix(), model.Gradient())
+	}
+	return job{do, func() { model.Close(); backend.Close() }}, nil
+}
+
+// A problem is random pairs, no text in two of them.
+type problem struct {
+	table  []float32 // [2·B, d]: left texts, then right ones
+	labels []float32 // [B]
+	matrix []float32 // [d, k]
+}
+
+func newProblem(t Task) problem {
+	random := generator()
+	p := problem{normal(random, 2*t.Batch*t.D), make([]float32, t.Batch), normal(random, t.D*t.K)}
+	for i := range p.labels {
+		p.labels[i] = float32(i % 2)
+	}
+	return p
+}
+
+func generator() *rand.Rand { return rand.New(rand.NewPCG(1, 1)) }
+
+func normal(random *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(random.NormFloat64())
+	}
+	return x
+}

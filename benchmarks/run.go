@@ -1,0 +1,61 @@
+package benchmarks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/cosfit/cosfit/graph/cpu"
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/trainer"
+)
+
+// ourRun is a whole run of the notebook's recipe, from data in memory to the
+// files of a run directory.
+func ourRun(ctx context.Context, t Task) (job, error) {
+	data := madeUp(t)
+	do := func() (err error) {
+		path, err := os.MkdirTemp("", "cosfit-bench-")
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(path)) }()
+		dir, err := rundir.Create(path, false)
+		if err != nil {
+			return err
+		}
+		defer dir.Unlock()
+		backend := cpu.New(t.Threads)
+		defer backend.Close()
+		recipe := trainer.Notebook(t.D)
+		recipe.Dims, recipe.Epochs, recipe.BatchSize = t.K, t.Epochs, t.Batch
+		_, err = trainer.Train(ctx, data, trainer.Options{Recipe: recipe, Backend: backend, Dir: dir})
+		return err
+	}
+	return job{do: do}, nil
+}
+
+// madeUp is a data set of random pairs, two of three dissimilar as the seed's
+// are, no text in two of them.
+func madeUp(t Task) *loader.Dataset {
+	n := t.Pairs + t.Test
+	d := &loader.Dataset{Name: "made up", SplitGiven: true, Labels: loader.LabelRange{Max: 1},
+		Vectors: &loader.Table{Dim: t.D, Data: normal(generator(), 2*n*t.D)}}
+	p := &d.Pairs
+	for i := range n {
+		d.Vectors.IDs = append(d.Vectors.IDs, loader.TextID(fmt.Sprint("left ", i)), loader.TextID(fmt.Sprint("right ", i)))
+		p.Left, p.Right = append(p.Left, int32(2*i)), append(p.Right, int32(2*i+1))
+		label, split := float32(0), loader.Train
+		if i%3 == 0 {
+			label = 1
+		}
+		if i >= t.Pairs {
+			split = loader.Test
+		}
+		p.Label, p.Split, p.Kind = append(p.Label, label), append(p.Split, split), append(p.Kind, loader.Given)
+		p.Group, p.Groups = append(p.Group, int32(i)), append(p.Groups, fmt.Sprint(i))
+	}
+	return d
+}
