@@ -219,6 +219,9 @@ func (m *meter) time(ctx context.Context, t Task) (rows []Row) {
 		} else if e.late {
 			m.late = append(m.late, e.peer().Who+" at "+t.title())
 		}
+		if l, ok := e.contender.(*local); ok && l.remark() != "" && len(e.ms) > 0 {
+			m.result.Notes = append(m.result.Notes, l.remark())
+		}
 		if e.child() == nil || !e.child().dead {
 			e.contender.turn(context.WithoutCancel(ctx), request{Task: t, Forget: true})
 		}
@@ -331,10 +334,11 @@ func (m *meter) findPython(ctx context.Context, name string) {
 	if c == nil {
 		return
 	}
-	if c.OpenBLAS != "" {
+	uses := slices.ContainsFunc(c.Peers, func(p Peer) bool { return strings.Contains(p.Who, "openblas") })
+	if c.OpenBLAS != "" && (uses || !m.has("openblas")) {
 		alone := command{path: path, args: append(slices.Clone(python.args), "openblas", c.OpenBLAS)}
 		best := m.coreType(ctx, alone)
-		if uses := slices.ContainsFunc(c.Peers, func(p Peer) bool { return strings.Contains(p.Who, "openblas") }); uses && len(best) > 0 {
+		if uses && len(best) > 0 {
 			c.end()
 			if c = m.start(ctx, name, python.with(best...)); c == nil {
 				return

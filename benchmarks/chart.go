@@ -70,18 +70,15 @@ func (r Result) chartTask(w io.Writer, rows []Row, y int) int {
 	first := y
 	for _, row := range rows {
 		speed, _ := row.rate()
-		class, label, who := "peer", digits(speed)+" "+unit, row.Who
+		class, label := "peer", digits(speed)+" "+unit
 		if row.Who == Cosfit {
 			class = "own"
-			if row.Benchmark == Core {
-				who += " " + row.With
-			}
 		}
 		if row.Benchmark == Run {
 			label = fmt.Sprintf("%.3g s", row.MS/1e3)
 		}
 		length := float64(speed) * scale
-		fmt.Fprintf(w, `<text x="%d" y="%d" text-anchor="end">%s</text>`, labelWidth-8, y+13, escaped(fit(who, 32)))
+		fmt.Fprintf(w, `<text x="%d" y="%d" text-anchor="end">%s</text>`, labelWidth-8, y+13, escaped(fit(row.label(), 32)))
 		fmt.Fprintf(w, `<rect class="%s" x="%d" y="%d" width="%.1f" height="%d" rx="2"/>`, class, labelWidth, y, max(length, 1), barHeight)
 		fmt.Fprintf(w, `<text x="%.1f" y="%d">%s</text>`+"\n", labelWidth+length+8, y+13, escaped(label))
 		y += barStep

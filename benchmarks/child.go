@@ -56,6 +56,7 @@ func (c command) with(env ...string) command {
 func (c command) start(ctx context.Context) (*child, error) {
 	cmd := exec.Command(c.path, c.args...)
 	cmd.Env = append(os.Environ(), c.env...)
+	cmd.WaitDelay = time.Second // for its pipes, which a child of its own may hold
 	said := &tail{}
 	cmd.Stderr = said
 	in, err := cmd.StdinPipe()
@@ -69,19 +70,18 @@ func (c command) start(ctx context.Context) (*child, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	ended := sync.OnceValue(cmd.Wait)
 	stop := func() error {
 		const grace = time.Second
 		late := time.AfterFunc(grace, func() { cmd.Process.Kill() })
 		defer late.Stop()
-		return ended()
+		return cmd.Wait()
 	}
 	return meet(ctx, in, out, said, stop)
 }
 
 // meet reads what a child says of itself.
 func meet(ctx context.Context, in io.WriteCloser, out io.Reader, said *tail, stop func() error) (*child, error) {
-	c := &child{in: in, answers: make(chan []byte), stop: stop, said: said}
+	c := &child{in: in, answers: make(chan []byte), stop: sync.OnceValue(stop), said: said}
 	go func() {
 		defer close(c.answers)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
@@ -111,7 +111,9 @@ func (c *child) await(ctx context.Context, v any) error {
 	}
 }
 
+// died waits for the end, after which all that was said is there.
 func (c *child) died() error {
+	c.stop()
 	if last := c.said.lastLine(); last != "" {
 		return errors.New(last)
 	}

@@ -47,10 +47,11 @@ type contender interface {
 	child() *child
 }
 
-// A job does a task once; close lets its memory go.
+// A job does a task once.
 type job struct {
 	do    func() error
-	close func()
+	close func()        // lets its memory go; may be nil
+	said  func() string // a remark on the last time, for the notes; may be nil
 }
 
 // A local contender is in this process.
@@ -83,6 +84,14 @@ func (l *local) turn(ctx context.Context, r request) ([]float64, error) {
 		l.job, l.last = &j, r.Task
 	}
 	return repeat(ctx, l.job.do, r)
+}
+
+// remark is what the job at hand has to say.
+func (l *local) remark() string {
+	if l.job == nil || l.job.said == nil {
+		return ""
+	}
+	return l.job.said()
 }
 
 // repeat calls do until the turn is over.

@@ -51,17 +51,18 @@ func operands(t Task) (a, b, c []float32) {
 func ourProduct(t Task) job {
 	pool := kernel.NewPool(t.Threads)
 	a, b, c := operands(t)
-	return job{do: func() error {
-		switch t.What {
-		case gradient:
-			pool.GemmTN(t.D, t.K, t.Batch, a, b, c)
-		case comparing:
-			pool.GemmNT(t.Batch, t.D, t.K, a, b, c)
-		default:
-			pool.Gemm(t.Batch, t.K, t.D, a, b, c)
-		}
-		return nil
-	}}
+	return job{do: func() error { multiply(pool, t, a, b, c); return nil }}
+}
+
+func multiply(pool *kernel.Pool, t Task, a, b, c []float32) {
+	switch t.What {
+	case gradient:
+		pool.GemmTN(t.D, t.K, t.Batch, a, b, c)
+	case comparing:
+		pool.GemmNT(t.Batch, t.D, t.K, a, b, c)
+	default:
+		pool.Gemm(t.Batch, t.K, t.D, a, b, c)
+	}
 }
 
 // What all steps share.
@@ -106,7 +107,7 @@ func ourStep(t Task) (job, error) {
 		}
 		return update.Apply(graph.Hyper{LearningRate: rate, Step: step}, model.Matrix(), model.Gradient())
 	}
-	return job{do, func() { model.Close(); backend.Close() }}, nil
+	return job{do: do, close: func() { model.Close(); backend.Close() }}, nil
 }
 
 // A problem is random pairs, no text in two of them.

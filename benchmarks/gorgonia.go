@@ -26,11 +26,11 @@ func plainGorgonia(who, with string, blas tensor.BLAS) *local {
 				create = gorgoniaProduct
 			}
 			j, err := create(r.Task)
-			return job{func() error {
+			return job{do: func() error {
 				tensor.Use(blas)
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(r.Task.Threads))
 				return j.do()
-			}, j.close}, err
+			}, close: j.close}, err
 		},
 	}
 }
@@ -97,5 +97,5 @@ func gorgoniaStep(t Task) (job, error) {
 		}
 		return solver.Step(gorgonia.NodesToValueGrads(gorgonia.Nodes{m}))
 	}
-	return job{do, func() { machine.Close() }}, nil
+	return job{do: do, close: func() { machine.Close() }}, nil
 }

@@ -71,5 +71,5 @@ func ourLoad(ctx context.Context, r request) (job, error) {
 		}
 		return nil
 	}
-	return job{do, func() { data.Close() }}, nil
+	return job{do: do, close: func() { data.Close() }}, nil
 }

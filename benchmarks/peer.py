@@ -351,8 +351,8 @@ def mkl(torch):
             printed = file.read().decode(errors="replace")
     except (AttributeError, OSError):
         return text
-    kind = re.search(r"processors?(?: with)? ([^,\n]*(?:AVX|SSE)[^,\n]*)", printed) or re.search(r"for ([^,\n]*Architecture[^,\n]*)", printed)
-    return f"{text} ({kind.group(1).strip()})" if kind else text
+    kind = re.search(r"architecture (.*? processors)", printed)
+    return f"{text} for {kind.group(1)}" if kind else text
 
 
 def discover():

@@ -122,7 +122,7 @@ func (r Result) printTask(w io.Writer, rows []Row) {
 	_, unit := rows[0].rate()
 	line(w, "")
 	line(w, " "+rows[0].title())
-	line(w, fmt.Sprintf("   %-28s%9s  %-17s%9s%6s%6s", "", "ms", "least–most", unit, "peak", "×"))
+	line(w, fmt.Sprintf(taskLine, "", "ms", "least–most", unit, "peak", "×"))
 	ours := slices.IndexFunc(rows, func(row Row) bool { return row.Who == Cosfit })
 	for _, row := range rows {
 		speed, _ := row.rate()
@@ -133,14 +133,26 @@ func (r Result) printTask(w io.Writer, rows []Row) {
 		if ours >= 0 {
 			times = fmt.Sprintf("%.2f", row.MS/rows[ours].MS)
 		}
-		who := row.Who
-		if who == Cosfit && row.Benchmark == Core {
-			who += " " + row.With
-		}
-		line(w, fmt.Sprintf("   %-28s%9s  %-17s%9s%6s%6s", fit(who, 28), milliseconds(row.MS),
+		line(w, fmt.Sprintf(taskLine, fit(row.label(), whoWidth), milliseconds(row.MS),
 			milliseconds(row.MSMin)+"–"+milliseconds(row.MSMax), digits(speed), share, times))
 	}
 }
+
+// label tells contenders of one name apart: our own arithmetics, and what the
+// notebook ran on.
+func (r Row) label() string {
+	switch {
+	case r.Who == Cosfit && r.Benchmark == Core:
+		return r.Who + " " + r.With
+	case r.Who == "notebook":
+		on, _, _ := strings.Cut(r.With, ",")
+		return r.Who + ", " + strings.Join(strings.Fields(on)[:min(2, len(strings.Fields(on)))], " ")
+	}
+	return r.Who
+}
+
+// taskLine is a line of a task's table, whoWidth its first column.
+const taskLine, whoWidth = "   %-31s%8s  %-15s%9s%6s%6s", 31
 
 func line(w io.Writer, text string) { fmt.Fprintln(w, strings.TrimRight(text, " ")) }
 
@@ -148,9 +160,9 @@ func line(w io.Writer, text string) { fmt.Fprintln(w, strings.TrimRight(text, " 
 func wrap(w io.Writer, text string) {
 	out := ""
 	for word := range strings.FieldsSeq(text) {
-		if out != "" && utf8.RuneCountInString(out)+utf8.RuneCountInString(word) > 76 {
-			line(w, " "+out)
-			out = " "
+		if utf8.RuneCountInString(out)+utf8.RuneCountInString(word) > 78 {
+			line(w, out)
+			out = "  "
 		}
 		out += " " + word
 	}
@@ -170,6 +182,8 @@ func milliseconds(ms float64) string {
 		return thousands(int(ms + 0.5))
 	case ms >= 100:
 		return fmt.Sprintf("%.0f", ms)
+	case ms < 0.1:
+		return fmt.Sprintf("%.3f", ms)
 	}
 	return fmt.Sprintf("%.3g", ms)
 }

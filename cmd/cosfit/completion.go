@@ -116,8 +116,8 @@ func completions(c *cli.Context, before []string) []string {
 	case "completion":
 		return unlessGiven(c, shells())
 	}
-	if c.Command.Subcommands != nil {
-		return unlessGiven(c, commandNames(c.Command.Subcommands))
+	if own := subcommands(c.Command); own != nil && c.Command.Name != c.App.Name {
+		return unlessGiven(c, commandNames(own))
 	}
 	return unusedFlags(c.Command.Flags, before)
 }

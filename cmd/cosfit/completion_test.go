@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 // completionCases are command lines that end at the cursor, and what can stand
 // there. Nothing stands for file names.
 func completionCases() []completionCase {
-	commands := "apply completion demo doctor eval export help train version"
+	commands := "apply bench completion demo doctor eval export help train version"
 	exportFlags := "--config --force --format --help --json --out --run"
 	return []completionCase{
 		{"cosfit ", commands},
@@ -45,6 +45,9 @@ func completionCases() []completionCase {
 		{"cosfit export --run r --js", "--json"},
 		{"cosfit export --unknown x --js", "--json"},
 		{"cosfit version ", "--help --json"},
+		{"cosfit bench ", "core load run step"},
+		{"cosfit bench step ", "--config --help --json --out --python --quick --threads"},
+		{"cosfit bench step --quick --th", "--threads"},
 		{"cosfit train --resume --ep", "--epochs"},
 		{"cosfit eval --split", "--split --split-column"},
 

@@ -26,8 +26,8 @@ import (
 // with a flag or two has no need of a file.
 func addSettings(commands []*cli.Command) {
 	for _, c := range commands {
-		if c.Subcommands != nil {
-			addSettings(c.Subcommands)
+		if own := subcommands(c); own != nil {
+			addSettings(own)
 			continue
 		}
 		if len(c.Flags) > 2 {
@@ -199,7 +199,7 @@ type schema map[string]map[string]kind
 func schemaOf(commands []*cli.Command) schema {
 	s := schema{everyCommand: {}}
 	for _, c := range commands {
-		for _, runs := range append([]*cli.Command{c}, c.Subcommands...) {
+		for _, runs := range append([]*cli.Command{c}, subcommands(c)...) {
 			if findFlag(runs.Flags, "--config") == nil {
 				continue
 			}

@@ -181,7 +181,7 @@ func TestMistakes(t *testing.T) {
 		code int
 		want string
 	}{
-		{"fly", 2, `unknown command "fly"; there are: demo, train, eval, export, apply, doctor, version, completion`},
+		{"fly", 2, `unknown command "fly"; there are: demo, train, eval, export, apply, bench, doctor, version, completion`},
 		{"train", 2, "--out is missing: name a folder for the run, such as --out runs/first"},
 		{"train --out r", 2, `--data is missing: name a data set folder, a wide Parquet file, or "sample"`},
 		{"train sample --out r", 2, `train takes no argument, got "sample": inputs and outputs are named by flags, see cosfit train --help`},
@@ -230,6 +230,10 @@ func TestMistakes(t *testing.T) {
 		{"export --run run --format docx --out m", 2, `--format "docx" is unknown; there are: npy, safetensors`},
 		{"export --run run --format npy --out exists.npy", 1, "exists.npy exists: choose another name, or replace it with --force"},
 		{"export --run run --format npy --out none/m.npy", 1, "write none/m.npy: no such file or directory"},
+		{"bench fly", 2, `unknown benchmark "fly"; there are: core, load, run, step`},
+		{"bench step fast", 2, `bench step takes no argument, got "fast": inputs and outputs are named by flags, see cosfit bench step --help`},
+		{"bench step --fast", 2, "unknown flag --fast; see cosfit bench step --help"},
+		{"bench step --threads -1", 2, "--threads is -1, want 0 for all or a number up to the "},
 		{"completion tcsh", 2, `completion needs the name of a shell, bash, zsh or fish, got "tcsh"`},
 	} {
 		t.Run(test.args, func(t *testing.T) {
@@ -255,9 +259,19 @@ func TestHelp(t *testing.T) {
 	if out := must(t, dir); !strings.Contains(out, "cosfit demo") {
 		t.Errorf("without a command it prints\n%s", out)
 	}
+	wantExample := func(words ...string) {
+		t.Helper()
+		command := strings.Join(words, " ")
+		if out := must(t, dir, append(words, "--help")...); !strings.Contains(out, "Example") || !strings.Contains(out, "cosfit "+command) {
+			t.Errorf("the help of %s has no example:\n%s", command, out)
+		}
+	}
 	for _, c := range newApp(nil, nil).Commands {
-		if out := must(t, dir, c.Name, "--help"); !strings.Contains(out, "Example") || !strings.Contains(out, "cosfit "+c.Name) {
-			t.Errorf("the help of %s has no example:\n%s", c.Name, out)
+		wantExample(c.Name)
+		for _, sub := range subcommands(c) {
+			if !sub.Hidden {
+				wantExample(c.Name, sub.Name)
+			}
 		}
 	}
 }

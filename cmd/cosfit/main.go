@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -108,7 +109,25 @@ func noArguments(c *cli.Context) error {
 // fullName is a command's name after those that it stands below, without the
 // program's.
 func fullName(c *cli.Context) string {
-	return strings.TrimPrefix(c.Command.FullName(), c.App.Name+" ")
+	var names []string
+	for _, context := range c.Lineage() {
+		if context.Command != nil && context.Command.Name != "" && context.Command.Name != c.App.Name {
+			names = append(names, context.Command.Name)
+		}
+	}
+	slices.Reverse(names)
+	return strings.Join(names, " ")
+}
+
+// subcommands are those that a command was made with: the cli package adds its
+// own help to each.
+func subcommands(c *cli.Command) (own []*cli.Command) {
+	for _, sub := range c.Subcommands {
+		if sub.Name != "help" {
+			own = append(own, sub)
+		}
+	}
+	return own
 }
 
 // Exit codes.
