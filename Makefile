@@ -18,10 +18,11 @@ race: ## the race detector over the packages that use goroutines (needs a C comp
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags openblas ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
-bench: ## the training step beside plain Gorgonia
-	$(GO) test ./benchmarks -run '^$$' -bench . -benchtime 5x
+bench: ## the training step beside the peers that are installed
+	$(GO) run ./cmd/cosfit bench step
 
 demo: ## train on the sample
 	$(GO) run ./cmd/cosfit demo

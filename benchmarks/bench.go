@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cosfit/cosfit/internal/kernel"
@@ -154,9 +155,11 @@ func (m *meter) progress(format string, args ...any) {
 
 func (m *meter) measure(ctx context.Context, tasks []Task) error {
 	defer func() {
+		var ends sync.WaitGroup
 		for _, c := range m.children {
-			c.end()
+			ends.Go(c.end)
 		}
+		ends.Wait()
 	}()
 	m.find(ctx)
 	for _, e := range m.entrants {
