@@ -63,7 +63,7 @@ type Row struct {
 	MSMin          float64       `json:"ms_min"`
 	MSMax          float64       `json:"ms_max"`
 	Times          int           `json:"times"`
-	GFLOPS         rundir.Figure `json:"gflops"` // at the median, as the two below
+	GFLOPS         rundir.Figure `json:"gflops"` // at the median, as the two below; what the machine can do, at the least
 	PairsPerSecond rundir.Figure `json:"pairs_per_second"`
 	GBPerSecond    rundir.Figure `json:"gb_per_second"`
 }
@@ -75,8 +75,12 @@ func newRow(t Task, p Peer, ms []float64) Row {
 		middle = (middle + ms[len(ms)/2-1]) / 2
 	}
 	r := Row{Task: t, Who: p.Who, With: p.With, MS: middle, MSMin: ms[0], MSMax: ms[len(ms)-1], Times: len(ms)}
-	r.GFLOPS, r.GBPerSecond = t.flop()/rundir.Figure(1e6*middle), t.bytes()/rundir.Figure(1e6*middle)
-	r.PairsPerSecond = t.pairs() / rundir.Figure(middle/1e3)
+	counts := middle
+	if t.Benchmark == Machine {
+		counts = r.MSMin // a machine's other work can only slow it down
+	}
+	r.GFLOPS, r.GBPerSecond = t.flop()/rundir.Figure(1e6*counts), t.bytes()/rundir.Figure(1e6*counts)
+	r.PairsPerSecond = t.pairs() / rundir.Figure(counts/1e3)
 	if t.What == sgemm {
 		r.Who, r.With = p.plain()+" sgemm", p.With
 	}

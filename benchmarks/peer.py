@@ -6,13 +6,16 @@ times that a task took. `peer.py openblas FILE` offers that library alone, which
 starts quickly: its kernel is chosen by OPENBLAS_CORETYPE when it is loaded.
 """
 
+import sys
+
+sys.path[:] = [p for p in sys.path if p]  # a folder named torch where we stand is none of it
+
 import ctypes
 import ctypes.util
 import json
 import os
 import platform
 import re
-import sys
 import tempfile
 import time
 
@@ -369,7 +372,7 @@ def discover():
         add(t.who, t.detail, {"core": t.product, "step": t.step, "run": t.run})
         add("notebook", f"{t.who}, {t.detail}", {"step": t.notebook_step, "run": t.notebook_run})
         path = mapped("openblas")
-    except ImportError as error:
+    except Exception as error:  # one that fails is no reason to miss the others
         notes.append(f"PyTorch is not there ({error})")
     try:
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -377,15 +380,15 @@ def discover():
 
         j = Jax(jax)
         add(j.who, "XLA", {"core": j.product, "step": j.step})
-    except ImportError as error:
+    except Exception as error:
         notes.append(f"JAX is not there ({error})")
     try:
         import pyarrow
 
         a = Arrow(pyarrow)
         add(a.who, "", {"load:open": a.open})
-    except ImportError:
-        pass
+    except Exception:
+        pass  # it does one small thing
     return peers, path or ctypes.util.find_library("openblas"), notes
 
 

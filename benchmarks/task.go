@@ -132,7 +132,7 @@ func plan(benchmark string, threads int, quick bool) []Task {
 func planCore(threads []int, quick bool) (tasks []Task) {
 	rows := []int{64, 200, 1000, 2000, 8192}
 	if quick {
-		rows, threads = []int{200, 1000}, threads[len(threads)-1:]
+		rows, threads = []int{seedBatch}, threads[len(threads)-1:]
 	}
 	for _, n := range threads {
 		for _, what := range []string{projecting, gradient, comparing} {
