@@ -2,11 +2,9 @@ package benchmarks
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -14,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cosfit/cosfit/internal/kernel"
 	"github.com/cosfit/cosfit/internal/rundir"
 )
 
@@ -24,12 +21,11 @@ type Options struct {
 	Quick     bool   // end within 45 seconds
 	Threads   int
 	Host      Host
-	Pythons   []string        // interpreters, by name or path; each brings the peers that it can import
-	Self      []string        // a command that runs ServePeer; without one some contenders are missing
-	Progress  func(string)    // called with each step; may be nil
-	tasks     []Task          // instead of the plan
-	pace      *pace           // instead of the benchmark's
-	only      func(Peer) bool // who takes part, nil for all
+	Pythons   []string     // interpreters, by name or path; each brings the peers that it can import
+	Self      []string     // a command that runs ServePeer; without one some contenders are missing
+	Progress  func(string) // called with each step; may be nil
+	tasks     []Task       // instead of the plan
+	pace      *pace        // instead of the benchmark's
 }
 
 // A Host is the machine, and what runs on it.
@@ -145,6 +141,7 @@ type meter struct {
 	last     *child // who had the last turn, nil for this process
 	file     string // for the loader
 	late     []string
+	failures map[string]bool // by who and why
 }
 
 func (m *meter) note(format string, args ...any) {
@@ -262,174 +259,20 @@ func (m *meter) turn(ctx context.Context, e *entry, t Task) {
 		}
 	case err != nil:
 		e.out = true
-		m.note("%s did not do %s: %v.", e.peer().Who, t.title(), err)
+		m.failed(e.peer().Who, t, err)
 	default:
 		e.ms = append(e.ms, ms...)
 		e.out = slices.Max(ms) > float64(slow.Milliseconds())
 	}
 }
 
-// find looks for everybody who can take part.
-func (m *meter) find(ctx context.Context) {
-	m.enter(ceiling(peak), ceiling(copying), ourselves(), plainGorgonia("gorgonia", "gonum's BLAS", stock()))
-	if len(m.Self) > 0 {
-		m.findOwn(ctx, command{path: m.Self[0], args: m.Self[1:]})
+// failed notes the first task of several that a contender fails alike.
+func (m *meter) failed(who string, t Task, err error) {
+	if m.failures == nil {
+		m.failures = map[string]bool{}
 	}
-	for _, python := range m.Pythons {
-		m.findPython(ctx, python)
+	if key := who + err.Error(); !m.failures[key] {
+		m.failures[key] = true
+		m.note("%s did not do %s: %v.", who, t.title(), err)
 	}
-}
-
-func (m *meter) enter(all ...contender) {
-	for _, c := range all {
-		if m.only == nil || m.only(c.peer()) {
-			m.entrants = append(m.entrants, c)
-		}
-	}
-}
-
-// findOwn starts this program with other settings: with each arithmetic that
-// the processor can run, and with OpenBLAS.
-func (m *meter) findOwn(ctx context.Context, self command) {
-	if m.Benchmark == Core {
-		for _, name := range kernel.Names() {
-			if kernel.Name() == name || strings.HasPrefix(kernel.Name(), name+"/") {
-				continue
-			}
-			if c := m.start(ctx, "COSFIT_CPU="+name, self.with("COSFIT_CPU="+name)); c != nil {
-				c.calm = true
-				for _, p := range c.Peers {
-					if p.Who == Cosfit {
-						p.Tasks = []string{Core}
-						m.enter(&remote{p, c})
-					}
-				}
-			}
-		}
-	}
-	if !linked {
-		return
-	}
-	best := m.coreType(ctx, self)
-	if c := m.start(ctx, "OpenBLAS", self.with(best...)); c != nil {
-		found := false
-		for _, p := range c.Peers {
-			if p.Who != Cosfit {
-				m.enter(&remote{p, c})
-				found = true
-			}
-		}
-		if !found {
-			m.note("OpenBLAS is not there: no libopenblas could be loaded (Debian's package is libopenblas0-pthread).")
-		}
-	}
-}
-
-//go:embed peer.py
-var peerScript string
-
-// findPython asks an interpreter what it can import.
-func (m *meter) findPython(ctx context.Context, name string) {
-	path, err := exec.LookPath(name)
-	if err != nil {
-		m.note("%s is not there: PyTorch, the notebook and JAX are missing; name an interpreter with --python.", name)
-		return
-	}
-	m.progress("asking %s what it can import", name)
-	python := command{path: path, args: []string{"-c", peerScript}}
-	c := m.start(ctx, name, python)
-	if c == nil {
-		return
-	}
-	uses := slices.ContainsFunc(c.Peers, func(p Peer) bool { return strings.Contains(p.Who, "openblas") })
-	if c.OpenBLAS != "" && (uses || !m.has("openblas")) {
-		alone := command{path: path, args: append(slices.Clone(python.args), "openblas", c.OpenBLAS)}
-		best := m.coreType(ctx, alone)
-		if uses && len(best) > 0 {
-			c.end()
-			if c = m.start(ctx, name, python.with(best...)); c == nil {
-				return
-			}
-		}
-		if !m.has("openblas") {
-			if o := m.start(ctx, "OpenBLAS", alone.with(best...)); o != nil {
-				for _, p := range o.Peers {
-					m.enter(&remote{p, o})
-				}
-			}
-		}
-	}
-	for _, p := range c.Peers {
-		m.enter(&remote{p, c})
-	}
-	for _, n := range c.Notes {
-		m.note("%s: %s.", name, n)
-	}
-}
-
-func (m *meter) has(who string) bool {
-	return slices.ContainsFunc(m.entrants, func(c contender) bool { return c.peer().Who == who })
-}
-
-// start starts a child that takes part.
-func (m *meter) start(ctx context.Context, name string, c command) *child {
-	started, err := c.start(ctx)
-	if err != nil {
-		m.note("%s does not take part: %v.", name, err)
-		return nil
-	}
-	m.children = append(m.children, started)
-	return started
-}
-
-// coreTypes are the names of OpenBLAS's kernels that can be the best one on a
-// processor that the library is too old to know.
-func coreTypes() []string {
-	return []string{"Haswell", "SkylakeX", "Zen", "Cooperlake", "Sapphirerapids"}
-}
-
-// coreType finds by measuring with which OPENBLAS_CORETYPE the library is
-// fastest, and returns what to add to the environment, nothing where the
-// library's own choice is. An old library that does not know the processor
-// chooses a kernel that can be 8 times slower than the best one.
-func (m *meter) coreType(ctx context.Context, openBLAS command) (env []string) {
-	if runtime.GOARCH != "amd64" {
-		return nil
-	}
-	m.progress("choosing OpenBLAS's kernel")
-	best, tried := 0.0, map[string]bool{}
-	for _, name := range append([]string{""}, coreTypes()...) {
-		var setting []string
-		if name != "" {
-			setting = []string{"OPENBLAS_CORETYPE=" + name}
-		}
-		ms, with := timeOpenBLAS(ctx, openBLAS.with(setting...), tried)
-		if ms > 0 && (best == 0 || ms < 0.97*best) {
-			best, env = ms, setting
-			m.progress("OpenBLAS %s: %.1f GFLOP/s on one thread", with, 2*1024*1024*1024/ms/1e6)
-		}
-	}
-	return env
-}
-
-// timeOpenBLAS returns the least milliseconds of a product on one thread, 0
-// where the library does not run so, or was tried with this kernel before.
-func timeOpenBLAS(ctx context.Context, c command, tried map[string]bool) (ms float64, with string) {
-	library, err := c.start(ctx)
-	if err != nil {
-		return 0, ""
-	}
-	defer library.end()
-	i := slices.IndexFunc(library.Peers, func(p Peer) bool { return p.Who == "openblas" })
-	if i < 0 || tried[library.Peers[i].With] {
-		return 0, ""
-	}
-	with = library.Peers[i].With
-	tried[with] = true
-	task := Task{Benchmark: Machine, What: sgemm, Batch: 1024, D: 1024, K: 1024, Threads: 1}
-	times, err := library.ask(ctx, request{Who: "openblas", Task: task, Seconds: 0.15, Warm: true})
-	if err != nil {
-		return 0, "" // such as for an instruction that the processor lacks
-	}
-	return slices.Min(times), with
 }

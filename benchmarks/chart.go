@@ -34,6 +34,10 @@ func (r Result) Chart(w io.Writer) error {
 		t := rows[0].Task
 		return t.Benchmark == Core && (t.Batch != seedBatch || t.Threads == 1 && r.Machine.Cores > 1)
 	})
+	order := []string{Step, Run, Core, Load}
+	slices.SortStableFunc(tasks, func(a, b []Row) int {
+		return slices.Index(order, a[0].Benchmark) - slices.Index(order, b[0].Benchmark)
+	})
 	var body strings.Builder
 	y := 24
 	fmt.Fprintf(&body, `<text class="title" x="12" y="%d">%s</text>`+"\n", y, escaped("cosfit beside its peers, "+r.Machine.CPU+", "+count(r.Machine.Cores, "CPU")))
@@ -67,7 +71,11 @@ func (r Result) chartTask(w io.Writer, rows []Row, y int) int {
 	}
 	scale := float64(chartWidth-labelWidth-valueWidth) / longest
 	y += 10
-	first := y
+	if top.Known() {
+		x := labelWidth + float64(top)*scale
+		fmt.Fprintf(w, `<line class="peak" x1="%.1f" x2="%.1[1]f" y1="%d" y2="%d"/>`, x, y-4, y+len(rows)*barStep)
+		fmt.Fprintf(w, `<text class="top" x="%.1f" y="%d" text-anchor="end">FMA peak %s</text>`+"\n", x, y-8, digits(top))
+	}
 	for _, row := range rows {
 		speed, _ := row.rate()
 		class, label := "peer", digits(speed)+" "+unit
@@ -82,11 +90,6 @@ func (r Result) chartTask(w io.Writer, rows []Row, y int) int {
 		fmt.Fprintf(w, `<rect class="%s" x="%d" y="%d" width="%.1f" height="%d" rx="2"/>`, class, labelWidth, y, max(length, 1), barHeight)
 		fmt.Fprintf(w, `<text x="%.1f" y="%d">%s</text>`+"\n", labelWidth+length+8, y+13, escaped(label))
 		y += barStep
-	}
-	if top.Known() {
-		x := labelWidth + float64(top)*scale
-		fmt.Fprintf(w, `<line class="peak" x1="%.1f" x2="%.1[1]f" y1="%d" y2="%d"/>`, x, first-4, y)
-		fmt.Fprintf(w, `<text class="top" x="%.1f" y="%d" text-anchor="end">FMA peak %s</text>`+"\n", x, first-8, digits(top))
 	}
 	return y
 }

@@ -4,7 +4,6 @@ package benchmarks
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"strings"
 
@@ -102,21 +101,23 @@ func openBLASAlone(lib *library, with string) *local {
 		prepare: func(_ context.Context, r request) (job, error) {
 			t := r.Task
 			if t.Benchmark != Core && t.Benchmark != Machine {
-				return job{}, fmt.Errorf("openblas does products only")
+				return job{}, unable("openblas", t)
 			}
 			lib.setThreads(int32(t.Threads))
 			a, b, c := operands(t)
-			return job{do: func() error {
-				switch t.What {
-				case gradient:
-					lib.Sgemm(blas.Trans, blas.NoTrans, t.D, t.K, t.Batch, 1, a, t.D, b, t.K, 0, c, t.K)
-				case comparing:
-					lib.Sgemm(blas.NoTrans, blas.Trans, t.Batch, t.D, t.K, 1, a, t.K, b, t.K, 0, c, t.D)
-				default:
-					lib.Sgemm(blas.NoTrans, blas.NoTrans, t.Batch, t.K, t.D, 1, a, t.D, b, t.K, 0, c, t.K)
-				}
-				return nil
-			}}, nil
+			return job{do: func() error { lib.product(t, a, b, c); return nil }}, nil
 		},
+	}
+}
+
+// product is what multiply is in ours.
+func (l *library) product(t Task, a, b, c []float32) {
+	switch t.What {
+	case gradient:
+		l.Sgemm(blas.Trans, blas.NoTrans, t.D, t.K, t.Batch, 1, a, t.D, b, t.K, 0, c, t.K)
+	case comparing:
+		l.Sgemm(blas.NoTrans, blas.Trans, t.Batch, t.D, t.K, 1, a, t.K, b, t.K, 0, c, t.D)
+	default:
+		l.Sgemm(blas.NoTrans, blas.NoTrans, t.Batch, t.K, t.D, 1, a, t.D, b, t.K, 0, c, t.K)
 	}
 }
