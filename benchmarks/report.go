@@ -131,7 +131,7 @@ func (r Result) printTask(w io.Writer, rows []Row) {
 			share = fmt.Sprintf("%.0f %%", 100*row.GFLOPS/top)
 		}
 		if ours >= 0 {
-			times = fmt.Sprintf("%.2f", row.MS/rows[ours].MS)
+			times = ratio(row.MS / rows[ours].MS)
 		}
 		line(w, fmt.Sprintf(taskLine, fit(row.label(), whoWidth), milliseconds(row.MS),
 			milliseconds(row.MSMin)+"–"+milliseconds(row.MSMax), digits(speed), share, times))
@@ -186,6 +186,13 @@ func milliseconds(ms float64) string {
 		return fmt.Sprintf("%.3f", ms)
 	}
 	return fmt.Sprintf("%.3g", ms)
+}
+
+func ratio(x float64) string {
+	if x >= 100 {
+		return thousands(int(x + 0.5))
+	}
+	return fmt.Sprintf("%.2f", x)
 }
 
 // digits writes three of them, or a whole number.
