@@ -35,7 +35,7 @@ def unit(x):
 
 
 def vectors(x):
-    return pa.ListArray.from_arrays(pa.array(np.arange(0, x.size + 1, d, dtype=np.int32)), pa.array(x.ravel()))
+    return pa.ListArray.from_arrays(pa.array(np.arange(0, x.size + 1, d, dtype=np.int32)), pa.array(x.astype(np.float32).ravel()))
 
 
 def write_set(data, queries):

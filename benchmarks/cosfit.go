@@ -50,8 +50,9 @@ func operands(t Task) (a, b, c []float32) {
 
 func ourProduct(t Task) job {
 	pool := kernel.NewPool(t.Threads)
+	pool.Keep()
 	a, b, c := operands(t)
-	return job{do: func() error { multiply(pool, t, a, b, c); return nil }}
+	return job{do: func() error { multiply(pool, t, a, b, c); return nil }, close: pool.Close}
 }
 
 func multiply(pool *kernel.Pool, t Task, a, b, c []float32) {
