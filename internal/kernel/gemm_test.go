@@ -153,8 +153,11 @@ func BenchmarkGemm(b *testing.B) {
 			x, y, z := random(rng, m*k), random(rng, k*n), make([]float32, m*n)
 			for _, threads := range []int{1, 2} {
 				b.Run(fmt.Sprintf("%s/m=%d/threads=%d", micro.name, m, threads), func(b *testing.B) {
+					p := NewPool(threads)
+					p.Keep()
+					defer p.Close()
 					for b.Loop() {
-						NewPool(threads).multiply(micro, m, n, k, view{x, k, 1}, view{y, 1, n}, z)
+						p.multiply(micro, m, n, k, view{x, k, 1}, view{y, 1, n}, z)
 					}
 					b.ReportMetric(2*float64(m)*n*k*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 				})
