@@ -40,8 +40,8 @@ func (c *Chunk) Batches(size int) iter.Seq[Batch] {
 
 // Chunks delivers pairs in the given order with their vectors: all in one
 // chunk where the data set is in memory. Otherwise a chunk takes a third of
-// Options.Memory, rounded down to whole batches, and the next one is read while
-// the caller works on this one. A chunk is valid until the next is asked for.
+// Options.Memory, though at least a batch and at most 256 MB, and the next one is
+// read while the caller works on this one. A chunk is valid until the next is asked for.
 // The sequence ends early with an error, which may be ctx's.
 func (d *Dataset) Chunks(ctx context.Context, order []int32, batch int) iter.Seq2[Chunk, error] {
 	if d.Vectors.Data == nil && len(order) > 0 {
@@ -119,9 +119,16 @@ func (d *Dataset) streamed(ctx context.Context, order []int32, pairs int) iter.S
 			for part := range slices.Chunk(order, pairs) {
 				select {
 				case c := <-free:
+					if inside.Err() != nil {
+						return
+					}
+					err := c.read(d, part)
 					select {
-					case ready <- read{c, c.read(d, part)}:
+					case ready <- read{c, err}:
 					case <-inside.Done():
+						return
+					}
+					if err != nil {
 						return
 					}
 				case <-inside.Done():

@@ -37,7 +37,7 @@ func (t *Table) Read(rows []int32, dst []float32) error {
 
 // digests returns a hash of each row's vector and id.
 func (t *Table) digests() ([]digest, error) {
-	const block = 1024
+	block := max(1, (1<<18)/max(1, t.Dim)) // a megabyte of vectors
 	out := make([]digest, t.Rows())
 	blocks := (t.Rows() + block - 1) / block
 	errs := make([]error, blocks)
@@ -46,8 +46,14 @@ func (t *Table) digests() ([]digest, error) {
 		for i := range rows {
 			rows[i] = int32(b*block + i)
 		}
-		vectors := make([]float32, len(rows)*t.Dim)
-		if errs[b] = t.Read(rows, vectors); errs[b] != nil {
+		vectors := t.Data
+		if vectors != nil {
+			vectors = vectors[b*block*t.Dim:]
+		} else {
+			vectors = make([]float32, len(rows)*t.Dim)
+			errs[b] = t.Read(rows, vectors)
+		}
+		if errs[b] != nil {
 			return
 		}
 		for i, row := range rows {

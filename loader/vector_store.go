@@ -31,7 +31,7 @@ func (s *vectorStore) exceeds(rows int) bool {
 	return s.memory > 0 && 2*4*int64(rows)*int64(s.table.Dim) > s.memory
 }
 
-// put sets a row, which is at most one behind the last.
+// put sets a row: any that was reserved, or else the next.
 func (s *vectorStore) put(row int, v []float32) error {
 	t := s.table
 	if t.scratch == nil && s.exceeds(row+1) {
@@ -78,8 +78,10 @@ func (s *vectorStore) finish() error {
 // each time; a cosine below the bound is another model.
 func (s *vectorStore) sameModel(earlier int, v []float32, f *parquetFile, row int, column string) error {
 	const bound = 0.99
-	if err := s.finish(); err != nil {
-		return err
+	if scratch := s.table.scratch; scratch != nil && earlier >= scratch.first {
+		if err := scratch.flush(); err != nil {
+			return err
+		}
 	}
 	first := make([]float32, len(v))
 	if err := s.table.Read([]int32{int32(earlier)}, first); err != nil {

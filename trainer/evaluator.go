@@ -67,8 +67,8 @@ func (e *evaluator) rowsAtOnce(share int64) int {
 }
 
 // cosines returns the cosine of each of the given pairs, projected or as the
-// embeddings are. A text is projected once, or once a chunk where the data are
-// streamed.
+// embeddings are. A text is projected once where the memory holds what all texts
+// become, else once for each part of the pairs.
 func (e *evaluator) cosines(ctx context.Context, pairs []int32, projected bool) ([]float32, error) {
 	out := make([]float32, len(pairs))
 	rest := out

@@ -30,9 +30,11 @@ func Example_train() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	backend := cpu.New(0)
+	defer backend.Close()
 	summary, err := trainer.Train(ctx, data, trainer.Options{
 		Recipe:  trainer.Default(data.Vectors.Dim),
-		Backend: cpu.New(0),
+		Backend: backend,
 		Dir:     dir,
 	})
 	if err != nil {

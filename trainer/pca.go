@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -26,7 +27,7 @@ func (s PCA) Matrix(table *loader.Table, rows []int32, k int, _ uint64) ([]float
 	if err := s.Fits(table.Dim, k); err != nil {
 		return nil, err
 	}
-	c, err := covariance(table, rows)
+	c, err := covariance(table, inOrderOfIDs(table, rows))
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +46,14 @@ func (s PCA) Matrix(table *loader.Table, rows []int32, k int, _ uint64) ([]float
 		}
 	}
 	return m, nil
+}
+
+// inOrderOfIDs sorts rows by what they hold: the order of a table follows from
+// how its files are laid out, and sums round by their order.
+func inOrderOfIDs(table *loader.Table, rows []int32) []int32 {
+	rows = slices.Clone(rows)
+	slices.SortFunc(rows, func(a, b int32) int { return strings.Compare(table.IDs[a], table.IDs[b]) })
+	return rows
 }
 
 // covariance returns Σ (x−μ)ᵀ(x−μ)/n over rows of the table, [d, d].

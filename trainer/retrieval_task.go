@@ -76,7 +76,8 @@ func newRetrievalTask(data *loader.Dataset) *retrievalTask {
 }
 
 // queriesFor is how many queries of a split are asked: enough for two digits of
-// their means, and no more than keep the comparisons within 10⁹.
+// their means, and, above the least, no more than keep the comparisons within
+// 10⁹.
 func queriesFor(passages int) int {
 	const least, most, comparisons = 1000, 5000, 1_000_000_000
 	return min(most, max(least, comparisons/max(1, passages)))
@@ -100,11 +101,11 @@ func (t *retrievalTask) sample(s loader.Split, n int, groups []string) {
 		return
 	}
 	slices.SortFunc(all, func(a, b drawn) int { return cmp.Compare(a.order, b.order) })
-	left := map[int32]bool{}
+	leftOut := map[int32]bool{}
 	for _, d := range all[n:] {
-		left[d.group] = true
+		leftOut[d.group] = true
 	}
-	t.queries = slices.DeleteFunc(t.queries, func(q query) bool { return left[q.group] })
+	t.queries = slices.DeleteFunc(t.queries, func(q query) bool { return leftOut[q.group] })
 	t.notes = append(t.notes, fmt.Sprintf("retrieval figures of %s are of %d of its %d queries, drawn by their names: all would take long", s, n, len(all)))
 }
 
@@ -199,11 +200,16 @@ func (e *evaluator) rank(ctx context.Context, t *retrievalTask, projected bool) 
 
 // relevant compares each query with the passages that answer it.
 func (e *evaluator) relevant(ctx context.Context, t *retrievalTask, projected bool, similar graph.SimilarityKernel) ([]ranker, error) {
-	const block = 64 // queries at a time
+	const most = 1024 // relevant passages at a time, or those of one query
 	rankers := make([]ranker, 0, len(t.queries))
-	for part := range slices.Chunk(t.queries, block) {
+	for len(rankers) < len(t.queries) {
 		var rows []int32
-		for _, q := range part {
+		part := t.queries[len(rankers):len(rankers)]
+		for _, q := range t.queries[len(rankers):] {
+			if len(part) > 0 && len(rows)+len(q.relevant) > most {
+				break
+			}
+			part = part[:len(part)+1]
 			for _, at := range q.relevant {
 				rows = append(rows, t.passages[at])
 			}

@@ -129,7 +129,11 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 		Device: opts.Backend.Name(), Kernel: opts.Backend.Kernel(),
 		Recipe: config, Data: described,
 	}
-	return r, r.build()
+	if err := r.build(); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
 }
 
 // build makes the model and the start.

@@ -72,19 +72,20 @@ func openData(c *cli.Context, source rundir.Data) (*loader.Dataset, error) {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		keepGarbageSmall(memory, int64(m.HeapAlloc)-int64(4*len(data.Vectors.Data)))
+		index := int64(m.HeapAlloc) - int64(4*len(data.Vectors.Data)) // the pairs, the texts' ids
+		matrix := 4 * int64(data.Vectors.Dim*data.Vectors.Dim)
+		keepGarbageSmall(memory, 2*index+16*matrix) // the optimiser's state, both gradients, a checkpoint under way, …
 	}
 	return data, err
 }
 
 // keepGarbageSmall has the collector start before the process holds much more
-// than the memory for vectors and what else it needs, which is rest bytes now:
-// the pairs, the texts' ids. By itself it would start when garbage is as large
-// as all that.
+// than the memory for vectors and the rest that it needs. By itself it would
+// start when garbage is as large as all that.
 func keepGarbageSmall(memory, rest int64) {
 	const garbage = 96 << 20
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memory + 2*rest + garbage)
+		debug.SetMemoryLimit(memory + rest + garbage)
 	}
 }
 

@@ -15,7 +15,8 @@ type Backend struct{ pool *kernel.Pool }
 var _ graph.Backend = (*Backend)(nil)
 
 // New returns a backend that uses the given number of threads; 0 means one for
-// each processor. The results are the same for any number.
+// each processor. The results are the same for any number. The caller closes it,
+// which ends the threads.
 func New(threads int) *Backend {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)

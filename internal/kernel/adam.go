@@ -20,7 +20,11 @@ type AdamStep struct {
 func (s AdamStep) Adam(w, g, m, v, start []float32) { s.with(current(), w, g, m, v, start) }
 
 func (s AdamStep) with(micro micro, w, g, m, v, start []float32) {
-	const block = 16 // elements; a multiple of every kernel's lanes
+	const block = 16                                                  // elements; a multiple of every kernel's lanes
+	g, m, v = g[:len(w):len(w)], m[:len(w):len(w)], v[:len(w):len(w)] // assembly does not look
+	if start != nil {
+		start = start[:len(w):len(w)]
+	}
 	n := len(w) / block
 	if micro.adam == nil {
 		n = 0
@@ -30,8 +34,7 @@ func (s AdamStep) with(micro micro, w, g, m, v, start []float32) {
 		if start != nil {
 			from = &start[0]
 		}
-		lanes := micro.columns / 2 // of a register: a row of a tile is two
-		micro.adam(&s, n*block/lanes, &w[0], &g[0], &m[0], &v[0], from)
+		micro.adam(&s, n*block/micro.lanes, &w[0], &g[0], &m[0], &v[0], from)
 	}
 	if start != nil {
 		start = start[n*block:]
@@ -42,11 +45,11 @@ func (s AdamStep) with(micro micro, w, g, m, v, start []float32) {
 func (s AdamStep) generic(w, g, m, v, start []float32) {
 	for i, x := range g {
 		if start != nil {
-			w[i] -= s.Pull * (w[i] - start[i])
+			w[i] -= float32(s.Pull * (w[i] - start[i]))
 		}
-		m[i] = s.Beta1*m[i] + s.Rest1*x
-		v[i] = s.Beta2*v[i] + s.Rest2*x*x
+		m[i] = float32(s.Beta1*m[i]) + float32(s.Rest1*x) // float32 keeps Go from fusing
+		v[i] = float32(s.Beta2*v[i]) + float32(s.Rest2*x*x)
 		root := float32(math.Sqrt(float64(v[i])))
-		w[i] = s.Keep*w[i] - s.Rate*m[i]/(root*s.Scale+s.Epsilon)
+		w[i] = float32(s.Keep*w[i]) - s.Rate*m[i]/(float32(root*s.Scale)+s.Epsilon)
 	}
 }

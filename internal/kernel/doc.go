@@ -3,8 +3,8 @@
 // gradients.
 //
 // Matrices are row-major float32 slices whose sizes travel beside them. Every
-// function overwrites its outputs, keeps no reference to its arguments and
-// panics when a slice is shorter than its sizes say, since that is a bug of
+// function overwrites its outputs, keeps its arguments no longer than to the
+// next call and panics when a slice is shorter than its sizes say, since that is a bug of
 // the caller and never the fault of data.
 //
 // The results do not depend on the number of threads: work is cut into pieces
@@ -13,7 +13,8 @@
 //
 // A product packs its operands into panels, and a micro-kernel computes one
 // tile of the result from two panels: AVX-512, AVX2 and NEON ones in assembly,
-// which _gen writes, and one in Go for every machine. The fastest that the
+// which _gen writes, and one in Go for every machine. The masks of dropout, the
+// weaving of rows into panels and Adam come with them. The fastest that the
 // processor can run is chosen; COSFIT_CPU=avx512, avx2, neon or generic forces
-// one. The rest of the package is in Go.
+// one.
 package kernel

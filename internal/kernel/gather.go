@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math"
+	"slices"
 	"unsafe"
 )
 
@@ -23,6 +24,7 @@ type Dropout struct {
 // depends neither on the device nor on how a batch is divided.
 func (p *Pool) Gather(dim int, table []float32, rows []int32, side uint32, drop Dropout, out []float32) {
 	d := newDropper(current(), drop)
+	table = slices.Clip(table)
 	p.rows(len(rows), func(lo, hi int) {
 		var mask rowMask
 		for i := lo; i < hi; i++ {

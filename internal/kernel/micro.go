@@ -26,14 +26,15 @@ import (
 // weave writes dst[c·rows+lane] = src[64·lane+c] for four lanes and 4·fours
 // columns.
 //
-// adam is Adam's update of 16·n elements, or 8·n with fewer lanes; it is nil
-// where there is no such kernel.
+// adam is Adam's update of lanes·n elements; it is nil where there is no such
+// kernel.
 //
 // spread copies k rows of packedTogether·columns numbers, stride apart, to as
 // many panels of size numbers; it is nil where there is no such kernel.
 type micro struct {
 	name          string
 	rows, columns int
+	lanes         int // numbers in a register, for adam
 	run           func(k int, a, b, c *float32, stride int, add int)
 	turned        func(squares int, a *float32, step int, b, c *float32, stride int, add int)
 	masks         func(counter *[4]uint32, keys *[20]uint32, lanes *[16]uint32, bound uint32, masks *uint64, n int)
@@ -49,7 +50,10 @@ const maxTile = 12 * 32
 // generic is the micro-kernel for every machine. Its name has the
 // architecture, since Go fuses multiplication and addition on some.
 func generic() micro {
-	return micro{"generic/" + runtime.GOARCH, genericRows, genericColumns, microGeneric, nil, masksGeneric, dropGeneric, weaveGeneric, nil, nil}
+	return micro{
+		name: "generic/" + runtime.GOARCH, rows: genericRows, columns: genericColumns,
+		run: microGeneric, masks: masksGeneric, drop: dropGeneric, weave: weaveGeneric,
+	}
 }
 
 // micros lists what this processor can run, the fastest first.

@@ -43,10 +43,16 @@ func spreadAVX2(dst, src *float32, k, stride, size int)
 
 func simd() (list []micro) {
 	if cpu.X86.HasAVX512F && cpu.X86.HasBMI2 {
-		list = append(list, micro{"avx512", 12, 32, microAVX512, microAVX512Turned, masksAVX512, dropAVX512, weaveAVX, adamAVX512, spreadAVX512})
+		list = append(list, micro{
+			name: "avx512", rows: 12, columns: 32, lanes: 16, run: microAVX512, turned: microAVX512Turned,
+			spread: spreadAVX512, masks: masksAVX512, drop: dropAVX512, weave: weaveAVX, adam: adamAVX512,
+		})
 	}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 {
-		list = append(list, micro{"avx2", 6, 16, microAVX2, microAVX2Turned, masksAVX2, dropAVX2, weaveAVX, adamAVX2, spreadAVX2})
+		list = append(list, micro{
+			name: "avx2", rows: 6, columns: 16, lanes: 8, run: microAVX2, turned: microAVX2Turned,
+			spread: spreadAVX2, masks: masksAVX2, drop: dropAVX2, weave: weaveAVX, adam: adamAVX2,
+		})
 	}
 	return list
 }

@@ -1,6 +1,9 @@
 package kernel
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // An Operand is embeddings X [n, d] of a training step. Gathering, dropout and
 // packing are one pass: the panels are the only copy, and both products read
@@ -38,7 +41,7 @@ func (x *Operand) Rows() int { return x.n }
 // Gather takes rows of table [_, d], the left ones and then the right ones,
 // with dropout as Pool.Gather has it: the sides' masks are those of side 0 and 1.
 func (x *Operand) Gather(table []float32, left, right []int32, drop Dropout) {
-	x.table, x.left, x.right = table, left, right
+	x.table, x.left, x.right = slices.Clip(table), left, right // clipped: a row that is not there panics
 	x.drop, x.dropping = newDropper(x.micro, drop), drop.Rate > 0
 	x.n = len(left) + len(right)
 	rows := x.micro.rows
@@ -109,7 +112,8 @@ func (x *Operand) gatherPart(row, c0 int, dst []float32) {
 		clear(dst)
 		return
 	}
-	src := x.table[int(of[row])*x.d+c0:]
+	at := int(of[row])*x.d + c0
+	src := x.table[at : at+len(dst)]
 	if !x.dropping {
 		copy(dst, src)
 		return
@@ -117,7 +121,7 @@ func (x *Operand) gatherPart(row, c0 int, dst []float32) {
 	if c0 == 0 {
 		x.drop.draw(mask, side, uint32(row), x.d)
 	}
-	x.drop.copy(dst, src[:len(dst)], mask, c0/64)
+	x.drop.copy(dst, src, mask, c0/64)
 }
 
 // Times computes out [n, k] = X·M for m [d, k].

@@ -18,7 +18,7 @@ type Pool struct {
 	task   func(i int)
 	n      int64
 	next   atomic.Int64
-	_      [7]int64 // next and active each have a cache line
+	_      [7]int64 // keeps next and active apart, since all threads write them
 	active atomic.Int64
 	_      [7]int64
 
@@ -79,7 +79,7 @@ func (p *Pool) rouse() {
 
 // Run calls f(i) once for each i in [0, n), on at most the pool's threads.
 // Which thread takes which i is left to chance, so f must write only what
-// belongs to i.
+// belongs to i. A panic in f leaves the pool unusable.
 func (p *Pool) Run(n int, f func(i int)) {
 	switch {
 	case n <= 1 || p.threads == 1:
@@ -113,7 +113,8 @@ func (p *Pool) share(n int, f func(i int)) {
 	p.rouse()
 	p.take()
 	for turn := 1; !p.active.CompareAndSwap(0, -1); turn++ {
-		if pause(); turn%1024 == 0 {
+		pause()
+		if turn%1024 == 0 {
 			runtime.Gosched() // the system may have taken the processor from the one who works
 		}
 	}
