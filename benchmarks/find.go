@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -103,7 +104,7 @@ func (m *meter) findPython(ctx context.Context, name string) {
 		m.enter(&remote{p, c})
 	}
 	for _, n := range c.Notes {
-		m.note("%s: %s.", name, n)
+		m.note("%s: %s.", filepath.Base(name), n) // where it lies is nobody's business who reads the results
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -114,13 +115,27 @@ func bench(c *cli.Context) error {
 	return err
 }
 
+// baseNames leaves the folders out of a list of programs: results are read on
+// other machines.
+func baseNames(list string) string {
+	names := strings.Split(list, ",")
+	for i, name := range names {
+		names[i] = filepath.Base(name)
+	}
+	return strings.Join(names, ",")
+}
+
 // host describes this machine and this program.
 func host(c *cli.Context) benchmarks.Host {
 	m := look(systemFiles(), runtime.NumCPU(), runtime.GOMAXPROCS(0))
 	command := []string{"cosfit", "bench", c.Command.Name}
 	for _, f := range c.Command.Flags {
 		if name := f.Names()[0]; c.IsSet(name) && !slices.Contains([]string{"json", "out", "config"}, name) {
-			command = append(command, fmt.Sprintf("--%s=%v", name, c.Value(name)))
+			value := fmt.Sprint(c.Value(name))
+			if name == "python" {
+				value = baseNames(value)
+			}
+			command = append(command, "--"+name+"="+value)
 		}
 	}
 	return benchmarks.Host{
