@@ -100,11 +100,12 @@ func (r LabelRange) Positive(label float32) bool {
 
 func (r LabelRange) String() string { return fmt.Sprintf("%g..%g", r.Min, r.Max) }
 
-// Indices returns the numbers of the pairs of a split, in the data set's order.
-func (d *Dataset) Indices(s Split) []int32 {
+// Indices returns the numbers of the pairs of some splits, in the data set's
+// order.
+func (d *Dataset) Indices(splits ...Split) []int32 {
 	var out []int32
 	for i, split := range d.Pairs.Split {
-		if split == s {
+		if slices.Contains(splits, split) {
 			out = append(out, int32(i))
 		}
 	}

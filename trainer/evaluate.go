@@ -53,7 +53,7 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		p.ApplyAll(y, x, false, opts.Threads)
 		return projected, projected.Set(y)
 	}, loss}
-	pairs := pairsOf(data, loader.Train, loader.Validation, loader.Test)
+	pairs := data.Indices(loader.Train, loader.Validation, loader.Test)
 	before, err := e.cosines(ctx, pairs, false)
 	if err != nil {
 		return rundir.Summary{}, nil, err

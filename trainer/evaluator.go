@@ -10,17 +10,6 @@ import (
 	"github.com/cosfit/cosfit/loader"
 )
 
-// pairsOf returns the numbers of the pairs of some splits, ascending.
-func pairsOf(data *loader.Dataset, splits ...loader.Split) []int32 {
-	var pairs []int32
-	for i, s := range data.Pairs.Split {
-		if slices.Contains(splits, s) {
-			pairs = append(pairs, int32(i))
-		}
-	}
-	return pairs
-}
-
 // used returns the rows that a batch uses among n, each once and ascending,
 // and the places of its left and right rows among them.
 func used(b loader.Batch, n int) (rows, left, right []int32) {

@@ -12,7 +12,7 @@ import (
 // finish scores everything once more, judges, and writes the results.
 func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 	start := time.Now()
-	all := pairsOf(r.data, loader.Train, loader.Validation, loader.Test)
+	all := r.data.Indices(loader.Train, loader.Validation, loader.Test)
 	before, err := r.eval.cosines(ctx, all, false)
 	if err != nil {
 		return rundir.Summary{}, err

@@ -121,7 +121,7 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	now := time.Now()
 	r := &run{data: data, recipe: recipe, opts: opts, started: now, saved: now}
 	r.figure = selectionFigure(recipe, data.Labels.Graded)
-	r.scored = pairsOf(data, loader.Train, recipe.SelectOn)
+	r.scored = data.Indices(loader.Train, recipe.SelectOn)
 	r.batches = (len(data.Indices(loader.Train)) + recipe.BatchSize - 1) / recipe.BatchSize
 	r.steps = r.batches * recipe.Epochs
 	r.config = rundir.Config{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -88,6 +89,11 @@ func bench(c *cli.Context) error {
 	var pythons []string
 	if p := c.String("python"); p != "" && p != "-" {
 		pythons = strings.Split(p, ",")
+	}
+	if dir := c.String("out"); dir != "" { // before minutes of measuring
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return fmt.Errorf("--out %s cannot be made a folder: %w: choose another", dir, errors.Unwrap(err))
+		}
 	}
 	options := benchmarks.Options{
 		Benchmark: c.Command.Name, Quick: c.Bool("quick"), Threads: threads, Host: host(c), Pythons: pythons,

@@ -234,6 +234,7 @@ func TestMistakes(t *testing.T) {
 		{"bench step fast", 2, `bench step takes no argument, got "fast": inputs and outputs are named by flags, see cosfit bench step --help`},
 		{"bench step --fast", 2, "unknown flag --fast; see cosfit bench step --help"},
 		{"bench step --threads -1", 2, "--threads is -1, want 0 for all or a number up to the "},
+		{"bench step --out exists.npy", 1, "--out exists.npy cannot be made a folder: not a directory: choose another"},
 		{"completion tcsh", 2, `completion needs the name of a shell, bash, zsh or fish, got "tcsh"`},
 	} {
 		t.Run(test.args, func(t *testing.T) {
