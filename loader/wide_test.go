@@ -402,3 +402,21 @@ func checkWhole(t *testing.T, d *Dataset) {
 		}
 	}
 }
+
+// Within a column, a text has one vector, wherever the first is kept.
+func TestTwoModels(t *testing.T) {
+	for _, memory := range []int64{0, 1} {
+		table := &Table{Dim: 2}
+		b := &tableBuilder{store: newVectorStore(table, Options{Memory: memory, Scratch: t.TempDir()}), rows: map[digest]int32{}}
+		side := sideReader{tableBuilder: b, file: &parquetFile{name: "x"}, column: "vectors", ids: []string{"a", "b", "a"}, texts: map[string]int32{}}
+		for row, v := range [][]float32{{1, 2}, {5, 1}} {
+			if err := side.add(row, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantError(t, side.add(2, []float32{2, -1}), "x: row 2: vectors is another vector than an earlier row has for the same text (their cosine is 0.00): are vectors of two models mixed? Embed all texts with one")
+		if table.scratch != nil {
+			table.scratch.close()
+		}
+	}
+}
