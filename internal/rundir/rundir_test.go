@@ -332,8 +332,15 @@ func TestCheckpoint(t *testing.T) {
 	if err := d.WriteSummary(Summary{SchemaVersion: 1}); err != nil {
 		t.Fatal(err)
 	}
+	// A kill between the removal of the checkpoint and of its folder.
+	if err := os.Mkdir(d.file(checkpointDir), 0o777); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := Resume(d.Path()); err == nil || !strings.HasSuffix(err.Error(), "the run is finished") {
 		t.Errorf("a finished run: error is %v", err)
+	}
+	if _, err := os.Stat(d.file(checkpointDir)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the emptied folder of the checkpoint is left: %v", err)
 	}
 }
 

@@ -75,13 +75,18 @@ func temporaryPath(path string) string {
 	return filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s-%016x", filepath.Base(path), rand.Uint64()))
 }
 
-// tidy removes the temporary files that a killed process left in a run
-// directory. The caller holds the lock, so no other process is writing them.
+// tidy removes what a killed process left in a run directory: its temporary
+// files, and a checkpoint's folder that it had emptied or not filled yet. The
+// caller holds the lock, so no other process is writing them.
 func (d Dir) tidy() error {
 	if err := removeTemporary(d.path, runFiles()); err != nil {
 		return err
 	}
-	return removeTemporary(d.file(checkpointDir), []string{checkpointFile})
+	if err := removeTemporary(d.file(checkpointDir), []string{checkpointFile}); err != nil {
+		return err
+	}
+	os.Remove(d.file(checkpointDir)) // fails where something is in it
+	return nil
 }
 
 // removeTemporary removes what WriteFile left unfinished of the named files.
