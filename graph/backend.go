@@ -145,6 +145,9 @@ type Hyper struct {
 // it; it computes with vector instructions where the processor has them.
 type AdamStep = kernel.AdamStep
 
+// MomentumStep is that of gradient descent with momentum.
+type MomentumStep = kernel.MomentumStep
+
 // A Rule is an optimiser as an element-wise expression: element i of the
 // parameter and of the state depends on element i alone, so a backend may
 // divide the work as it likes.

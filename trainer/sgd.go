@@ -18,13 +18,9 @@ func (SGD) Slots() int { return 1 }
 
 // Update applies one step.
 func (o SGD) Update(h graph.Hyper, w, g []float32, slots [][]float32) {
-	rate, momentum := float32(h.LearningRate), float32(o.Momentum)
+	step := graph.MomentumStep{Momentum: float32(o.Momentum), Rate: float32(h.LearningRate)}
 	if h.Momentum > 0 {
-		momentum = float32(h.Momentum)
+		step.Momentum = float32(h.Momentum)
 	}
-	v := slots[0]
-	for i := range w {
-		v[i] = momentum*v[i] + g[i]
-		w[i] -= rate * v[i]
-	}
+	step.Descend(w, g, slots[0])
 }

@@ -12,15 +12,15 @@ import "math"
 //
 // The gradient by a vector of zeros is set to 0, and so is that of its partner.
 func (p *Pool) Cosines(k int, l, r, s, gl, gr []float32) {
+	m := current()
 	p.rows(len(s), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			a, b := l[i*k:(i+1)*k], r[i*k:(i+1)*k]
+			cosine, by := cosinePair(m, a, b)
+			s[i] = cosine
 			if gl != nil {
-				s[i] = cosinePair(a, b, gl[i*k:(i+1)*k], gr[i*k:(i+1)*k])
-				continue
+				by.write(a, b, gl[i*k:(i+1)*k], gr[i*k:(i+1)*k])
 			}
-			cosine, _ := cosineOf(products(a, b))
-			s[i] = float32(cosine)
 		}
 	})
 }
@@ -43,47 +43,65 @@ func cosineOf(dot, aa, bb float64) (cosine, inverse float64) {
 // Pool.Cosines has them. It overwrites p.
 func (g *Gradient) Cosines(p, s []float32) {
 	g.resize(2 * len(s))
-	g.from, g.by = p, s
+	g.from, g.s = p, s
 	g.pool.Run(blocksOf(len(s)), g.cosines)
-	g.from, g.by = nil, nil
+	g.from, g.s = nil, nil
 	for r := g.n; r < g.padded(); r++ {
-		g.put(r, nil)
+		g.put(r, 0, nil)
 	}
 }
 
 func (g *Gradient) cosinePairs(block int) {
-	n := len(g.by)
+	n := len(g.s)
 	for i := block * rowBlock; i < min((block+1)*rowBlock, n); i++ {
 		l, r := g.from[i*g.k:(i+1)*g.k], g.from[(n+i)*g.k:(n+i+1)*g.k]
-		g.by[i] = cosinePair(l, r, l, r)
-		g.put(i, l)
-		g.put(n+i, r)
+		cosine, by := cosinePair(g.micro, l, r)
+		g.s[i] = cosine
+		c, panels := g.micro.columns, 0
+		if g.micro.pulls != nil {
+			panels = g.k / c
+		}
+		if panels > 0 {
+			g.micro.pulls(&g.panels[i*c], &g.panels[(n+i)*c], &l[0], &r[0], panels, g.padded()*c, by.both, by.a, by.b)
+		}
+		if l, r = l[panels*c:], r[panels*c:]; len(l) > 0 {
+			by.write(l, r, l, r)
+			g.put(i, panels, l)
+			g.put(n+i, panels, r)
+		}
 	}
 }
 
-// cosinePair returns the cosine of l and r, and writes its gradient by both.
-func cosinePair(l, r, gl, gr []float32) float32 {
-	dot, aa, bb := products(l, r)
+// A pull is the gradient of a cosine s of a and b:
+//
+//	∂s/∂a = both·b − pull.a·a and ∂s/∂b = both·a − pull.b·b.
+type pull struct{ both, a, b float64 }
+
+func (p pull) write(a, b, ga, gb []float32) {
+	for i := range a {
+		x, y := float64(a[i]), float64(b[i])
+		ga[i] = float32(y*p.both - x*p.a)
+		gb[i] = float32(x*p.both - y*p.b)
+	}
+}
+
+// cosinePair returns the cosine of a and b and its gradient.
+func cosinePair(m micro, a, b []float32) (float32, pull) {
+	dot, aa, bb := m.sums(a, b)
 	cosine, inverse := cosineOf(dot, aa, bb)
-	cosineGradient(l, r, cosine, inverse, aa, bb, gl, gr)
-	return float32(cosine)
-}
-
-func cosineGradient(a, b []float32, cosine, inverse, aa, bb float64, ga, gb []float32) {
 	if inverse == 0 {
-		aa, bb = 1, 1 // a zero vector: every term below becomes 0
+		aa, bb = 1, 1 // a zero vector: all factors become 0
 	}
-	pullA, pullB := cosine/aa, cosine/bb
-	for j := range a {
-		x, y := float64(a[j]), float64(b[j])
-		ga[j] = float32(y*inverse - x*pullA)
-		gb[j] = float32(x*inverse - y*pullB)
-	}
+	return float32(cosine), pull{inverse, cosine / aa, cosine / bb}
 }
 
-// products returns a·b, a·a and b·b, summed in float64.
-func products(a, b []float32) (ab, aa, bb float64) {
+// sums returns a·b, a·a and b·b, summed in float64.
+func (m micro) sums(a, b []float32) (ab, aa, bb float64) {
 	b = b[:len(a)]
+	if n := len(a) / max(m.lanes, 1); m.products != nil && n > 0 {
+		ab, aa, bb = m.products(&a[0], &b[0], n)
+		a, b = a[n*m.lanes:], b[n*m.lanes:]
+	}
 	for i := range a {
 		x, y := float64(a[i]), float64(b[i])
 		ab += x * y
@@ -96,10 +114,10 @@ func products(a, b []float32) (ab, aa, bb float64) {
 // PairCosines writes s[i] = cos(x[left[i]], x[right[i]]) for rows of x [_, k].
 func (p *Pool) PairCosines(k int, x []float32, left, right []int32, s []float32) {
 	row := func(i int32) []float32 { return x[int(i)*k : (int(i)+1)*k] }
+	m := current()
 	p.rows(len(s), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			cosine, _ := cosineOf(products(row(left[i]), row(right[i])))
-			s[i] = float32(cosine)
+			s[i], _ = cosinePair(m, row(left[i]), row(right[i]))
 		}
 	})
 }
@@ -107,10 +125,11 @@ func (p *Pool) PairCosines(k int, x []float32, left, right []int32, s []float32)
 // Normalize divides each row of x [n, k] by its Euclidean norm; rows of zeros
 // stay as they are.
 func (p *Pool) Normalize(n, k int, x []float32) {
+	m := current()
 	p.rows(n, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row := x[i*k : (i+1)*k]
-			_, square, _ := products(row, row)
+			_, square, _ := m.sums(row, row)
 			if square == 0 {
 				continue
 			}

@@ -134,6 +134,37 @@ func TestFencedMicros(t *testing.T) {
 	}
 }
 
+// Passes over vectors that fill their memory must not fault either.
+func TestFencedPasses(t *testing.T) {
+	rng := rand.New(rand.NewPCG(12, 0))
+	const most = 1 << 15 // numbers of an operand
+	fences := [4]fence{newFence(t, most), newFence(t, most), newFence(t, most), newFence(t, most)}
+	for _, m := range micros() {
+		for _, atEnd := range []bool{false, true} {
+			for n := range 70 {
+				x := random(rng, 16*most/64)
+				place := func(fence, n int) []float32 { return fences[fence].place(x[:n], atEnd) }
+				g := gradientOf(NewPool(1), m, n+1)
+				g.resize(2)
+				g.panels = place(3, len(g.panels))
+				scaled := gradientOf(NewPool(1), m, n+1)
+				scaled.by, scaled.panels = place(0, g.padded()), place(1, len(g.panels))
+				for name, run := range map[string]func(){
+					"momentum": func() { MomentumStep{}.with(m, place(0, n), place(1, n), place(2, n)) },
+					"adam":     func() { AdamStep{}.with(m, place(0, n), place(1, n), place(2, n), place(3, n), nil) },
+					"sums":     func() { m.sums(place(0, n), place(1, n)) },
+					"cosines":  func() { g.Cosines(place(0, 2*(n+1)), place(1, 1)) },
+					"scaled":   func() { scaled.Scaled(g, place(2, 2)) },
+				} {
+					if caught := fault(run); caught != nil {
+						t.Errorf("%s of %s, %d numbers, at the end %t: %v", name, m.name, n, atEnd, caught)
+					}
+				}
+			}
+		}
+	}
+}
+
 // checkTile compares a tile with float64, and what lies between its rows with
 // what lay there before.
 func checkTile(t *testing.T, name string, micro micro, stride int, a, b, before, c []float32, add int) {

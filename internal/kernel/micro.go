@@ -26,22 +26,27 @@ import (
 // weave writes dst[c·rows+lane] = src[64·lane+c] for four lanes and 4·fours
 // columns.
 //
-// adam is Adam's update of lanes·n elements; it is nil where there is no such
-// kernel.
-//
-// spread copies k rows of packedTogether·columns numbers, stride apart, to as
-// many panels of size numbers; it is nil where there is no such kernel.
+// The others are nil where there is no such kernel. adam and momentum update
+// lanes·n elements. spread copies k rows of packedTogether·columns numbers,
+// stride apart, to as many panels of size numbers. scale writes rows of columns
+// numbers, dst[r] = by[r]·src[r]. products sums a·b, a·a and b·b over lanes·n
+// numbers. pulls writes ga = both·b − pullA·a and gb = both·a − pullB·b for
+// columns numbers in each of some panels, which lie size numbers apart.
 type micro struct {
 	name          string
 	rows, columns int
-	lanes         int // numbers in a register, for adam
+	lanes         int // numbers in a register
 	run           func(k int, a, b, c *float32, stride int, add int)
 	turned        func(squares int, a *float32, step int, b, c *float32, stride int, add int)
 	masks         func(counter *[4]uint32, keys *[20]uint32, lanes *[16]uint32, bound uint32, masks *uint64, n int)
 	drop          func(dst, src *float32, masks *uint64, n int, scale float32, bits *[8]uint32)
 	weave         func(dst, src *float32, fours, rows int)
 	adam          func(step *AdamStep, n int, w, g, m, v, start *float32)
+	momentum      func(n int, w, g, v *float32, momentum, rate float32)
 	spread        func(dst, src *float32, k, stride, size int)
+	scale         func(dst, src, by *float32, rows int)
+	products      func(a, b *float32, n int) (ab, aa, bb float64)
+	pulls         func(ga, gb, a, b *float32, panels, size int, both, pullA, pullB float64)
 }
 
 // maxTile is the largest rows·columns of a micro-kernel.

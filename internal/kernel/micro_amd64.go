@@ -41,17 +41,43 @@ func spreadAVX512(dst, src *float32, k, stride, size int)
 //go:noescape
 func spreadAVX2(dst, src *float32, k, stride, size int)
 
+//go:noescape
+func momentumAVX512(n int, w, grad, v *float32, momentum, rate float32)
+
+//go:noescape
+func scaleAVX512(dst, src, by *float32, rows int)
+
+//go:noescape
+func productsAVX512(a, b *float32, n int) (ab, aa, bb float64)
+
+//go:noescape
+func pullsAVX512(ga, gb, a, b *float32, panels, size int, both, pullA, pullB float64)
+
+//go:noescape
+func momentumAVX2(n int, w, grad, v *float32, momentum, rate float32)
+
+//go:noescape
+func scaleAVX2(dst, src, by *float32, rows int)
+
+//go:noescape
+func productsAVX2(a, b *float32, n int) (ab, aa, bb float64)
+
+//go:noescape
+func pullsAVX2(ga, gb, a, b *float32, panels, size int, both, pullA, pullB float64)
+
 func simd() (list []micro) {
 	if cpu.X86.HasAVX512F && cpu.X86.HasBMI2 {
 		list = append(list, micro{
 			name: "avx512", rows: 12, columns: 32, lanes: 16, run: microAVX512, turned: microAVX512Turned,
 			spread: spreadAVX512, masks: masksAVX512, drop: dropAVX512, weave: weaveAVX, adam: adamAVX512,
+			momentum: momentumAVX512, scale: scaleAVX512, products: productsAVX512, pulls: pullsAVX512,
 		})
 	}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 {
 		list = append(list, micro{
 			name: "avx2", rows: 6, columns: 16, lanes: 8, run: microAVX2, turned: microAVX2Turned,
 			spread: spreadAVX2, masks: masksAVX2, drop: dropAVX2, weave: weaveAVX, adam: adamAVX2,
+			momentum: momentumAVX2, scale: scaleAVX2, products: productsAVX2, pulls: pullsAVX2,
 		})
 	}
 	return list

@@ -993,6 +993,170 @@ row:
 	VZEROUPPER
 	RET
 
+// func momentumAVX512(n int, w, grad, v *float32, momentum, rate float32)
+// Updates 16·n elements.
+TEXT ·momentumAVX512(SB), NOSPLIT, $0-40
+	MOVQ n+0(FP), CX
+	MOVQ w+8(FP), DI
+	MOVQ grad+16(FP), SI
+	MOVQ v+24(FP), R8
+	VBROADCASTSS momentum+32(FP), Z2
+	VBROADCASTSS rate+36(FP), Z3
+	XORQ DX, DX
+
+elements:
+	VMULPS (R8)(DX*1), Z2, Z0
+	VADDPS (SI)(DX*1), Z0, Z0
+	VMOVUPS Z0, (R8)(DX*1)
+	VMULPS Z0, Z3, Z0
+	VMOVUPS (DI)(DX*1), Z1
+	VSUBPS Z0, Z1, Z1
+	VMOVUPS Z1, (DI)(DX*1)
+	ADDQ $64, DX
+	DECQ CX
+	JNZ elements
+	VZEROUPPER
+	RET
+
+// func scaleAVX512(dst, src, by *float32, rows int)
+// Writes dst[r] = by[r]·src[r] for rows of 32 numbers.
+TEXT ·scaleAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ by+16(FP), DX
+	MOVQ rows+24(FP), CX
+
+row:
+	VBROADCASTSS (DX), Z0
+	VMULPS 0(SI), Z0, Z1
+	VMOVUPS Z1, 0(DI)
+	VMULPS 64(SI), Z0, Z2
+	VMOVUPS Z2, 64(DI)
+	ADDQ $4, DX
+	ADDQ $128, SI
+	ADDQ $128, DI
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET
+
+// func productsAVX512(a, b *float32, n int) (ab, aa, bb float64)
+// Sums a·b, a·a and b·b over 16·n numbers.
+TEXT ·productsAVX512(SB), NOSPLIT, $0-48
+	MOVQ a+0(FP), SI
+	MOVQ b+8(FP), DI
+	MOVQ n+16(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+numbers:
+	VCVTPS2PD 0(SI), Z6
+	VCVTPS2PD 0(DI), Z7
+	VFMADD231PD Z6, Z7, Z0
+	VFMADD231PD Z6, Z6, Z1
+	VFMADD231PD Z7, Z7, Z2
+	VCVTPS2PD 32(SI), Z8
+	VCVTPS2PD 32(DI), Z9
+	VFMADD231PD Z8, Z9, Z3
+	VFMADD231PD Z8, Z8, Z4
+	VFMADD231PD Z9, Z9, Z5
+	ADDQ $64, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ numbers
+	VADDPD Z3, Z0, Z0
+	VEXTRACTF64X4 $1, Z0, Y6
+	VADDPD Y6, Y0, Y0
+	VEXTRACTF128 $1, Y0, X6
+	VADDPD X6, X0, X0
+	VHADDPD X0, X0, X0
+	VMOVSD X0, ab+24(FP)
+	VADDPD Z4, Z1, Z1
+	VEXTRACTF64X4 $1, Z1, Y6
+	VADDPD Y6, Y1, Y1
+	VEXTRACTF128 $1, Y1, X6
+	VADDPD X6, X1, X1
+	VHADDPD X1, X1, X1
+	VMOVSD X1, aa+32(FP)
+	VADDPD Z5, Z2, Z2
+	VEXTRACTF64X4 $1, Z2, Y6
+	VADDPD Y6, Y2, Y2
+	VEXTRACTF128 $1, Y2, X6
+	VADDPD X6, X2, X2
+	VHADDPD X2, X2, X2
+	VMOVSD X2, bb+40(FP)
+	VZEROUPPER
+	RET
+
+// func pullsAVX512(ga, gb, a, b *float32, panels, size int, both, pullA, pullB float64)
+// Writes ga = both·b − pullA·a and gb = both·a − pullB·b for 32 numbers a panel;
+// those of the results lie size numbers apart.
+TEXT ·pullsAVX512(SB), NOSPLIT, $0-72
+	MOVQ ga+0(FP), R8
+	MOVQ gb+8(FP), R9
+	MOVQ a+16(FP), SI
+	MOVQ b+24(FP), DI
+	MOVQ panels+32(FP), CX
+	MOVQ size+40(FP), R10
+	SHLQ $2, R10
+	VBROADCASTSD both+48(FP), Z0
+	VBROADCASTSD pullA+56(FP), Z1
+	VBROADCASTSD pullB+64(FP), Z2
+
+panel:
+	VCVTPS2PD 0(SI), Z3
+	VCVTPS2PD 0(DI), Z4
+	VMULPD Z0, Z4, Z5
+	VFNMADD231PD Z1, Z3, Z5
+	VCVTPD2PS Z5, Y5
+	VMOVUPS Y5, 0(R8)
+	VMULPD Z0, Z3, Z6
+	VFNMADD231PD Z2, Z4, Z6
+	VCVTPD2PS Z6, Y6
+	VMOVUPS Y6, 0(R9)
+	VCVTPS2PD 32(SI), Z7
+	VCVTPS2PD 32(DI), Z8
+	VMULPD Z0, Z8, Z9
+	VFNMADD231PD Z1, Z7, Z9
+	VCVTPD2PS Z9, Y9
+	VMOVUPS Y9, 32(R8)
+	VMULPD Z0, Z7, Z10
+	VFNMADD231PD Z2, Z8, Z10
+	VCVTPD2PS Z10, Y10
+	VMOVUPS Y10, 32(R9)
+	VCVTPS2PD 64(SI), Z3
+	VCVTPS2PD 64(DI), Z4
+	VMULPD Z0, Z4, Z5
+	VFNMADD231PD Z1, Z3, Z5
+	VCVTPD2PS Z5, Y5
+	VMOVUPS Y5, 64(R8)
+	VMULPD Z0, Z3, Z6
+	VFNMADD231PD Z2, Z4, Z6
+	VCVTPD2PS Z6, Y6
+	VMOVUPS Y6, 64(R9)
+	VCVTPS2PD 96(SI), Z7
+	VCVTPS2PD 96(DI), Z8
+	VMULPD Z0, Z8, Z9
+	VFNMADD231PD Z1, Z7, Z9
+	VCVTPD2PS Z9, Y9
+	VMOVUPS Y9, 96(R8)
+	VMULPD Z0, Z7, Z10
+	VFNMADD231PD Z2, Z8, Z10
+	VCVTPD2PS Z10, Y10
+	VMOVUPS Y10, 96(R9)
+	ADDQ $128, SI
+	ADDQ $128, DI
+	ADDQ R10, R8
+	ADDQ R10, R9
+	DECQ CX
+	JNZ panel
+	VZEROUPPER
+	RET
+
 // func microAVX2(k int, a, b, c *float32, stride int, add int)
 // C (6 × 16) = A·B, or C += A·B. Registers: accumulators from Y0, a row of B from
 // Y12, broadcast entries of A from Y14.
@@ -1435,6 +1599,164 @@ row:
 	ADDQ $64, DI
 	DECQ CX
 	JNZ row
+	VZEROUPPER
+	RET
+
+// func momentumAVX2(n int, w, grad, v *float32, momentum, rate float32)
+// Updates 8·n elements.
+TEXT ·momentumAVX2(SB), NOSPLIT, $0-40
+	MOVQ n+0(FP), CX
+	MOVQ w+8(FP), DI
+	MOVQ grad+16(FP), SI
+	MOVQ v+24(FP), R8
+	VBROADCASTSS momentum+32(FP), Y2
+	VBROADCASTSS rate+36(FP), Y3
+	XORQ DX, DX
+
+elements:
+	VMULPS (R8)(DX*1), Y2, Y0
+	VADDPS (SI)(DX*1), Y0, Y0
+	VMOVUPS Y0, (R8)(DX*1)
+	VMULPS Y0, Y3, Y0
+	VMOVUPS (DI)(DX*1), Y1
+	VSUBPS Y0, Y1, Y1
+	VMOVUPS Y1, (DI)(DX*1)
+	ADDQ $32, DX
+	DECQ CX
+	JNZ elements
+	VZEROUPPER
+	RET
+
+// func scaleAVX2(dst, src, by *float32, rows int)
+// Writes dst[r] = by[r]·src[r] for rows of 16 numbers.
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ by+16(FP), DX
+	MOVQ rows+24(FP), CX
+
+row:
+	VBROADCASTSS (DX), Y0
+	VMULPS 0(SI), Y0, Y1
+	VMOVUPS Y1, 0(DI)
+	VMULPS 32(SI), Y0, Y2
+	VMOVUPS Y2, 32(DI)
+	ADDQ $4, DX
+	ADDQ $64, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET
+
+// func productsAVX2(a, b *float32, n int) (ab, aa, bb float64)
+// Sums a·b, a·a and b·b over 8·n numbers.
+TEXT ·productsAVX2(SB), NOSPLIT, $0-48
+	MOVQ a+0(FP), SI
+	MOVQ b+8(FP), DI
+	MOVQ n+16(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+numbers:
+	VCVTPS2PD 0(SI), Y6
+	VCVTPS2PD 0(DI), Y7
+	VFMADD231PD Y6, Y7, Y0
+	VFMADD231PD Y6, Y6, Y1
+	VFMADD231PD Y7, Y7, Y2
+	VCVTPS2PD 16(SI), Y8
+	VCVTPS2PD 16(DI), Y9
+	VFMADD231PD Y8, Y9, Y3
+	VFMADD231PD Y8, Y8, Y4
+	VFMADD231PD Y9, Y9, Y5
+	ADDQ $32, SI
+	ADDQ $32, DI
+	DECQ CX
+	JNZ numbers
+	VADDPD Y3, Y0, Y0
+	VEXTRACTF128 $1, Y0, X6
+	VADDPD X6, X0, X0
+	VHADDPD X0, X0, X0
+	VMOVSD X0, ab+24(FP)
+	VADDPD Y4, Y1, Y1
+	VEXTRACTF128 $1, Y1, X6
+	VADDPD X6, X1, X1
+	VHADDPD X1, X1, X1
+	VMOVSD X1, aa+32(FP)
+	VADDPD Y5, Y2, Y2
+	VEXTRACTF128 $1, Y2, X6
+	VADDPD X6, X2, X2
+	VHADDPD X2, X2, X2
+	VMOVSD X2, bb+40(FP)
+	VZEROUPPER
+	RET
+
+// func pullsAVX2(ga, gb, a, b *float32, panels, size int, both, pullA, pullB float64)
+// Writes ga = both·b − pullA·a and gb = both·a − pullB·b for 16 numbers a panel;
+// those of the results lie size numbers apart.
+TEXT ·pullsAVX2(SB), NOSPLIT, $0-72
+	MOVQ ga+0(FP), R8
+	MOVQ gb+8(FP), R9
+	MOVQ a+16(FP), SI
+	MOVQ b+24(FP), DI
+	MOVQ panels+32(FP), CX
+	MOVQ size+40(FP), R10
+	SHLQ $2, R10
+	VBROADCASTSD both+48(FP), Y0
+	VBROADCASTSD pullA+56(FP), Y1
+	VBROADCASTSD pullB+64(FP), Y2
+
+panel:
+	VCVTPS2PD 0(SI), Y3
+	VCVTPS2PD 0(DI), Y4
+	VMULPD Y0, Y4, Y5
+	VFNMADD231PD Y1, Y3, Y5
+	VCVTPD2PSY Y5, X5
+	VMOVUPS X5, 0(R8)
+	VMULPD Y0, Y3, Y6
+	VFNMADD231PD Y2, Y4, Y6
+	VCVTPD2PSY Y6, X6
+	VMOVUPS X6, 0(R9)
+	VCVTPS2PD 16(SI), Y7
+	VCVTPS2PD 16(DI), Y8
+	VMULPD Y0, Y8, Y9
+	VFNMADD231PD Y1, Y7, Y9
+	VCVTPD2PSY Y9, X9
+	VMOVUPS X9, 16(R8)
+	VMULPD Y0, Y7, Y10
+	VFNMADD231PD Y2, Y8, Y10
+	VCVTPD2PSY Y10, X10
+	VMOVUPS X10, 16(R9)
+	VCVTPS2PD 32(SI), Y3
+	VCVTPS2PD 32(DI), Y4
+	VMULPD Y0, Y4, Y5
+	VFNMADD231PD Y1, Y3, Y5
+	VCVTPD2PSY Y5, X5
+	VMOVUPS X5, 32(R8)
+	VMULPD Y0, Y3, Y6
+	VFNMADD231PD Y2, Y4, Y6
+	VCVTPD2PSY Y6, X6
+	VMOVUPS X6, 32(R9)
+	VCVTPS2PD 48(SI), Y7
+	VCVTPS2PD 48(DI), Y8
+	VMULPD Y0, Y8, Y9
+	VFNMADD231PD Y1, Y7, Y9
+	VCVTPD2PSY Y9, X9
+	VMOVUPS X9, 48(R8)
+	VMULPD Y0, Y7, Y10
+	VFNMADD231PD Y2, Y8, Y10
+	VCVTPD2PSY Y10, X10
+	VMOVUPS X10, 48(R9)
+	ADDQ $64, SI
+	ADDQ $64, DI
+	ADDQ R10, R8
+	ADDQ R10, R9
+	DECQ CX
+	JNZ panel
 	VZEROUPPER
 	RET
 

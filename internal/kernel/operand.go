@@ -170,11 +170,12 @@ type Gradient struct {
 	k, n   int
 	panels []float32 // [⌈k/columns⌉][padded n][columns], padded with zeros
 
-	from, by []float32
-	source   *Gradient
-	pack     func(block int)
-	scale    func(block int)
-	cosines  func(block int)
+	from, s []float32
+	by      []float32 // factors of the rows, zeros for padding
+	source  *Gradient
+	pack    func(block int)
+	scale   func(block int)
+	cosines func(block int)
 }
 
 // NewGradient prepares for k columns.
@@ -208,17 +209,18 @@ func blocksOf(rows int) int { return (rows + rowBlock - 1) / rowBlock }
 func (g *Gradient) packRows(block int) {
 	for r := block * rowBlock; r < min((block+1)*rowBlock, g.padded()); r++ {
 		if r < g.n {
-			g.put(r, g.from[r*g.k:(r+1)*g.k])
+			g.put(r, 0, g.from[r*g.k:(r+1)*g.k])
 		} else {
-			g.put(r, nil)
+			g.put(r, 0, nil)
 		}
 	}
 }
 
-// put writes a row, which may be shorter than k.
-func (g *Gradient) put(r int, row []float32) {
+// put writes a row into the panels from the given one on, zeros where it ends
+// before them.
+func (g *Gradient) put(r, panel int, row []float32) {
 	c, step := g.micro.columns, g.padded()*g.micro.columns
-	for at := r * c; at < len(g.panels); at += step {
+	for at := r*c + panel*step; at < len(g.panels); at += step {
 		n := copy(g.panels[at:at+c], row)
 		clear(g.panels[at+n : at+c])
 		row = row[n:]
@@ -228,24 +230,24 @@ func (g *Gradient) put(r int, row []float32) {
 // Scaled takes diag(by)·G of another gradient.
 func (g *Gradient) Scaled(source *Gradient, by []float32) {
 	g.resize(source.n)
-	g.source, g.by = source, by
+	g.by = grow(g.by, g.padded())
+	clear(g.by[copy(g.by, by[:g.n]):])
+	g.source = source
 	g.pool.Run(blocksOf(g.padded()), g.scale)
-	g.source, g.by = nil, nil
+	g.source = nil
 }
 
 func (g *Gradient) scaleRows(block int) {
 	c := g.micro.columns
 	lo, hi := block*rowBlock, min((block+1)*rowBlock, g.padded())
 	for at := 0; at < len(g.panels); at += g.padded() * c {
-		for r := lo; r < hi; r++ {
-			by := float32(0)
-			if r < g.n {
-				by = g.by[r]
-			}
-			src, dst := g.source.panels[at+r*c:at+(r+1)*c], g.panels[at+r*c:at+(r+1)*c]
-			for i, v := range src {
-				dst[i] = v * by
-			}
+		src, dst := g.source.panels[at+lo*c:at+hi*c], g.panels[at+lo*c:at+hi*c]
+		if g.micro.scale != nil {
+			g.micro.scale(&dst[0], &src[0], &g.by[lo], hi-lo)
+			continue
+		}
+		for i, v := range src {
+			dst[i] = v * g.by[lo+i/c]
 		}
 	}
 }

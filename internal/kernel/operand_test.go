@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -113,8 +114,11 @@ func TestGradientCosines(t *testing.T) {
 			a.Pack(want)
 			b.panels = poisoned(len(a.panels) + 3)
 			b.Cosines(rows, got)
-			if !slices.Equal(got, s) || !slices.Equal(a.panels, b.panels) {
-				t.Errorf("%s, %d pairs of %d: other cosines or other panels", m.name, pairs, k)
+			for i, of := range [][2][]float32{{got, s}, {b.panels, a.panels}} {
+				same := func(x, y float32) bool { return math.Abs(float64(x)-float64(y)) <= 1e-6 }
+				if !slices.EqualFunc(of[0], of[1], same) {
+					t.Errorf("%s, %d pairs of %d: other %s", m.name, pairs, k, [2]string{"cosines", "panels"}[i])
+				}
 			}
 		}
 	}
@@ -163,6 +167,23 @@ func TestAdam(t *testing.T) {
 				if !slices.Equal(w, want[0]) || !slices.Equal(mean, want[1]) || !slices.Equal(square, want[2]) {
 					t.Errorf("%s, %d elements, anchored %v: other bits", m.name, n, anchored)
 				}
+			}
+		}
+	}
+}
+
+// Every kernel's gradient descent rounds as the portable one does.
+func TestMomentum(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 2))
+	for _, m := range micros() {
+		for _, n := range []int{0, 1, 15, 16, 17, 64, 333} {
+			s := MomentumStep{0.9, 0.003}
+			w, g, v := random(rng, n), random(rng, n), random(rng, n)
+			want := [][]float32{slices.Clone(w), slices.Clone(v)}
+			s.generic(want[0], g, want[1])
+			s.with(m, w, g, v)
+			if !slices.Equal(w, want[0]) || !slices.Equal(v, want[1]) {
+				t.Errorf("%s, %d elements: other bits", m.name, n)
 			}
 		}
 	}

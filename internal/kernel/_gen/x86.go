@@ -29,6 +29,10 @@ func amd64(w *bufio.Writer) {
 		s.straight(&emitter{w})
 		s.turned(&emitter{w})
 		s.spread(&emitter{w})
+		s.momentum(&emitter{w})
+		s.scale(&emitter{w})
+		s.products(&emitter{w})
+		s.pulls(&emitter{w})
 	}
 	for _, p := range philoxes {
 		p.write(&emitter{w})
@@ -170,9 +174,9 @@ func (s shape) advance(e *emitter, steps int) {
 // rows being long: each row's numbers go to several panels.
 func (s shape) spread(e *emitter) {
 	const panels = 4 // packedTogether
-	fmt.Fprintf(e.w, "\n// func spread%s(dst, src *float32, k, stride, size int)\n", s.name[len("micro"):])
+	fmt.Fprintf(e.w, "\n// func spread%s(dst, src *float32, k, stride, size int)\n", s.suffix())
 	fmt.Fprintf(e.w, "// Copies k rows of %d × %d numbers, stride apart, to panels of size numbers.\n", panels, s.vectors*s.width)
-	fmt.Fprintf(e.w, "TEXT ·spread%s(SB), NOSPLIT, $0-40\n", s.name[len("micro"):])
+	fmt.Fprintf(e.w, "TEXT ·spread%s(SB), NOSPLIT, $0-40\n", s.suffix())
 	e.emit("MOVQ dst+0(FP), DI")
 	e.emit("MOVQ src+8(FP), SI")
 	e.emit("MOVQ k+16(FP), CX")

@@ -1,0 +1,148 @@
+package main
+
+import "fmt"
+
+// The passes over vectors that stand between the products of a step. A shape
+// says which registers they use; half a register's floats fill one of doubles.
+
+func (s shape) suffix() string { return s.name[len("micro"):] }
+
+func (s shape) reg(i int) string { return fmt.Sprintf("%s%d", s.register, i) }
+
+// half names the register that holds as many floats as a whole one has doubles.
+func (s shape) half(i int) string {
+	return fmt.Sprintf("%s%d", map[string]string{"Z": "Y", "Y": "X"}[s.register], i)
+}
+
+// momentum writes a step of gradient descent with momentum.
+func (s shape) momentum(e *emitter) {
+	fmt.Fprintf(e.w, "\n// func momentum%s(n int, w, grad, v *float32, momentum, rate float32)\n", s.suffix())
+	fmt.Fprintf(e.w, "// Updates %d·n elements.\n", s.width)
+	fmt.Fprintf(e.w, "TEXT ·momentum%s(SB), NOSPLIT, $0-40\n", s.suffix())
+	e.emit("MOVQ n+0(FP), CX")
+	e.emit("MOVQ w+8(FP), DI")
+	e.emit("MOVQ grad+16(FP), SI")
+	e.emit("MOVQ v+24(FP), R8")
+	e.emit("VBROADCASTSS momentum+32(FP), %s", s.reg(2))
+	e.emit("VBROADCASTSS rate+36(FP), %s", s.reg(3))
+	e.emit("XORQ DX, DX")
+	e.label("elements")
+	e.emit("VMULPS (R8)(DX*1), %s, %s", s.reg(2), s.reg(0))
+	e.emit("VADDPS (SI)(DX*1), %s, %s", s.reg(0), s.reg(0))
+	e.emit("VMOVUPS %s, (R8)(DX*1)", s.reg(0))
+	e.emit("VMULPS %s, %s, %s", s.reg(0), s.reg(3), s.reg(0))
+	e.emit("VMOVUPS (DI)(DX*1), %s", s.reg(1))
+	e.emit("VSUBPS %s, %s, %s", s.reg(0), s.reg(1), s.reg(1))
+	e.emit("VMOVUPS %s, (DI)(DX*1)", s.reg(1))
+	e.emit("ADDQ $%d, DX", 4*s.width)
+	e.emit("DECQ CX")
+	e.emit("JNZ elements")
+	e.emit("VZEROUPPER")
+	e.emit("RET")
+}
+
+// scale writes the scaling of a panel's rows, each by a number of its own.
+func (s shape) scale(e *emitter) {
+	fmt.Fprintf(e.w, "\n// func scale%s(dst, src, by *float32, rows int)\n", s.suffix())
+	fmt.Fprintf(e.w, "// Writes dst[r] = by[r]·src[r] for rows of %d numbers.\n", s.vectors*s.width)
+	fmt.Fprintf(e.w, "TEXT ·scale%s(SB), NOSPLIT, $0-32\n", s.suffix())
+	e.emit("MOVQ dst+0(FP), DI")
+	e.emit("MOVQ src+8(FP), SI")
+	e.emit("MOVQ by+16(FP), DX")
+	e.emit("MOVQ rows+24(FP), CX")
+	e.label("row")
+	e.emit("VBROADCASTSS (DX), %s", s.reg(0))
+	for v := range s.vectors {
+		e.emit("VMULPS %d(SI), %s, %s", 4*v*s.width, s.reg(0), s.reg(1+v))
+		e.emit("VMOVUPS %s, %d(DI)", s.reg(1+v), 4*v*s.width)
+	}
+	e.emit("ADDQ $4, DX")
+	e.emit("ADDQ $%d, SI", 4*s.vectors*s.width)
+	e.emit("ADDQ $%d, DI", 4*s.vectors*s.width)
+	e.emit("DECQ CX")
+	e.emit("JNZ row")
+	e.emit("VZEROUPPER")
+	e.emit("RET")
+}
+
+// products writes the sums that a cosine is made of, in two halves that do not
+// wait for each other.
+func (s shape) products(e *emitter) {
+	fmt.Fprintf(e.w, "\n// func products%s(a, b *float32, n int) (ab, aa, bb float64)\n", s.suffix())
+	fmt.Fprintf(e.w, "// Sums a·b, a·a and b·b over %d·n numbers.\n", s.width)
+	fmt.Fprintf(e.w, "TEXT ·products%s(SB), NOSPLIT, $0-48\n", s.suffix())
+	e.emit("MOVQ a+0(FP), SI")
+	e.emit("MOVQ b+8(FP), DI")
+	e.emit("MOVQ n+16(FP), CX")
+	for i := range 6 {
+		e.emit("%s %s, %s, %s", s.zero, s.reg(i), s.reg(i), s.reg(i))
+	}
+	e.label("numbers")
+	for half := range 2 {
+		x, y, at := s.reg(6+2*half), s.reg(7+2*half), 2*half*s.width
+		e.emit("VCVTPS2PD %d(SI), %s", at, x)
+		e.emit("VCVTPS2PD %d(DI), %s", at, y)
+		for i, pair := range [][2]string{{x, y}, {x, x}, {y, y}} {
+			e.emit("VFMADD231PD %s, %s, %s", pair[0], pair[1], s.reg(3*half+i))
+		}
+	}
+	e.emit("ADDQ $%d, SI", 4*s.width)
+	e.emit("ADDQ $%d, DI", 4*s.width)
+	e.emit("DECQ CX")
+	e.emit("JNZ numbers")
+	for i, sum := range []string{"ab+24", "aa+32", "bb+40"} {
+		e.emit("VADDPD %s, %s, %s", s.reg(3+i), s.reg(i), s.reg(i))
+		if s.register == "Z" {
+			e.emit("VEXTRACTF64X4 $1, Z%d, Y6", i)
+			e.emit("VADDPD Y6, Y%d, Y%d", i, i)
+		}
+		e.emit("VEXTRACTF128 $1, Y%d, X6", i)
+		e.emit("VADDPD X6, X%d, X%d", i, i)
+		e.emit("VHADDPD X%d, X%d, X%d", i, i, i)
+		e.emit("VMOVSD X%d, %s(FP)", i, sum)
+	}
+	e.emit("VZEROUPPER")
+	e.emit("RET")
+}
+
+// pulls writes the gradient of a cosine by its two vectors, into panels.
+func (s shape) pulls(e *emitter) {
+	fmt.Fprintf(e.w, "\n// func pulls%s(ga, gb, a, b *float32, panels, size int, both, pullA, pullB float64)\n", s.suffix())
+	fmt.Fprintf(e.w, "// Writes ga = both·b − pullA·a and gb = both·a − pullB·b for %d numbers a panel;\n", s.vectors*s.width)
+	fmt.Fprintf(e.w, "// those of the results lie size numbers apart.\n")
+	fmt.Fprintf(e.w, "TEXT ·pulls%s(SB), NOSPLIT, $0-72\n", s.suffix())
+	e.emit("MOVQ ga+0(FP), R8")
+	e.emit("MOVQ gb+8(FP), R9")
+	e.emit("MOVQ a+16(FP), SI")
+	e.emit("MOVQ b+24(FP), DI")
+	e.emit("MOVQ panels+32(FP), CX")
+	e.emit("MOVQ size+40(FP), R10")
+	e.emit("SHLQ $2, R10")
+	for i, factor := range []string{"both+48", "pullA+56", "pullB+64"} {
+		e.emit("VBROADCASTSD %s(FP), %s", factor, s.reg(i))
+	}
+	e.label("panel")
+	for half := range 2 * s.vectors {
+		at, a, b := 2*half*s.width, 3+half%2*4, 4+half%2*4
+		e.emit("VCVTPS2PD %d(SI), %s", at, s.reg(a))
+		e.emit("VCVTPS2PD %d(DI), %s", at, s.reg(b))
+		for i, x := range []struct {
+			to               string
+			own, pull, other int
+		}{{"R8", a, 1, b}, {"R9", b, 2, a}} {
+			g := a + 2 + i
+			e.emit("VMULPD %s, %s, %s", s.reg(0), s.reg(x.other), s.reg(g))
+			e.emit("VFNMADD231PD %s, %s, %s", s.reg(x.pull), s.reg(x.own), s.reg(g))
+			e.emit("VCVTPD2PS%s %s, %s", map[string]string{"Z": "", "Y": "Y"}[s.register], s.reg(g), s.half(g))
+			e.emit("VMOVUPS %s, %d(%s)", s.half(g), at, x.to)
+		}
+	}
+	e.emit("ADDQ $%d, SI", 4*s.vectors*s.width)
+	e.emit("ADDQ $%d, DI", 4*s.vectors*s.width)
+	e.emit("ADDQ R10, R8")
+	e.emit("ADDQ R10, R9")
+	e.emit("DECQ CX")
+	e.emit("JNZ panel")
+	e.emit("VZEROUPPER")
+	e.emit("RET")
+}
