@@ -1,0 +1,148 @@
+// Package fake builds a device that is none: one C++ library that stands in for
+// the CUDA driver, NVRTC and cuBLASLt, so that the very backend that drives a
+// GPU runs on the CPU, in tests. Put the folder that Build returns into
+// LD_LIBRARY_PATH of the process under test; g++ is needed, also at run time.
+//
+// Kernels run in a process of their own (src/device.cc), a fiber for each CUDA
+// thread (src/grid.cc), over memory in which every allocation ends at a guard
+// page (src/memory.h). Work waits until the host synchronises (src/streams.cc).
+// What a kernel or a caller does wrong is said on stderr, in a line that begins
+// with Prefix, and returned as the error code that the real library returns.
+//
+// The settings, all of the environment:
+//
+//	COSFIT_FAKE_ORDER     ascending (the default), descending or random:SEED:
+//	                      in which order threads and blocks run
+//	COSFIT_FAKE_MEMORY    the device's memory in bytes, 1 GiB by default
+//	COSFIT_FAKE_CXXFLAGS  more flags for g++ when it compiles kernels
+//
+// It shows neither speed nor occupancy nor the weak order of a device's memory.
+package fake
+
+import (
+	"crypto/sha256"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+//go:embed src
+var sources embed.FS
+
+// Prefix begins every line that the fake device writes.
+const Prefix = "fake device: "
+
+// Thread is the sanitizer that watches for races between CUDA threads: writes
+// of two blocks, or of two threads without a barrier.
+const Thread = "thread"
+
+var sonames = []string{"libcuda.so.1", "libnvrtc.so.12", "libcublasLt.so.12"}
+
+// Build compiles the library into a folder within dir and returns it; what is
+// there already from the same sources is kept. The sanitizer is "" or Thread.
+// Without g++ the error is exec.ErrNotFound.
+func Build(dir string, sanitizer string) (libDir string, err error) {
+	if sanitizer != "" && sanitizer != Thread {
+		return "", fmt.Errorf("sanitizer %q: want none or %q", sanitizer, Thread)
+	}
+	compiler, err := exec.LookPath("g++")
+	if err != nil {
+		return "", err
+	}
+	files, err := fs.Glob(sources, "src/*")
+	if err != nil {
+		return "", err
+	}
+	hash := sha256.New()
+	fmt.Fprintln(hash, sanitizer)
+	for _, name := range files {
+		text, err := sources.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(hash, name, len(text))
+		hash.Write(text)
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	libDir = filepath.Join(dir, fmt.Sprintf("fake-%x", hash.Sum(nil)[:8]))
+	if _, err := os.Stat(libDir); err == nil {
+		return libDir, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	partial, err := os.MkdirTemp(dir, "building-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(partial)
+	if err := os.Chmod(partial, 0o755); err != nil {
+		return "", err
+	}
+	for _, name := range files {
+		text, err := sources.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(partial, path.Base(name)), text, 0o644); err != nil {
+			return "", err
+		}
+	}
+	if err := compile(compiler, partial, sanitizer); err != nil {
+		return "", err
+	}
+	// Another process may have been faster; its folder is as good.
+	if err := os.Rename(partial, libDir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	return libDir, nil
+}
+
+// compile makes the library and the device process beside it.
+func compile(compiler, dir, sanitizer string) error {
+	flags := []string{"-std=c++17", "-O1", "-Wall", "-Wextra"}
+	device := []string{"device.cc", "grid.cc", "races.cc", "multiply.cc", "memory.cc", "-rdynamic", "-o", "device", "-Wl,--no-as-needed", "-ldl", "-lm"}
+	if sanitizer == Thread {
+		flags = append(flags, "-DCOSFIT_FAKE_TSAN")
+		// Only linked: the scheduler itself is not watched.
+		device = append(device, "-fsanitize=thread")
+	}
+	library := []string{"driver.cc", "streams.cc", "child.cc", "nvrtc.cc", "cublaslt.cc", "memory.cc", "-shared", "-fPIC", "-Wl,-soname,libcosfitfake.so", "-o", "libcosfitfake.so", "-ldl", "-lpthread"}
+	for _, arguments := range [][]string{library, device} {
+		command := exec.Command(compiler, slices.Concat(flags, arguments)...)
+		command.Dir = dir
+		if out, err := command.CombinedOutput(); err != nil {
+			return fmt.Errorf("building the fake device: %w\n%s", err, out)
+		}
+	}
+	for _, name := range sonames {
+		if err := os.Symlink("libcosfitfake.so", filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// For builds the library for a test, into a folder that outlives it. Without
+// g++ the test is skipped, unless COSFIT_TEST_FAKE=1 demands it.
+func For(t testing.TB, sanitizer string) (libDir string) {
+	t.Helper()
+	libDir, err := Build(filepath.Join(os.TempDir(), "cosfit-fake"), sanitizer)
+	if errors.Is(err, exec.ErrNotFound) && os.Getenv("COSFIT_TEST_FAKE") != "1" {
+		t.Skip("the fake device needs g++")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return libDir
+}
