@@ -191,7 +191,7 @@ int release(uint64_t address) {
   if (!address) return 0;
   Device& d = device();
   Allocation* a = d.memory.live(address);
-  if (!a) return refuse(CUDA_ERROR_INVALID_VALUE, format("0x%llx is no start of an allocation, but ", ull(address)) + d.memory.describe(address));
+  if (!a) return refuse(CUDA_ERROR_INVALID_VALUE, format("0x%llx cannot be freed: it is ", ull(address)) + d.memory.describe(address));
   a->freed = true;
   d.used -= a->size;
   d.child.discard(*a);

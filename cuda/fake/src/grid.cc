@@ -14,16 +14,16 @@ const CosfitThread* cosfit_fake_thread;
 
 namespace {
 
-// Stacks are taken in turn, and a prime number of them: for ThreadSanitizer
-// whatever runs on one stack is one thread, so the threads of two blocks that
-// have the same index must not share one.
-constexpr int stackCount = 2053;
 #ifdef COSFIT_FAKE_TSAN
 constexpr uint64_t stackSize = 256 << 10;  // it writes its reports on them
 #else
 constexpr uint64_t stackSize = 64 << 10;
 #endif
-constexpr uint64_t sharedLimit = 48 << 10;
+// Stacks are taken in turn, a prime number of them that is twice a block's
+// threads or more. For ThreadSanitizer whatever runs on one stack is one thread,
+// so threads of neighbouring blocks must not share one.
+constexpr int turns[] = {67, 131, 257, 521, 1031, 2053}, stackCount = 2053;
+constexpr uint64_t sharedLimit = 48 << 10, arenaSize = 128 * pageSize;
 
 // In which order threads and blocks run: COSFIT_FAKE_ORDER. The library has
 // checked what it says.
@@ -69,7 +69,8 @@ struct Slot {
   void* sanitizer = nullptr;
 };
 
-// A __shared__ array ends against a guard page, as an allocation does.
+// A __shared__ array ends against a guard page, as an allocation does. All lie
+// in one arena, which the scheduler fills with NaN before a launch.
 struct Shared {
   int site, line;
   uint64_t size;
@@ -94,6 +95,7 @@ class Machine {
   void resume(Thread& thread);
   void releaseBarrier();
   void completeWarp(Thread& last);
+  void renewArena();
   void renewShared();
   [[noreturn]] void diagnose(const Thread& waiting);
   static void enter();
@@ -105,7 +107,9 @@ class Machine {
   std::vector<int> ready;  // to run in the next round
   Thread* running = nullptr;
   size_t returned = 0, waiting = 0;  // threads, and of them those at a barrier
-  std::vector<Shared> arrays;
+  std::vector<Shared> arrays;  // of this launch
+  char* arena = nullptr;
+  uint64_t used = 0;  // of the arena
   Fiber scheduler;
   void* schedulerSanitizer = nullptr;
   char* stacks = nullptr;
@@ -123,6 +127,8 @@ void Machine::start() {
   stacks = static_cast<char*>(memory);
   for (int i = 0; i < stackCount; i++) mprotect(stacks + i * stackSize, pageSize, PROT_NONE);
   slots.resize(stackCount);
+  arena = static_cast<char*>(mmap(nullptr, arenaSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  used = arenaSize;
   schedulerSanitizer = races::currentFiber();
 }
 
@@ -155,6 +161,7 @@ void Machine::run(const Kernel& which, const Launch& launch) {
   start();
   kernel = &which;
   parameters = launch.parameters;
+  renewArena();
   auto triple = [](const uint32_t* v) { return uint3{v[0], v[1], v[2]}; };
   uint3 grid = triple(launch.grid), block = triple(launch.block);
   threads.resize(size_t(block.x) * block.y * block.z);
@@ -162,6 +169,7 @@ void Machine::run(const Kernel& which, const Launch& launch) {
   std::vector<int> blocks(size_t(grid.x) * grid.y * grid.z);
   for (size_t i = 0; i < blocks.size(); i++) blocks[i] = int(i);
   order.arrange(blocks);
+  int turn = *std::lower_bound(std::begin(turns), std::end(turns), int(2 * threads.size()));
   for (unsigned b : blocks) {
     uint3 blockIndex = {b % grid.x, b / grid.x % grid.y, b / grid.x / grid.y};
     for (unsigned i = 0; i < threads.size(); i++) {
@@ -170,7 +178,7 @@ void Machine::run(const Kernel& which, const Launch& launch) {
       t.blockIdx = blockIndex, t.blockDim = block, t.gridDim = grid;
       t.lane = i % 32;
       t.state = State::ready;
-      t.slot = nextSlot++ % stackCount;
+      t.slot = nextSlot++ % turn;
       Slot& slot = slots[t.slot];
       slot.fiber.prepare(stacks + t.slot * stackSize, stackSize, enter);
       if (!slot.sanitizer) slot.sanitizer = races::createFiber();
@@ -179,8 +187,6 @@ void Machine::run(const Kernel& which, const Launch& launch) {
     runBlock();
   }
   races::acquire(&ending);
-  for (Shared& s : arrays) munmap(s.base, s.pages() + pageSize);
-  arrays.clear();
 }
 
 void Machine::runBlock() {
@@ -265,17 +271,24 @@ void Machine::completeWarp(Thread& last) {
     if (Thread* t = lane(l)) t->state = State::ready, ready.push_back(first + int(l));
 }
 
-// Each block finds its shared memory new: full of NaN, and for ThreadSanitizer
-// never touched, which mapping it again sees to.
-void Machine::renewShared() {
-  for (Shared& s : arrays) {
-#ifdef COSFIT_FAKE_TSAN
-    mmap(s.base, s.pages(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-#endif
-    memset(s.base, poison, s.pages());
-  }
+// What is mapped again is new for ThreadSanitizer, too: nobody has touched it.
+void renew(char* start, uint64_t size) {
+  if (mmap(start, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) die(errorLaunchFailed, "no shared memory");
+  memset(start, poison, size);
 }
 
+void Machine::renewArena() {
+  if (used) renew(arena, used);
+  arrays.clear();
+  used = 0;
+}
+
+// Each block finds its shared memory new.
+void Machine::renewShared() {
+  for (Shared& s : arrays) renew(s.base, s.pages());
+}
+
+// The first thread that comes to a declaration finds the place of its array.
 void* Machine::shared(int site, uint64_t size, int line) {
   uint64_t total = size;
   for (Shared& s : arrays) {
@@ -283,11 +296,10 @@ void* Machine::shared(int site, uint64_t size, int line) {
     total += s.size;
   }
   if (total > sharedLimit) die(errorInvalidValue, whereabouts() + format(": %llu bytes of shared memory, and a block has %llu", (unsigned long long)total, (unsigned long long)sharedLimit));
-  Shared s{site, line, size, nullptr};
-  s.base = static_cast<char*>(mmap(nullptr, s.pages() + pageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-  if (s.base == MAP_FAILED) die(errorLaunchFailed, "no memory for a shared array");
+  Shared s{site, line, size, arena + used};
+  used += s.pages() + pageSize;
+  if (used > arenaSize) die(errorInvalidValue, whereabouts() + ": too many __shared__ arrays for the fake");
   mprotect(s.base + s.pages(), pageSize, PROT_NONE);
-  memset(s.base, poison, s.pages());
   arrays.push_back(s);
   return s.start();
 }

@@ -42,6 +42,7 @@ std::string inRelation(uint64_t address, uint64_t start, uint64_t size, const st
   uint64_t bytes = address - start;
   if (address < start) where = "before", bytes = start - address;
   if (address >= start + size) where = "past the end of", bytes = address - (start + size);
+  if (bytes == 0) return std::string(address == start ? "the start of " : "right past the end of ") + name;
   return format("%llu bytes %s %s", (unsigned long long)bytes, where, name.c_str());
 }
 

@@ -283,8 +283,9 @@ bool compile(Program& program, const std::vector<std::string>& options, const st
   writeFile(folder.file("plain.cc"), text);
 
   // No library is linked: the device process has them all. The sanitizers'
-  // functions are its own, too.
-  std::vector<std::string> build = {"g++", standard, "-O1", "-g1", "-w", "-shared", "-nostdlib", "-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-math-errno", "-fno-strict-aliasing",
+  // functions are its own, too. -Bsymbolic: a kernel may be named as a function
+  // of the C library.
+  std::vector<std::string> build = {"g++", standard, "-O1", "-g1", "-gdwarf-4", "-w", "-shared", "-nostdlib", "-fPIC", "-Wl,-Bsymbolic", "-fno-exceptions", "-fno-rtti", "-fno-math-errno", "-fno-strict-aliasing",
                                     "-fsanitize=bounds,alignment", "-fno-sanitize-recover=all"};
 #ifdef COSFIT_FAKE_TSAN
   build.push_back("-fsanitize=thread");
@@ -312,6 +313,7 @@ int withProgram(const char* call, uint64_t handle, Body body) {
   return body(*program);
 }
 
+int notCompiled() { return refuseProgram("nvrtcGetCUBIN", NVRTC_ERROR_INVALID_PROGRAM, "the program is not compiled"); }
 int notPTX(const char* call) { return refuseProgram(call, NVRTC_ERROR_INVALID_PROGRAM, "the fake makes no PTX; ask for the cubin"); }
 
 }  // namespace
@@ -335,16 +337,17 @@ int nvrtcDestroyProgram(uint64_t* handle) {
 }
 
 int nvrtcCompileProgram(uint64_t handle, int count, const char* const* options) {
-  return withProgram(__func__, handle, [&](Program& program) -> int {
+  const char* call = __func__;
+  return withProgram(call, handle, [&](Program& program) -> int {
     std::vector<std::string> flags;
     std::string standard = "-std=c++17", wrong = translate(count, options, flags, standard);
     if (!wrong.empty()) {
       program.log = wrong + "\n";
-      return refuseProgram(__func__, NVRTC_ERROR_INVALID_OPTION, wrong);
+      return refuseProgram(call, NVRTC_ERROR_INVALID_OPTION, wrong);
     }
     program.compiled = compile(program, flags, standard);
     if (program.compiled) return 0;
-    return refuseProgram(__func__, NVRTC_ERROR_COMPILATION, program.name + " does not compile; the program's log says why");
+    return refuseProgram(call, NVRTC_ERROR_COMPILATION, program.name + " does not compile; the program's log says why");
   });
 }
 
@@ -357,17 +360,11 @@ int nvrtcGetProgramLog(uint64_t handle, char* log) {
 }
 
 int nvrtcGetCUBINSize(uint64_t handle, size_t* size) {
-  return withProgram(__func__, handle, [&](Program& p) -> int {
-    if (!p.compiled) return refuseProgram(__func__, NVRTC_ERROR_INVALID_PROGRAM, "the program is not compiled");
-    return *size = p.image.size(), 0;
-  });
+  return withProgram(__func__, handle, [&](Program& p) { return p.compiled ? (*size = p.image.size(), 0) : notCompiled(); });
 }
 
 int nvrtcGetCUBIN(uint64_t handle, char* image) {
-  return withProgram(__func__, handle, [&](Program& p) -> int {
-    if (!p.compiled) return refuseProgram(__func__, NVRTC_ERROR_INVALID_PROGRAM, "the program is not compiled");
-    return memcpy(image, p.image.data(), p.image.size()), 0;
-  });
+  return withProgram(__func__, handle, [&](Program& p) { return p.compiled ? (memcpy(image, p.image.data(), p.image.size()), 0) : notCompiled(); });
 }
 
 int nvrtcGetPTXSize(uint64_t, size_t*) { return notPTX(__func__); }

@@ -2,7 +2,7 @@
 
 #ifdef COSFIT_FAKE_TSAN
 
-#include <cstring>
+#include <cstdio>
 
 extern "C" {
 void* __tsan_get_current_fiber();
@@ -13,17 +13,20 @@ void __tsan_acquire(void* address);
 void __tsan_release(void* address);
 int __tsan_get_report_data(void* report, const char** description, int* count, int* stacks, int* accesses, int* locations, int* mutexes,
                            int* threads, int* unique, void** sleep, unsigned long sleepSize);
+int __tsan_get_report_thread(void* report, unsigned long index, int* thread, unsigned long* system, int* runs, const char** name, int* parent, void** trace,
+                             unsigned long traceSize);
 int __tsan_get_report_mop(void* report, unsigned long index, int* thread, void** address, int* size, int* write, int* atomic, void** trace,
                           unsigned long traceSize);
-const char* __tsan_default_options() { return "report_thread_leaks=0:report_signal_unsafe=0:report_bugs=1:exitcode=0:verbosity=0"; }
+const char* __tsan_default_options() { return "report_thread_leaks=0:report_signal_unsafe=0:exitcode=0"; }
 }
 
 namespace {
 
 struct Access {
   void* address;
-  int size, write, atomic;
+  int thread, size, write, atomic;
   void* trace[8];
+  char who[64];  // the last that ran on this stack
 };
 
 // The first race, kept until the grid has ended: TSan holds its locks while it
@@ -52,9 +55,15 @@ extern "C" void __tsan_on_report(void* report) {
   __tsan_get_report_data(report, &description, &count, &stacks, &first.count, &locations, &mutexes, &threads, &unique, sleep, 1);
   for (int i = 0; i < first.count && i < 2; i++) {
     Access& a = first.accesses[i];
-    int thread;
-    memset(a.trace, 0, sizeof a.trace);
-    __tsan_get_report_mop(report, i, &thread, &a.address, &a.size, &a.write, &a.atomic, a.trace, 8);
+    a = {};
+    __tsan_get_report_mop(report, i, &a.thread, &a.address, &a.size, &a.write, &a.atomic, a.trace, 8);
+    for (int j = 0; j < threads; j++) {
+      int thread, runs, parent;
+      unsigned long system;
+      const char* name;
+      __tsan_get_report_thread(report, j, &thread, &system, &runs, &name, &parent, sleep, 1);
+      if (thread == a.thread && name) snprintf(a.who, sizeof a.who, "%s", name);
+    }
   }
 }
 
@@ -77,7 +86,7 @@ std::string report(uint64_t& address) {
   first.seen = false;
   std::string text = format("data race in %s: ", first.who);
   if (first.count > 0) text += describe(first.accesses[0]);
-  if (first.count > 1) text += ", and without order " + describe(first.accesses[1]) + " by another thread";
+  if (first.count > 1) text += format(", and in no order with it %s by %s", describe(first.accesses[1]).c_str(), *first.accesses[1].who ? first.accesses[1].who : "another thread");
   address = reinterpret_cast<uint64_t>(first.accesses[0].address);
   return text;
 }

@@ -319,10 +319,10 @@ void checkCaptureTwoStreams() {
 }
 
 void checkLimit() {
-  u64 address, first = device(600 << 20);
-  expect(cu("cuMemAlloc_v2", &address, size_t(600) << 20) == 2, "more memory than there is");
+  u64 address, first = device(600 << 10);
+  expect(cu("cuMemAlloc_v2", &address, size_t(600) << 10) == 2, "more memory than there is");
   want(cu("cuMemFree_v2", first), "free");
-  u64 again = device(600 << 20);
+  u64 again = device(600 << 10);
   expect(again != first, "an address is used again");
 }
 
