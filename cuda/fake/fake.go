@@ -29,6 +29,10 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 )
 
@@ -107,31 +111,58 @@ func Build(dir string, sanitizer string) (libDir string, err error) {
 	return libDir, nil
 }
 
+// deviceUnits are linked into the device process, and the others, with
+// memory.cc, into the library.
+var deviceUnits = []string{"device.o", "grid.o", "races.o", "multiply.o", "memory.o"}
+
 // compile makes the library and the device process beside it. The sanitizer is
 // only linked into the latter: it watches kernels, not their scheduler.
 func compile(compiler, dir, sanitizer string) error {
 	flags := []string{"-c", "-std=c++17", "-O1", "-Wall", "-Wextra", "-fPIC"}
-	device := []string{"device.o", "grid.o", "races.o", "multiply.o", "memory.o", "-o", "device", "-rdynamic", "-Wl,--no-as-needed", "-ldl", "-lm"}
+	device := append(deviceUnits[:len(deviceUnits):len(deviceUnits)], "-o", "device", "-rdynamic", "-Wl,--no-as-needed", "-ldl", "-lm")
 	if sanitizer == Thread {
 		flags = append(flags, "-DCOSFIT_FAKE_TSAN")
 		device = append(device, "-fsanitize=thread")
 	}
+	library := []string{"memory.o"}
 	units, err := filepath.Glob(filepath.Join(dir, "*.cc"))
 	if err != nil {
 		return err
 	}
-	library := []string{"driver.o", "streams.o", "child.o", "nvrtc.o", "cublaslt.o", "memory.o", "-o", "libcosfitfake.so", "-shared", "-ldl", "-lpthread"}
-	for _, arguments := range [][]string{append(flags, units...), library, device} {
-		command := exec.Command(compiler, arguments...)
-		command.Dir = dir
-		if out, err := command.CombinedOutput(); err != nil {
-			return fmt.Errorf("building the fake device: %w\n%s", err, out)
+	var compiling sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	errs := make([]error, len(units))
+	for i, unit := range units {
+		if object := strings.TrimSuffix(filepath.Base(unit), ".cc") + ".o"; !slices.Contains(deviceUnits, object) {
+			library = append(library, object)
 		}
+		compiling.Go(func() {
+			slots <- struct{}{}
+			errs[i] = command(compiler, dir, append(flags[:len(flags):len(flags)], unit)...)
+			<-slots
+		})
 	}
-	for _, name := range sonames {
-		if err := os.Symlink("libcosfitfake.so", filepath.Join(dir, name)); err != nil {
+	compiling.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if err := command(compiler, dir, append(library, "-o", sonames[0], "-shared", "-Wl,-Bsymbolic", "-ldl", "-lpthread")...); err != nil {
+		return err
+	}
+	// The loader takes the links for one library, so the three share one state.
+	for _, name := range sonames[1:] {
+		if err := os.Symlink(sonames[0], filepath.Join(dir, name)); err != nil {
 			return err
 		}
+	}
+	return command(compiler, dir, device...)
+}
+
+func command(program, dir string, arguments ...string) error {
+	c := exec.Command(program, arguments...)
+	c.Dir = dir
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the fake device: %w\n%s", err, out)
 	}
 	return nil
 }

@@ -62,10 +62,16 @@ int blas(const char* name, Body body) {
   return body();
 }
 
+int readyBlas() {
+  int code = ready(context);
+  if (!code) return 0;
+  return driver.device && code == device().broken ? CUBLAS_STATUS_EXECUTION_FAILED : CUBLAS_STATUS_NOT_INITIALIZED;
+}
+
 template <class T>
 std::shared_ptr<T> objectOf(const Table<T>& table, uint64_t handle, const char* what, int& status) {
   auto found = table.get(handle);
-  if (!found) status = refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("0x%llx is no %s, or was one", (unsigned long long)handle, what));
+  if (!found) status = refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("0x%llx is no %s, or was one", ull(handle), what));
   return found;
 }
 
@@ -114,8 +120,8 @@ int describeMatrix(const Layout& l, const char* name, Matrix& out) {
   if (l.order != 0 && l.order != 1) return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, format("%s has order %d; the fake knows 0 (columns) and 1 (rows)", name, l.order));
   uint64_t least = l.order == 1 ? l.columns : l.rows;
   if (l.leading < int64_t(least))
-    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("%s is %llu × %llu in %s, and its leading dimension %lld is less than %llu", name, (unsigned long long)l.rows, (unsigned long long)l.columns,
-                                                          l.order == 1 ? "rows" : "columns", (long long)l.leading, (unsigned long long)least));
+    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("%s is %llu × %llu in %s, and its leading dimension %lld is less than %llu", name, ull(l.rows), ull(l.columns),
+                                                          l.order == 1 ? "rows" : "columns", (long long)l.leading, ull(least)));
   out = {0, Type(l.type), l.order, l.batch, l.rows, l.columns, l.leading, l.stride};
   return 0;
 }
@@ -141,8 +147,8 @@ int describeProduct(uint64_t operation, const uint64_t (&layouts)[4], Product& p
   uint64_t m = p.transposeA ? p.a.columns : p.a.rows, k = p.transposeA ? p.a.rows : p.a.columns;
   uint64_t inner = p.transposeB ? p.b.columns : p.b.rows, n = p.transposeB ? p.b.rows : p.b.columns;
   if (k != inner || p.d.rows != m || p.d.columns != n || p.c.rows != m || p.c.columns != n)
-    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("op(A) is %llu × %llu and op(B) %llu × %llu, but C is %llu × %llu and D %llu × %llu", (unsigned long long)m, (unsigned long long)k, (unsigned long long)inner,
-                                                          (unsigned long long)n, (unsigned long long)p.c.rows, (unsigned long long)p.c.columns, (unsigned long long)p.d.rows, (unsigned long long)p.d.columns));
+    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("op(A) is %llu × %llu and op(B) %llu × %llu, but C is %llu × %llu and D %llu × %llu", ull(m), ull(k), ull(inner),
+                                                          ull(n), ull(p.c.rows), ull(p.c.columns), ull(p.d.rows), ull(p.d.columns)));
   if (p.a.batch != p.d.batch || p.b.batch != p.d.batch || p.c.batch != p.d.batch || p.d.batch < 1) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, "the matrices have batches of several lengths");
   return 0;
 }
@@ -205,9 +211,9 @@ int heuristic(uint64_t operation, const uint64_t (&layouts)[4], uint64_t prefere
 // The bytes of a matrix and its batch lie in one allocation, or a kernel's fault
 // would tell; only what is plainly wrong is refused here.
 int checkAddress(const char* name, const Matrix& m) {
-  if (!driver.device->memory.holds(m.address, 1))
-    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("%s = 0x%llx is ", name, (unsigned long long)m.address) + driver.device->memory.describe(m.address));
-  if (m.address % elementSize(m.type)) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("%s = 0x%llx is not aligned to its elements", name, (unsigned long long)m.address));
+  if (!device().memory.holds(m.address, 1))
+    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("%s = 0x%llx is ", name, ull(m.address)) + device().memory.describe(m.address));
+  if (m.address % elementSize(m.type)) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("%s = 0x%llx is not aligned to its elements", name, ull(m.address)));
   return 0;
 }
 
@@ -220,17 +226,17 @@ int matmul(Product& p, const Algorithm* algorithm, uint64_t streamHandle) {
   if ((status = checkAlgorithm(chosen, p))) return status;
   p.algorithm = int32_t(chosen.number);
   uint64_t needed = workspaceOf[chosen.number];
-  if (p.workspace.size < needed) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("a workspace of %llu bytes, and the algorithm needs %llu", (unsigned long long)p.workspace.size, (unsigned long long)needed));
-  if (p.workspace.size && (!driver.device->memory.holds(p.workspace.address, p.workspace.size) || p.workspace.address % 16))
-    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("the workspace of %llu bytes is no device memory of that size: 0x%llx is ", (unsigned long long)p.workspace.size, (unsigned long long)p.workspace.address) + driver.device->memory.describe(p.workspace.address));
+  if (p.workspace.size < needed) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("a workspace of %llu bytes, and the algorithm needs %llu", ull(p.workspace.size), ull(needed)));
+  if (p.workspace.size && (!device().memory.holds(p.workspace.address, p.workspace.size) || p.workspace.address % 16))
+    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("the workspace of %llu bytes is no device memory of that size: 0x%llx is ", ull(p.workspace.size), ull(p.workspace.address)) + device().memory.describe(p.workspace.address));
   p.workspace.size = needed;
-  auto stream = driver.device->stream(streamHandle);
-  if (!stream) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("0x%llx is no stream, or was one", (unsigned long long)streamHandle));
+  auto stream = device().stream(streamHandle);
+  if (!stream) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("0x%llx is no stream, or was one", ull(streamHandle)));
   Request request{};
   request.ask = Ask::multiply;
   request.product = p;
   auto shared = std::make_shared<Request>(request);
-  int code = driver.device->enqueue(stream, [shared] { return driver.device->child.ask(*shared).code; });
+  int code = device().enqueue(stream, [shared] { return device().child.ask(*shared).code; });
   return code ? CUBLAS_STATUS_EXECUTION_FAILED : 0;
 }
 
@@ -240,7 +246,7 @@ extern "C" {
 
 int cublasLtCreate(uint64_t* handle) {
   return blas(__func__, [&] {
-    if (ready(context)) return int(CUBLAS_STATUS_NOT_INITIALIZED);
+    if (int status = readyBlas()) return status;
     return *handle = library.handles.add(std::make_shared<Handle>()), 0;
   });
 }
@@ -346,8 +352,8 @@ int cublasLtMatmulAlgoCheck(uint64_t handle, uint64_t operation, uint64_t a, uin
 int cublasLtMatmul(uint64_t handle, uint64_t operation, const void* alpha, uint64_t a, uint64_t layoutA, uint64_t b, uint64_t layoutB, const void* beta, uint64_t c, uint64_t layoutC, uint64_t d,
                    uint64_t layoutD, const void* algorithm, uint64_t workspace, size_t workspaceSize, uint64_t stream) {
   return blas(__func__, [&] {
-    if (ready(context)) return int(CUBLAS_STATUS_NOT_INITIALIZED);
-    int status = 0;
+    int status = readyBlas();
+    if (status) return status;
     Product p{};
     objectOf(library.handles, handle, "handle", status);
     if (!status) status = describeProduct(operation, {layoutA, layoutB, layoutC, layoutD}, p);

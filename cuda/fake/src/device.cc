@@ -229,5 +229,5 @@ int main() {
     serve(request, descriptor, reply);
     answer(reply);
   }
-  _exit(0);  // ThreadSanitizer would sleep a second before it
+  _exit(0);
 }

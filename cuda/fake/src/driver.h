@@ -14,35 +14,41 @@
 #include "memory.h"
 #include "protocol.h"
 
+// The errors that the fake gives, and their names.
+#define COSFIT_CUDA_ERRORS(X) \
+  X(CUDA_SUCCESS, 0) \
+  X(CUDA_ERROR_INVALID_VALUE, 1) \
+  X(CUDA_ERROR_OUT_OF_MEMORY, 2) \
+  X(CUDA_ERROR_NOT_INITIALIZED, 3) \
+  X(CUDA_ERROR_NO_DEVICE, 100) \
+  X(CUDA_ERROR_INVALID_DEVICE, 101) \
+  X(CUDA_ERROR_INVALID_IMAGE, 200) \
+  X(CUDA_ERROR_INVALID_CONTEXT, 201) \
+  X(CUDA_ERROR_INVALID_HANDLE, 400) \
+  X(CUDA_ERROR_NOT_FOUND, 500) \
+  X(CUDA_ERROR_NOT_READY, 600) \
+  X(CUDA_ERROR_ILLEGAL_ADDRESS, 700) \
+  X(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, 701) \
+  X(CUDA_ERROR_ASSERT, 710) \
+  X(CUDA_ERROR_MISALIGNED_ADDRESS, 716) \
+  X(CUDA_ERROR_LAUNCH_FAILED, 719) \
+  X(CUDA_ERROR_NOT_SUPPORTED, 801) \
+  X(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, 900) \
+  X(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, 901) \
+  X(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, 903) \
+  X(CUDA_ERROR_STREAM_CAPTURE_UNJOINED, 904) \
+  X(CUDA_ERROR_STREAM_CAPTURE_ISOLATION, 905) \
+  X(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, 906) \
+  X(CUDA_ERROR_CAPTURED_EVENT, 907) \
+  X(CUDA_ERROR_UNKNOWN, 999)
+
 enum : int {
-  CUDA_SUCCESS = 0,
-  CUDA_ERROR_INVALID_VALUE = 1,
-  CUDA_ERROR_OUT_OF_MEMORY = 2,
-  CUDA_ERROR_NOT_INITIALIZED = 3,
-  CUDA_ERROR_NO_DEVICE = 100,
-  CUDA_ERROR_INVALID_DEVICE = 101,
-  CUDA_ERROR_INVALID_IMAGE = 200,
-  CUDA_ERROR_INVALID_CONTEXT = 201,
-  CUDA_ERROR_INVALID_HANDLE = 400,
-  CUDA_ERROR_NOT_FOUND = 500,
-  CUDA_ERROR_NOT_READY = 600,
-  CUDA_ERROR_ILLEGAL_ADDRESS = 700,
-  CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES = 701,
-  CUDA_ERROR_ASSERT = 710,
-  CUDA_ERROR_MISALIGNED_ADDRESS = 716,
-  CUDA_ERROR_LAUNCH_FAILED = 719,
-  CUDA_ERROR_NOT_SUPPORTED = 801,
-  CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED = 900,
-  CUDA_ERROR_STREAM_CAPTURE_INVALIDATED = 901,
-  CUDA_ERROR_STREAM_CAPTURE_UNMATCHED = 903,
-  CUDA_ERROR_STREAM_CAPTURE_UNJOINED = 904,
-  CUDA_ERROR_STREAM_CAPTURE_ISOLATION = 905,
-  CUDA_ERROR_STREAM_CAPTURE_IMPLICIT = 906,
-  CUDA_ERROR_CAPTURED_EVENT = 907,
-  CUDA_ERROR_UNKNOWN = 999,
+#define COSFIT_ERROR(name, code) name = code,
+  COSFIT_CUDA_ERRORS(COSFIT_ERROR)
+#undef COSFIT_ERROR
 };
 
-const char* errorName(int code);
+const char* errorName(int code);  // null for another one
 
 // One line on stderr, behind "fake device: ".
 void complain(const std::string& message);
@@ -149,6 +155,7 @@ struct Function {
 
 // What the primary context owns.
 struct Device {
+  uint64_t handle = nextHandle();  // the context's
   Child child;
   AddressSpace memory;
   uint64_t used = 0, limit = 0;
@@ -200,3 +207,33 @@ int api(const char* name, unsigned needs, Body body) {
   int code = ready(needs);
   return code ? code : body();
 }
+
+// What the parts of the API share.
+
+inline Device& device() { return *driver.device; }
+inline unsigned long long ull(uint64_t n) { return n; }  // for format
+inline uint64_t at(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
+
+// The object behind a handle; where there is none, code says so.
+template <class T>
+std::shared_ptr<T> object(const Table<T>& table, uint64_t handle, const char* what, int& code) {
+  std::shared_ptr<T> found = table.get(handle);
+  code = found ? 0 : refuse(CUDA_ERROR_INVALID_HANDLE, format("0x%llx is no %s, or was one", ull(handle), what));
+  return found;
+}
+
+inline std::shared_ptr<Stream> streamOf(uint64_t handle, int& code) {
+  code = 0;
+  return handle ? object(device().streams, handle, "stream", code) : device().legacy;
+}
+
+template <class T>
+int destroy(Table<T>& table, uint64_t handle, const char* what) {
+  int code;
+  object(table, handle, what, code);
+  if (!code) table.remove(handle);
+  return code;
+}
+
+// 0 unless the stream is being captured, which then fails.
+int notCaptured(const Stream& stream);

@@ -17,7 +17,7 @@ int __tsan_get_report_thread(void* report, unsigned long index, int* thread, uns
                              unsigned long traceSize);
 int __tsan_get_report_mop(void* report, unsigned long index, int* thread, void** address, int* size, int* write, int* atomic, void** trace,
                           unsigned long traceSize);
-const char* __tsan_default_options() { return "report_thread_leaks=0:report_signal_unsafe=0:exitcode=0"; }
+const char* __tsan_default_options() { return "report_thread_leaks=0:report_signal_unsafe=0:exitcode=0:atexit_sleep_ms=0"; }
 }
 
 namespace {

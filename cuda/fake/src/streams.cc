@@ -1,5 +1,6 @@
-// Work that waits: streams, the events that order them, and captures.
+// Work that waits on streams, and the events that order it.
 #include <algorithm>
+#include <chrono>
 
 #include "driver.h"
 
@@ -84,3 +85,152 @@ bool Device::isPinned(const void* host, uint64_t size) const {
   auto& [start, length] = *std::prev(after);
   return address - start <= length && size <= length - (address - start);
 }
+
+namespace {
+
+double now() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+int recordEvent(uint64_t eventHandle, uint64_t streamHandle) {
+  int code;
+  auto event = object(device().events, eventHandle, "event", code);
+  if (code) return code;
+  auto stream = streamOf(streamHandle, code);
+  if (code) return code;
+  event->stream = stream;
+  event->capture = stream->capture;
+  if (event->capture) {
+    event->captured = event->capture->operations.size();
+    return event->capture->invalid ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED : 0;
+  }
+  event->milliseconds = 0;
+  code = device().enqueue(stream, [event] { return event->milliseconds = now(), 0; });
+  event->ticket = stream->issued;
+  return code;
+}
+
+// 0 when the host may ask for it: not the event of a capture.
+int askable(const Event& event) {
+  if (!event.capture) return 0;
+  if (event.capture->active) event.capture->invalid = true;
+  return refuse(CUDA_ERROR_CAPTURED_EVENT, "the event was recorded in a capture, so the host cannot ask for it");
+}
+
+bool happened(const Event& event) { return !event.stream || event.stream->done >= event.ticket; }
+
+// A query that finds work unfinished does one piece of it, so that a loop of queries ends.
+int query(const std::shared_ptr<Stream>& stream, uint64_t ticket) {
+  if (!stream || stream->done >= ticket) return 0;
+  int code = device().drain(*stream, stream->done + 1);
+  return code ? code : CUDA_ERROR_NOT_READY;
+}
+
+int elapsed(float* milliseconds, uint64_t startHandle, uint64_t endHandle) {
+  int code;
+  auto start = object(device().events, startHandle, "event", code);
+  if (code) return code;
+  auto end = object(device().events, endHandle, "event", code);
+  if (code) return code;
+  if (!start->timing || !end->timing) return refuse(CUDA_ERROR_INVALID_HANDLE, "an event was created without timing (CU_EVENT_DISABLE_TIMING)");
+  if (!start->stream || !end->stream) return refuse(CUDA_ERROR_INVALID_HANDLE, "an event was never recorded");
+  if ((code = askable(*start)) || (code = askable(*end))) return code;
+  if (!happened(*start) || !happened(*end)) return CUDA_ERROR_NOT_READY;
+  *milliseconds = float(end->milliseconds - start->milliseconds);
+  return 0;
+}
+
+}  // namespace
+
+extern "C" {
+
+int cuStreamCreate(uint64_t* stream, unsigned flags) {
+  return api(__func__, context, [&] {
+    if (flags > 1) return refuse(CUDA_ERROR_INVALID_VALUE, format("flags %u", flags));
+    auto made = std::make_shared<Stream>();
+    made->blocking = flags == 0;
+    return *stream = device().streams.add(made), 0;
+  });
+}
+
+int cuStreamDestroy_v2(uint64_t handle) {
+  return api(__func__, context, [&] {
+    int code;
+    auto stream = object(device().streams, handle, "stream", code);
+    if (!code) code = notCaptured(*stream);
+    if (!code) code = device().drain(*stream, stream->issued);
+    if (!code) device().streams.remove(handle);
+    return code;
+  });
+}
+
+int cuStreamSynchronize(uint64_t handle) {
+  return api(__func__, context, [&] {
+    int code;
+    auto stream = streamOf(handle, code);
+    if (!code) code = notCaptured(*stream);
+    return code ? code : device().drain(*stream, stream->issued);
+  });
+}
+
+int cuStreamQuery(uint64_t handle) {
+  return api(__func__, context, [&] {
+    int code;
+    auto stream = streamOf(handle, code);
+    if (!code) code = notCaptured(*stream);
+    return code ? code : query(stream, stream->issued);
+  });
+}
+
+int cuStreamWaitEvent(uint64_t streamHandle, uint64_t eventHandle, unsigned) {
+  return api(__func__, context, [&] {
+    int code;
+    auto stream = streamOf(streamHandle, code);
+    if (code) return code;
+    auto event = object(device().events, eventHandle, "event", code);
+    return code ? code : device().wait(stream, *event);
+  });
+}
+
+int cuEventCreate(uint64_t* event, unsigned flags) {
+  return api(__func__, context, [&] {
+    if (flags > 7) return refuse(CUDA_ERROR_INVALID_VALUE, format("flags %u", flags));
+    auto made = std::make_shared<Event>();
+    made->timing = !(flags & 2);
+    return *event = device().events.add(made), 0;
+  });
+}
+
+int cuEventDestroy_v2(uint64_t event) {
+  return api(__func__, context, [&] { return destroy(device().events, event, "event"); });
+}
+
+int cuEventRecord(uint64_t event, uint64_t stream) {
+  return api(__func__, context, [&] { return recordEvent(event, stream); });
+}
+
+int cuEventSynchronize(uint64_t handle) {
+  return api(__func__, context, [&] {
+    int code;
+    auto event = object(device().events, handle, "event", code);
+    if (!code) code = askable(*event);
+    return code || !event->stream ? code : device().drain(*event->stream, event->ticket);
+  });
+}
+
+int cuEventQuery(uint64_t handle) {
+  return api(__func__, context, [&] {
+    int code;
+    auto event = object(device().events, handle, "event", code);
+    if (!code) code = askable(*event);
+    return code ? code : query(event->stream, event->ticket);
+  });
+}
+
+int cuEventElapsedTime(float* milliseconds, uint64_t start, uint64_t end) {
+  return api(__func__, context, [&] { return elapsed(milliseconds, start, end); });
+}
+
+int cuEventElapsedTime_v2(float* milliseconds, uint64_t start, uint64_t end) {
+  return api(__func__, context, [&] { return elapsed(milliseconds, start, end); });
+}
+
+}  // extern "C"
