@@ -114,9 +114,10 @@ Reply Child::ask(const Request& request, size_t size, int file) {
     memcpy(CMSG_DATA(header), &file, sizeof file);
   }
   Reply reply{};
-  ssize_t got = sendmsg(socket, &message, MSG_NOSIGNAL);
-  if (got > 0) do got = recv(socket, &reply, sizeof reply, 0);
-    while (got < 0 && errno == EINTR);
+  ssize_t got = process > 0 ? sendmsg(socket, &message, MSG_NOSIGNAL) : -1;
+  bool sent = got > 0;
+  while (sent && (got = recv(socket, &reply, sizeof reply, 0)) < 0 && errno == EINTR) {
+  }
   if (got <= 0) {
     int status = 0;
     if (process > 0 && waitpid(process, &status, 0) == process) process = -1;

@@ -92,22 +92,20 @@ struct Field {
   size_t size;
 };
 
-int access(std::initializer_list<Field> fields, int attribute, size_t size, const Field*& found) {
-  static Field one;
+int find(std::initializer_list<Field> fields, int attribute, size_t size, Field& found) {
   for (const Field& f : fields) {
     if (f.attribute != attribute) continue;
     if (f.size != size) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("attribute %d has %zu bytes, not %zu", attribute, f.size, size));
-    one = f;
-    found = &one;
+    found = f;
     return 0;
   }
   return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, format("the fake has no attribute %d", attribute));
 }
 
 int write(std::initializer_list<Field> fields, int attribute, const void* from, size_t size) {
-  const Field* field;
-  int status = access(fields, attribute, size, field);
-  if (!status) memcpy(field->value, from, size);
+  Field field;
+  int status = find(fields, attribute, size, field);
+  if (!status) memcpy(field.value, from, size);
   return status;
 }
 
@@ -282,10 +280,10 @@ int cublasLtMatmulDescSetAttribute(uint64_t handle, int attribute, const void* v
 int cublasLtMatmulDescGetAttribute(uint64_t handle, int attribute, void* value, size_t size, size_t* written) {
   return blas(__func__, [&] {
     int status = 0;
-    const Field* field;
+    Field field;
     auto o = objectOf(library.operators, handle, "matmul descriptor", status);
-    if (!status) status = access(COSFIT_OPERATOR_FIELDS((*o)), attribute, size, field);
-    if (!status) memcpy(value, field->value, size);
+    if (!status) status = find(COSFIT_OPERATOR_FIELDS((*o)), attribute, size, field);
+    if (!status) memcpy(value, field.value, size);
     if (written) *written = status ? 0 : size;
     return status;
   });

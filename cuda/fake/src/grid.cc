@@ -290,6 +290,7 @@ void Machine::renewShared() {
 
 // The first thread that comes to a declaration finds the place of its array.
 void* Machine::shared(int site, uint64_t size, int line) {
+  if (!running) die(errorInvalidValue, format("the __shared__ array of line %d is declared outside of functions, which the fake does not know", line));
   uint64_t total = size;
   for (Shared& s : arrays) {
     if (s.site == site && s.size == size) return s.start();

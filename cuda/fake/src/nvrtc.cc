@@ -190,6 +190,9 @@ bool rewriteShared(std::string& text, std::string& error) {
     size_t before = text.find_last_of(";{}", at) + 1;
     std::string declaration = withoutAlignment(text.substr(after, end - after)), type, made;
     bool dynamic = findWord(text.substr(before, at - before), "extern", 0) != std::string::npos;
+    // `static` says nothing more, but would keep the first launch's array.
+    size_t word = findWord(text, "static", before);
+    if (word < at) text.replace(word, strlen("static"), "      ");
     for (const std::string& declarator : splitList(declaration)) {
       std::string left = trim(declarator.substr(0, declarator.find('['))), sizes = declarator.substr(std::min(declarator.find('['), declarator.size()));
       size_t name = left.size();

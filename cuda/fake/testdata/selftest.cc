@@ -163,7 +163,7 @@ void checkAdd() {
 void checkReduce() {
   u64 function = functionOf(compile(R"(
     extern "C" __global__ void sum(float* out, const float* in, int n) {
-      __shared__ float part[128], unused;
+      static __shared__ __align__(16) float part[2 * 64], unused;
       float s = 0;
       for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += blockDim.x * gridDim.x) s += in[i];
       part[threadIdx.x] = s;
@@ -384,8 +384,9 @@ void multiplyCase(const Case& c, u64 handle) {
   u64 addresses[4];
   for (int i = 0; i < 3; i++) {
     values[i].resize(strides[i] * c.batch);
-    for (float& v : values[i]) v = roundTo(float(rand()) / float(RAND_MAX) - 0.5f, types[i], c.compute == 77 && i < 2);
+    for (float& v : values[i]) v = roundTo(float(rand()) / float(RAND_MAX) - 0.5f, types[i], false);
     addresses[i] = upload(pack(values[i], types[i]));
+    for (float& v : values[i]) v = roundTo(v, types[i], c.compute == 77 && i < 2);  // as the product must
   }
   addresses[3] = upload(pack(std::vector<float>(strides[3] * c.batch, NAN), types[3]));
 
