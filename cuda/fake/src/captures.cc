@@ -28,16 +28,21 @@ int endCapture(uint64_t streamHandle, uint64_t* graph) {
   if (code) return code;
   auto capture = stream->capture;
   if (!capture) return refuse(CUDA_ERROR_INVALID_VALUE, "the stream is not being captured");
-  if (capture->origin != stream) return refuse(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, "the capture began on another stream");
+  if (capture->origin != stream)
+    return refuse(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, "the capture began on another stream");
   *graph = 0;
   bool joined = true;
-  for (auto& [branch, state] : capture->branches) joined = joined && (branch == stream.get() || state.last <= state.joined);
+  for (auto& [branch, state] : capture->branches)
+    joined = joined && (branch == stream.get() || state.last <= state.joined);
   capture->active = false;
   capture->origin = nullptr;
   for (auto& [handle, other] : device().streams)
     if (other->capture == capture) other->capture = nullptr;
-  if (capture->invalid) return refuse(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "the capture has been made invalid by an earlier call");
-  if (!joined) return refuse(CUDA_ERROR_STREAM_CAPTURE_UNJOINED, "the last work of a stream that the capture took in is waited for by no other");
+  if (capture->invalid)
+    return refuse(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "the capture has been made invalid by an earlier call");
+  if (!joined)
+    return refuse(CUDA_ERROR_STREAM_CAPTURE_UNJOINED,
+                  "the last work of a stream that the capture took in is waited for by no other");
   *graph = device().graphs.add(std::make_shared<Graph>(Graph{capture->operations}));
   return 0;
 }

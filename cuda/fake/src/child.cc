@@ -40,7 +40,8 @@ int moveUp(int descriptor) {
 
 // The device's addresses in this process: nobody may touch them.
 bool reserve() {
-  static void* reserved = mmap(reinterpret_cast<void*>(deviceBase), deviceSpan, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
+  static void* reserved = mmap(reinterpret_cast<void*>(deviceBase), deviceSpan, PROT_NONE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
   return reserved == reinterpret_cast<void*>(deviceBase);
 }
 
@@ -75,7 +76,8 @@ pid_t spawn(const std::string& program, int socket, int memory) {
 Child::Child() {
   int ends[2];
   memory = moveUp(memfd_create("device memory", MFD_CLOEXEC));
-  if (!reserve() || memory < 0 || ftruncate(memory, deviceSpan) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) {
+  if (!reserve() || memory < 0 || ftruncate(memory, deviceSpan) ||
+      socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) {
     complain("the device's addresses cannot be had in this process");
     return;
   }
@@ -116,13 +118,13 @@ Reply Child::ask(const Request& request, size_t size, int file) {
   Reply reply{};
   ssize_t got = process > 0 ? sendmsg(socket, &message, MSG_NOSIGNAL) : -1;
   bool sent = got > 0;
-  while (sent && (got = recv(socket, &reply, sizeof reply, 0)) < 0 && errno == EINTR) {
-  }
+  while (sent && (got = recv(socket, &reply, sizeof reply, 0)) < 0 && errno == EINTR) {}
   if (got <= 0) {
     int status = 0;
     if (process > 0 && waitpid(process, &status, 0) == process) process = -1;
     reply.code = CUDA_ERROR_UNKNOWN;
-    snprintf(reply.message, sizeof reply.message, "the device process is gone (%s %d)", WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    snprintf(reply.message, sizeof reply.message, "the device process is gone (%s %d)",
+             WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
   }
   if (reply.code) complain(format("%s (%s)", reply.message, errorName(reply.code)));
   return reply;

@@ -71,7 +71,8 @@ int readyBlas() {
 template <class T>
 std::shared_ptr<T> objectOf(const Table<T>& table, uint64_t handle, const char* what, int& status) {
   auto found = table.get(handle);
-  if (!found) status = refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("0x%llx is no %s, or was one", ull(handle), what));
+  if (!found)
+    status = refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("0x%llx is no %s, or was one", ull(handle), what));
   return found;
 }
 
@@ -95,7 +96,9 @@ struct Field {
 int find(std::initializer_list<Field> fields, int attribute, size_t size, Field& found) {
   for (const Field& f : fields) {
     if (f.attribute != attribute) continue;
-    if (f.size != size) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("attribute %d has %zu bytes, not %zu", attribute, f.size, size));
+    if (f.size != size)
+      return refuseBlas(CUBLAS_STATUS_INVALID_VALUE,
+                        format("attribute %d has %zu bytes, not %zu", attribute, f.size, size));
     found = f;
     return 0;
   }
@@ -114,12 +117,18 @@ int write(std::initializer_list<Field> fields, int attribute, const void* from, 
 uint64_t elementSize(Type type) { return type == Type::float32 ? 4 : 2; }
 
 int describeMatrix(const Layout& l, const char* name, Matrix& out) {
-  if (l.type != typeFloat32 && l.type != typeBFloat16) return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, format("%s has type %d; the fake knows 0 (float) and 14 (bfloat16)", name, l.type));
-  if (l.order != 0 && l.order != 1) return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, format("%s has order %d; the fake knows 0 (columns) and 1 (rows)", name, l.order));
+  if (l.type != typeFloat32 && l.type != typeBFloat16)
+    return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED,
+                      format("%s has type %d; the fake knows 0 (float) and 14 (bfloat16)", name, l.type));
+  if (l.order != 0 && l.order != 1)
+    return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED,
+                      format("%s has order %d; the fake knows 0 (columns) and 1 (rows)", name, l.order));
   uint64_t least = l.order == 1 ? l.columns : l.rows;
   if (l.leading < int64_t(least))
-    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("%s is %llu × %llu in %s, and its leading dimension %lld is less than %llu", name, ull(l.rows), ull(l.columns),
-                                                          l.order == 1 ? "rows" : "columns", (long long)l.leading, ull(least)));
+    return refuseBlas(
+        CUBLAS_STATUS_INVALID_VALUE,
+        format("%s is %llu × %llu in %s, and its leading dimension %lld is less than %llu", name, ull(l.rows),
+               ull(l.columns), l.order == 1 ? "rows" : "columns", (long long)l.leading, ull(least)));
   out = {0, Type(l.type), l.order, l.batch, l.rows, l.columns, l.leading, l.stride};
   return 0;
 }
@@ -134,20 +143,30 @@ int describeProduct(uint64_t operation, const uint64_t (&layouts)[4], Product& p
     if (layout) status = describeMatrix(*layout, names[i], *matrices[i]);
   }
   if (status) return status;
-  if (o->epilogue != 1) return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, format("epilogue %d; the fake has the default one only", o->epilogue));
-  if (o->pointerMode != 0) return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, "the fake reads alpha and beta from the host only");
-  if (o->scale != typeFloat32) return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, format("scale type %d; the fake has 0 (float) only", o->scale));
-  if (p.a.type != p.b.type || p.c.type != p.d.type) return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, "A and B, and C and D, must have one type each");
-  if (o->compute == computeTF32 && p.a.type != Type::float32) return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, "tf32 takes float, not bfloat16");
-  if (p.a.type == Type::float32 && p.d.type != Type::float32) return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, "float inputs give float outputs");
+  if (o->epilogue != 1)
+    return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED,
+                      format("epilogue %d; the fake has the default one only", o->epilogue));
+  if (o->pointerMode != 0)
+    return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, "the fake reads alpha and beta from the host only");
+  if (o->scale != typeFloat32)
+    return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, format("scale type %d; the fake has 0 (float) only", o->scale));
+  if (p.a.type != p.b.type || p.c.type != p.d.type)
+    return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, "A and B, and C and D, must have one type each");
+  if (o->compute == computeTF32 && p.a.type != Type::float32)
+    return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, "tf32 takes float, not bfloat16");
+  if (p.a.type == Type::float32 && p.d.type != Type::float32)
+    return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, "float inputs give float outputs");
   p.transposeA = o->transposeA, p.transposeB = o->transposeB, p.tf32 = o->compute == computeTF32;
 
   uint64_t m = p.transposeA ? p.a.columns : p.a.rows, k = p.transposeA ? p.a.rows : p.a.columns;
   uint64_t inner = p.transposeB ? p.b.columns : p.b.rows, n = p.transposeB ? p.b.rows : p.b.columns;
   if (k != inner || p.d.rows != m || p.d.columns != n || p.c.rows != m || p.c.columns != n)
-    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("op(A) is %llu × %llu and op(B) %llu × %llu, but C is %llu × %llu and D %llu × %llu", ull(m), ull(k), ull(inner),
-                                                          ull(n), ull(p.c.rows), ull(p.c.columns), ull(p.d.rows), ull(p.d.columns)));
-  if (p.a.batch != p.d.batch || p.b.batch != p.d.batch || p.c.batch != p.d.batch || p.d.batch < 1) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, "the matrices have batches of several lengths");
+    return refuseBlas(
+        CUBLAS_STATUS_INVALID_VALUE,
+        format("op(A) is %llu × %llu and op(B) %llu × %llu, but C is %llu × %llu and D %llu × %llu", ull(m), ull(k),
+               ull(inner), ull(n), ull(p.c.rows), ull(p.c.columns), ull(p.d.rows), ull(p.d.columns)));
+  if (p.a.batch != p.d.batch || p.b.batch != p.d.batch || p.c.batch != p.d.batch || p.d.batch < 1)
+    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, "the matrices have batches of several lengths");
   return 0;
 }
 
@@ -178,18 +197,25 @@ uint64_t fingerprint(const Product& p) {
   uint64_t h = 0;
   auto mix = [&](uint64_t value) { h = (h ^ value) * 0x100000001b3 + 1; };
   for (const Matrix* m : {&q.a, &q.b, &q.c, &q.d})
-    for (uint64_t value : {uint64_t(m->type), uint64_t(m->rowMajor), uint64_t(m->batch), m->rows, m->columns, uint64_t(m->leading), uint64_t(m->stride)}) mix(value);
+    for (uint64_t value : {uint64_t(m->type), uint64_t(m->rowMajor), uint64_t(m->batch), m->rows, m->columns,
+                           uint64_t(m->leading), uint64_t(m->stride)})
+      mix(value);
   for (int value : {p.transposeA, p.transposeB, p.tf32}) mix(uint64_t(value));
   return h;
 }
 
 int checkAlgorithm(const Algorithm& a, const Product& p) {
-  if (a.magic != algorithmMagic || a.number > 2) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, "the algorithm is none that cublasLtMatmulAlgoGetHeuristic gave: are its 64 bytes whole?");
-  if (a.problem != fingerprint(p)) return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, "the algorithm was chosen for another problem (other shapes, types or transpositions)");
+  if (a.magic != algorithmMagic || a.number > 2)
+    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE,
+                      "the algorithm is none that cublasLtMatmulAlgoGetHeuristic gave: are its 64 bytes whole?");
+  if (a.problem != fingerprint(p))
+    return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED,
+                      "the algorithm was chosen for another problem (other shapes, types or transpositions)");
   return 0;
 }
 
-int heuristic(uint64_t operation, const uint64_t (&layouts)[4], uint64_t preferenceHandle, int wanted, HeuristicResult* results, int* count) {
+int heuristic(uint64_t operation, const uint64_t (&layouts)[4], uint64_t preferenceHandle, int wanted,
+              HeuristicResult* results, int* count) {
   Product p{};
   int status = describeProduct(operation, layouts, p);
   auto preference = status ? nullptr : objectOf(library.preferences, preferenceHandle, "preference", status);
@@ -210,26 +236,35 @@ int heuristic(uint64_t operation, const uint64_t (&layouts)[4], uint64_t prefere
 // would tell; only what is plainly wrong is refused here.
 int checkAddress(const char* name, const Matrix& m) {
   if (!device().memory.holds(m.address, 1))
-    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("%s = 0x%llx is ", name, ull(m.address)) + device().memory.describe(m.address));
-  if (m.address % elementSize(m.type)) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("%s = 0x%llx is not aligned to its elements", name, ull(m.address)));
+    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE,
+                      format("%s = 0x%llx is ", name, ull(m.address)) + device().memory.describe(m.address));
+  if (m.address % elementSize(m.type))
+    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE,
+                      format("%s = 0x%llx is not aligned to its elements", name, ull(m.address)));
   return 0;
 }
 
 int matmul(Product& p, const Algorithm* algorithm, uint64_t streamHandle) {
   int status = 0;
-  for (auto [name, matrix] : {std::pair{"A", &p.a}, {"B", &p.b}, {"D", &p.d}}) 
+  for (auto [name, matrix] : {std::pair{"A", &p.a}, {"B", &p.b}, {"D", &p.d}})
     if ((status = checkAddress(name, *matrix))) return status;
   if (p.beta != 0 && (status = checkAddress("C", p.c))) return status;
   Algorithm chosen = algorithm ? *algorithm : Algorithm{algorithmMagic, 0, fingerprint(p), {}};
   if ((status = checkAlgorithm(chosen, p))) return status;
   p.algorithm = int32_t(chosen.number);
   uint64_t needed = workspaceOf[chosen.number];
-  if (p.workspace.size < needed) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("a workspace of %llu bytes, and the algorithm needs %llu", ull(p.workspace.size), ull(needed)));
+  if (p.workspace.size < needed)
+    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("a workspace of %llu bytes, and the algorithm needs %llu",
+                                                          ull(p.workspace.size), ull(needed)));
   if (p.workspace.size && (!device().memory.holds(p.workspace.address, p.workspace.size) || p.workspace.address % 16))
-    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("the workspace of %llu bytes is no device memory of that size: 0x%llx is ", ull(p.workspace.size), ull(p.workspace.address)) + device().memory.describe(p.workspace.address));
+    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE,
+                      format("the workspace of %llu bytes is no device memory of that size: 0x%llx is ",
+                             ull(p.workspace.size), ull(p.workspace.address)) +
+                          device().memory.describe(p.workspace.address));
   p.workspace.size = needed;
   auto stream = device().stream(streamHandle);
-  if (!stream) return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("0x%llx is no stream, or was one", ull(streamHandle)));
+  if (!stream)
+    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE, format("0x%llx is no stream, or was one", ull(streamHandle)));
   Request request{};
   request.ask = Ask::multiply;
   request.product = p;
@@ -255,15 +290,23 @@ size_t cublasLtGetCudartVersion() { return 12090; }
 
 int cublasLtMatmulDescCreate(uint64_t* handle, int compute, int scale) {
   return blas(__func__, [&] {
-    if (compute != computeFloat32 && compute != computeTF32) return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, format("compute type %d; the fake knows 68 (float) and 77 (tf32)", compute));
+    if (compute != computeFloat32 && compute != computeTF32)
+      return refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED,
+                        format("compute type %d; the fake knows 68 (float) and 77 (tf32)", compute));
     return *handle = library.operators.add(std::make_shared<Operator>(Operator{compute, scale})), 0;
   });
 }
 
-int cublasLtMatmulDescDestroy(uint64_t handle) { return destroy(__func__, library.operators, handle, "matmul descriptor"); }
+int cublasLtMatmulDescDestroy(uint64_t handle) {
+  return destroy(__func__, library.operators, handle, "matmul descriptor");
+}
 
-#define COSFIT_OPERATOR_FIELDS(o) \
-  {{0, &o.compute, 4}, {1, &o.scale, 4}, {2, &o.pointerMode, 4}, {3, &o.transposeA, 4}, {4, &o.transposeB, 4}, {7, &o.epilogue, 4}}
+#define COSFIT_OPERATOR_FIELDS(o)                                                                                 \
+  {                                                                                                               \
+    {0, &o.compute, 4}, {1, &o.scale, 4}, {2, &o.pointerMode, 4}, {3, &o.transposeA, 4}, {4, &o.transposeB, 4}, { \
+      7, &o.epilogue, 4                                                                                           \
+    }                                                                                                             \
+  }
 
 int cublasLtMatmulDescSetAttribute(uint64_t handle, int attribute, const void* value, size_t size) {
   return blas(__func__, [&] {
@@ -271,8 +314,11 @@ int cublasLtMatmulDescSetAttribute(uint64_t handle, int attribute, const void* v
     auto o = objectOf(library.operators, handle, "matmul descriptor", status);
     if (status) return status;
     status = write(COSFIT_OPERATOR_FIELDS((*o)), attribute, value, size);
-    if (!status && o->epilogue != 1) status = refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, format("epilogue %d; the fake has 1, the default, only", o->epilogue));
-    if (!status && (o->transposeA >> 1 || o->transposeB >> 1)) status = refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, "an operation is neither 0 (as it is) nor 1 (transposed)");
+    if (!status && o->epilogue != 1)
+      status = refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED,
+                          format("epilogue %d; the fake has 1, the default, only", o->epilogue));
+    if (!status && (o->transposeA >> 1 || o->transposeB >> 1))
+      status = refuseBlas(CUBLAS_STATUS_NOT_SUPPORTED, "an operation is neither 0 (as it is) nor 1 (transposed)");
     return status;
   });
 }
@@ -303,7 +349,15 @@ int cublasLtMatrixLayoutSetAttribute(uint64_t handle, int attribute, const void*
   return blas(__func__, [&] {
     int status = 0;
     auto l = objectOf(library.layouts, handle, "layout", status);
-    return status ? status : write({{0, &l->type, 4}, {1, &l->order, 4}, {2, &l->rows, 8}, {3, &l->columns, 8}, {4, &l->leading, 8}, {5, &l->batch, 4}, {6, &l->stride, 8}}, attribute, value, size);
+    return status ? status
+                  : write({{0, &l->type, 4},
+                           {1, &l->order, 4},
+                           {2, &l->rows, 8},
+                           {3, &l->columns, 8},
+                           {4, &l->leading, 8},
+                           {5, &l->batch, 4},
+                           {6, &l->stride, 8}},
+                          attribute, value, size);
   });
 }
 
@@ -311,7 +365,9 @@ int cublasLtMatmulPreferenceCreate(uint64_t* handle) {
   return blas(__func__, [&] { return *handle = library.preferences.add(std::make_shared<Preference>()), 0; });
 }
 
-int cublasLtMatmulPreferenceDestroy(uint64_t handle) { return destroy(__func__, library.preferences, handle, "preference"); }
+int cublasLtMatmulPreferenceDestroy(uint64_t handle) {
+  return destroy(__func__, library.preferences, handle, "preference");
+}
 
 int cublasLtMatmulPreferenceSetAttribute(uint64_t handle, int attribute, const void* value, size_t size) {
   return blas(__func__, [&] {
@@ -319,19 +375,30 @@ int cublasLtMatmulPreferenceSetAttribute(uint64_t handle, int attribute, const v
     int32_t ignored;
     auto p = objectOf(library.preferences, handle, "preference", status);
     return status ? status
-                  : write({{1, &p->workspace, 8}, {0, &ignored, 4}, {3, &ignored, 4}, {5, &ignored, 4}, {6, &ignored, 4}, {7, &ignored, 4}, {8, &ignored, 4}}, attribute, value, size);
+                  : write({{1, &p->workspace, 8},
+                           {0, &ignored, 4},
+                           {3, &ignored, 4},
+                           {5, &ignored, 4},
+                           {6, &ignored, 4},
+                           {7, &ignored, 4},
+                           {8, &ignored, 4}},
+                          attribute, value, size);
   });
 }
 
-int cublasLtMatmulAlgoGetHeuristic(uint64_t handle, uint64_t operation, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t preference, int wanted, void* results, int* count) {
+int cublasLtMatmulAlgoGetHeuristic(uint64_t handle, uint64_t operation, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                                   uint64_t preference, int wanted, void* results, int* count) {
   return blas(__func__, [&] {
     int status = 0;
     objectOf(library.handles, handle, "handle", status);
-    return status ? status : heuristic(operation, {a, b, c, d}, preference, wanted, static_cast<HeuristicResult*>(results), count);
+    return status
+               ? status
+               : heuristic(operation, {a, b, c, d}, preference, wanted, static_cast<HeuristicResult*>(results), count);
   });
 }
 
-int cublasLtMatmulAlgoCheck(uint64_t handle, uint64_t operation, uint64_t a, uint64_t b, uint64_t c, uint64_t d, const void* algorithm, void* result) {
+int cublasLtMatmulAlgoCheck(uint64_t handle, uint64_t operation, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                            const void* algorithm, void* result) {
   return blas(__func__, [&] {
     int status = 0;
     Product p{};
@@ -347,15 +414,17 @@ int cublasLtMatmulAlgoCheck(uint64_t handle, uint64_t operation, uint64_t a, uin
   });
 }
 
-int cublasLtMatmul(uint64_t handle, uint64_t operation, const void* alpha, uint64_t a, uint64_t layoutA, uint64_t b, uint64_t layoutB, const void* beta, uint64_t c, uint64_t layoutC, uint64_t d,
-                   uint64_t layoutD, const void* algorithm, uint64_t workspace, size_t workspaceSize, uint64_t stream) {
+int cublasLtMatmul(uint64_t handle, uint64_t operation, const void* alpha, uint64_t a, uint64_t layoutA, uint64_t b,
+                   uint64_t layoutB, const void* beta, uint64_t c, uint64_t layoutC, uint64_t d, uint64_t layoutD,
+                   const void* algorithm, uint64_t workspace, size_t workspaceSize, uint64_t stream) {
   return blas(__func__, [&] {
     int status = readyBlas();
     if (status) return status;
     Product p{};
     objectOf(library.handles, handle, "handle", status);
     if (!status) status = describeProduct(operation, {layoutA, layoutB, layoutC, layoutD}, p);
-    if (!status && (!alpha || !beta)) status = refuseBlas(CUBLAS_STATUS_INVALID_VALUE, "alpha or beta is a null pointer");
+    if (!status && (!alpha || !beta))
+      status = refuseBlas(CUBLAS_STATUS_INVALID_VALUE, "alpha or beta is a null pointer");
     if (status) return status;
     p.alpha = *static_cast<const float*>(alpha), p.beta = *static_cast<const float*>(beta);
     p.a.address = a, p.b.address = b, p.c.address = c, p.d.address = d;

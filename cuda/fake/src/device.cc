@@ -113,8 +113,10 @@ void find(const Lookup& lookup, Reply& reply) {
   void* module = modules[lookup.module];
   auto* stub = static_cast<const CosfitKernel*>(dlsym(module, format("cosfit_fake_kernel_%s", lookup.name).c_str()));
   if (!stub) return fail(reply, 500, format("the module has no kernel %s", lookup.name));
-  if (!dlsym(module, lookup.name)) return fail(reply, 500, format("the kernel %s is not extern \"C\", so its name is another one", lookup.name));
-  if (stub->count > sizeof reply.parameters / sizeof reply.parameters[0]) return fail(reply, 500, format("the kernel %s has %u parameters, too many for the fake", lookup.name, stub->count));
+  if (!dlsym(module, lookup.name))
+    return fail(reply, 500, format("the kernel %s is not extern \"C\", so its name is another one", lookup.name));
+  if (stub->count > sizeof reply.parameters / sizeof reply.parameters[0])
+    return fail(reply, 500, format("the kernel %s has %u parameters, too many for the fake", lookup.name, stub->count));
   reply.handle = kernels.size();
   reply.count = stub->count;
   reply.maxThreads = stub->maxThreads ? stub->maxThreads : 1024;
@@ -142,7 +144,9 @@ void serve(const Request& request, int descriptor, Reply& reply) {
     case Ask::find: return find(request.lookup, reply);
     case Ask::launch: {
       const Kernel& kernel = kernels[request.launch.function];
-      if (!kernel.stub) return fail(reply, errorLaunchFailed, "the module of kernel " + kernel.name + " was unloaded before the kernel had its turn");
+      if (!kernel.stub)
+        return fail(reply, errorLaunchFailed,
+                    "the module of kernel " + kernel.name + " was unloaded before the kernel had its turn");
       return execute(("kernel " + kernel.name).c_str(), reply, [&] { run(kernel, request.launch); });
     }
     case Ask::multiply: return execute("cublasLtMatmul", reply, [&] { multiply(request.product); });
@@ -175,7 +179,8 @@ void die(int code, const std::string& message) {
 std::string whereabouts() {
   std::string text = running ? running : "no kernel";
   if (const CosfitThread* t = cosfit_fake_thread)
-    text += format(", block (%u,%u,%u), thread (%u,%u,%u)", t->blockIdx.x, t->blockIdx.y, t->blockIdx.z, t->threadIdx.x, t->threadIdx.y, t->threadIdx.z);
+    text += format(", block (%u,%u,%u), thread (%u,%u,%u)", t->blockIdx.x, t->blockIdx.y, t->blockIdx.z, t->threadIdx.x,
+                   t->threadIdx.y, t->threadIdx.z);
   return text;
 }
 
@@ -212,15 +217,19 @@ struct TypeMismatch {
 };
 
 extern "C" void __ubsan_handle_out_of_bounds_abort(OutOfBounds* data, uint64_t index) {
-  die(errorIllegalAddress, whereabouts() + format(", %s:%u: index %lld is out of bounds for %s", data->location.file, data->location.line, (long long)index, data->array->name));
+  die(errorIllegalAddress, whereabouts() + format(", %s:%u: index %lld is out of bounds for %s", data->location.file,
+                                                  data->location.line, (long long)index, data->array->name));
 }
 
 extern "C" void __ubsan_handle_type_mismatch_v1_abort(TypeMismatch* data, uint64_t address) {
-  die(errorMisaligned, whereabouts() + format(", %s:%u: address 0x%llx is not aligned to %d bytes for %s", data->location.file, data->location.line, (unsigned long long)address, 1 << data->logAlignment, data->type->name));
+  die(errorMisaligned, whereabouts() + format(", %s:%u: address 0x%llx is not aligned to %d bytes for %s",
+                                              data->location.file, data->location.line, (unsigned long long)address,
+                                              1 << data->logAlignment, data->type->name));
 }
 
 int main() {
-  void* base = mmap(reinterpret_cast<void*>(deviceBase), deviceSpan, PROT_NONE, MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, memoryDescriptor, 0);
+  void* base = mmap(reinterpret_cast<void*>(deviceBase), deviceSpan, PROT_NONE,
+                    MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, memoryDescriptor, 0);
   if (base == MAP_FAILED) die(999, "the device process cannot map the device's memory");
   catchFaults();
   static Request request;

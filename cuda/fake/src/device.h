@@ -7,7 +7,8 @@
 #include "memory.h"
 #include "protocol.h"
 
-constexpr int errorInvalidValue = 1, errorIllegalAddress = 700, errorAssert = 710, errorMisaligned = 716, errorLaunchFailed = 719;
+constexpr int errorInvalidValue = 1, errorIllegalAddress = 700, errorAssert = 710, errorMisaligned = 716,
+              errorLaunchFailed = 719;
 
 struct Kernel {
   std::string name;

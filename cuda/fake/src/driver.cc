@@ -13,10 +13,12 @@ thread_local uint64_t current = 0;  // this thread's context
 
 constexpr int sharedMemory = 48 << 10, maxThreads = 1024;
 
+// clang-format off
 const std::map<int, int> attributes = {
     {1, maxThreads},                 // MAX_THREADS_PER_BLOCK
     {2, 1024}, {3, 1024}, {4, 64},   // MAX_BLOCK_DIM
-    {5, 0x7fffffff}, {6, 65535}, {7, 65535},  // MAX_GRID_DIM
+    {5, 0x7fffffff},                 // MAX_GRID_DIM
+    {6, 65535}, {7, 65535},
     {8, sharedMemory},               // MAX_SHARED_MEMORY_PER_BLOCK
     {10, 32},                        // WARP_SIZE
     {12, 65536}, {82, 65536},        // MAX_REGISTERS_PER_BLOCK, PER_MULTIPROCESSOR
@@ -33,6 +35,7 @@ const std::map<int, int> attributes = {
     {97, sharedMemory},              // MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
     {83, 0}, {115, 0},               // MANAGED_MEMORY, MEMORY_POOLS_SUPPORTED
 };
+// clang-format on
 
 // Settings.
 
@@ -44,7 +47,8 @@ uint64_t memoryLimit() {
 bool settingsAreRight() {
   const char* order = getenv("COSFIT_FAKE_ORDER");
   std::string set = order ? order : "";
-  bool seeded = set.rfind("random:", 0) == 0 && set.size() > 7 && set.find_first_not_of("0123456789", 7) == std::string::npos;
+  bool seeded =
+      set.rfind("random:", 0) == 0 && set.size() > 7 && set.find_first_not_of("0123456789", 7) == std::string::npos;
   if (!set.empty() && set != "ascending" && set != "descending" && !seeded) {
     complain(format("COSFIT_FAKE_ORDER is %s, and may be ascending, descending or random:SEED", order));
     return false;
@@ -80,9 +84,13 @@ int releaseContext() {
   Device& d = device();
   size_t live = 0;
   for (auto& [address, a] : d.memory.all()) live += !a.freed;
-  if (live + d.pinned.size() + d.streams.size() + d.events.size() + d.modules.size() + d.graphs.size() + d.executables.size() && !d.broken)
-    complain(format("%s: released with %zu allocations, %zu pinned buffers, %zu streams, %zu events, %zu modules, %zu graphs alive", driver.call, live,
-                    d.pinned.size(), d.streams.size(), d.events.size(), d.modules.size(), d.graphs.size() + d.executables.size()));
+  if (live + d.pinned.size() + d.streams.size() + d.events.size() + d.modules.size() + d.graphs.size() +
+          d.executables.size() &&
+      !d.broken)
+    complain(format(
+        "%s: released with %zu allocations, %zu pinned buffers, %zu streams, %zu events, %zu modules, %zu graphs alive",
+        driver.call, live, d.pinned.size(), d.streams.size(), d.events.size(), d.modules.size(),
+        d.graphs.size() + d.executables.size()));
   driver.device.reset();
   return 0;
 }
@@ -106,7 +114,9 @@ int refuse(int code, const std::string& message) {
 
 int ready(unsigned needs) {
   if (needs & 1 && !driver.initialised) return refuse(CUDA_ERROR_NOT_INITIALIZED, "called before cuInit");
-  if (needs & 2 && (!driver.device || current != device().handle)) return refuse(CUDA_ERROR_INVALID_CONTEXT, "this OS thread has no current context: call cuCtxSetCurrent on it, and keep the goroutine on it");
+  if (needs & 2 && (!driver.device || current != device().handle))
+    return refuse(CUDA_ERROR_INVALID_CONTEXT,
+                  "this OS thread has no current context: call cuCtxSetCurrent on it, and keep the goroutine on it");
   if (needs & 2 && device().broken) return device().broken;
   if (needs & 4 && device().capturing(true)) {
     device().invalidateCaptures();
@@ -128,9 +138,7 @@ int cuInit(unsigned flags) {
   });
 }
 
-int cuDriverGetVersion(int* version) {
-  return *version = 12090, 0;
-}
+int cuDriverGetVersion(int* version) { return *version = 12090, 0; }
 
 int cuDeviceGetCount(int* count) {
   return api(__func__, initialised, [&] { return *count = 1, 0; });
@@ -150,7 +158,8 @@ int cuDeviceGetName(char* name, int size, int) {
 int cuDeviceGetAttribute(int* value, int attribute, int) {
   return api(__func__, initialised, [&] {
     auto found = attributes.find(attribute);
-    if (found == attributes.end()) return refuse(CUDA_ERROR_INVALID_VALUE, format("the fake has no attribute %d", attribute));
+    if (found == attributes.end())
+      return refuse(CUDA_ERROR_INVALID_VALUE, format("the fake has no attribute %d", attribute));
     return *value = found->second, 0;
   });
 }
@@ -167,7 +176,8 @@ int cuDevicePrimaryCtxRelease_v2(int) { return api(__func__, initialised, releas
 
 int cuCtxSetCurrent(uint64_t handle) {
   return api(__func__, initialised, [&] {
-    if (handle && (!driver.device || handle != device().handle)) return refuse(CUDA_ERROR_INVALID_CONTEXT, format("0x%llx is no context, or was one", ull(handle)));
+    if (handle && (!driver.device || handle != device().handle))
+      return refuse(CUDA_ERROR_INVALID_CONTEXT, format("0x%llx is no context, or was one", ull(handle)));
     return current = handle, 0;
   });
 }
@@ -193,8 +203,12 @@ int cuGetErrorString(int code, const char** text) { return cuGetErrorName(code, 
 
 // The old functions of these names take 32-bit sizes and addresses.
 
-#define COSFIT_OLD(name, suffixed) \
-  int name() { return api(__func__, nothing, [] { return refuse(CUDA_ERROR_NOT_SUPPORTED, "this is the old function, which takes other types; bind " suffixed); }); }
+#define COSFIT_OLD(name, suffixed)                                                                                  \
+  int name() {                                                                                                      \
+    return api(__func__, nothing, [] {                                                                              \
+      return refuse(CUDA_ERROR_NOT_SUPPORTED, "this is the old function, which takes other types; bind " suffixed); \
+    });                                                                                                             \
+  }
 COSFIT_OLD(cuDeviceTotalMem, "cuDeviceTotalMem_v2")
 COSFIT_OLD(cuDevicePrimaryCtxRelease, "cuDevicePrimaryCtxRelease_v2")
 COSFIT_OLD(cuMemGetInfo, "cuMemGetInfo_v2")

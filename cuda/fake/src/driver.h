@@ -15,31 +15,31 @@
 #include "protocol.h"
 
 // The errors that the fake gives, and their names.
-#define COSFIT_CUDA_ERRORS(X) \
-  X(CUDA_SUCCESS, 0) \
-  X(CUDA_ERROR_INVALID_VALUE, 1) \
-  X(CUDA_ERROR_OUT_OF_MEMORY, 2) \
-  X(CUDA_ERROR_NOT_INITIALIZED, 3) \
-  X(CUDA_ERROR_NO_DEVICE, 100) \
-  X(CUDA_ERROR_INVALID_DEVICE, 101) \
-  X(CUDA_ERROR_INVALID_IMAGE, 200) \
-  X(CUDA_ERROR_INVALID_CONTEXT, 201) \
-  X(CUDA_ERROR_INVALID_HANDLE, 400) \
-  X(CUDA_ERROR_NOT_FOUND, 500) \
-  X(CUDA_ERROR_NOT_READY, 600) \
-  X(CUDA_ERROR_ILLEGAL_ADDRESS, 700) \
-  X(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, 701) \
-  X(CUDA_ERROR_ASSERT, 710) \
-  X(CUDA_ERROR_MISALIGNED_ADDRESS, 716) \
-  X(CUDA_ERROR_LAUNCH_FAILED, 719) \
-  X(CUDA_ERROR_NOT_SUPPORTED, 801) \
+#define COSFIT_CUDA_ERRORS(X)                   \
+  X(CUDA_SUCCESS, 0)                            \
+  X(CUDA_ERROR_INVALID_VALUE, 1)                \
+  X(CUDA_ERROR_OUT_OF_MEMORY, 2)                \
+  X(CUDA_ERROR_NOT_INITIALIZED, 3)              \
+  X(CUDA_ERROR_NO_DEVICE, 100)                  \
+  X(CUDA_ERROR_INVALID_DEVICE, 101)             \
+  X(CUDA_ERROR_INVALID_IMAGE, 200)              \
+  X(CUDA_ERROR_INVALID_CONTEXT, 201)            \
+  X(CUDA_ERROR_INVALID_HANDLE, 400)             \
+  X(CUDA_ERROR_NOT_FOUND, 500)                  \
+  X(CUDA_ERROR_NOT_READY, 600)                  \
+  X(CUDA_ERROR_ILLEGAL_ADDRESS, 700)            \
+  X(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, 701)    \
+  X(CUDA_ERROR_ASSERT, 710)                     \
+  X(CUDA_ERROR_MISALIGNED_ADDRESS, 716)         \
+  X(CUDA_ERROR_LAUNCH_FAILED, 719)              \
+  X(CUDA_ERROR_NOT_SUPPORTED, 801)              \
   X(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, 900) \
   X(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, 901) \
-  X(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, 903) \
-  X(CUDA_ERROR_STREAM_CAPTURE_UNJOINED, 904) \
-  X(CUDA_ERROR_STREAM_CAPTURE_ISOLATION, 905) \
-  X(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, 906) \
-  X(CUDA_ERROR_CAPTURED_EVENT, 907) \
+  X(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, 903)   \
+  X(CUDA_ERROR_STREAM_CAPTURE_UNJOINED, 904)    \
+  X(CUDA_ERROR_STREAM_CAPTURE_ISOLATION, 905)   \
+  X(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, 906)    \
+  X(CUDA_ERROR_CAPTURED_EVENT, 907)             \
   X(CUDA_ERROR_UNKNOWN, 999)
 
 enum : int {
@@ -159,7 +159,7 @@ struct Device {
   Child child;
   AddressSpace memory;
   uint64_t used = 0, limit = 0;
-  int broken = 0;  // the error that ended the device; every call returns it from then on
+  int broken = 0;                       // the error that ended the device; every call returns it from then on
   std::map<uint64_t, uint64_t> pinned;  // start and size
   std::shared_ptr<Stream> legacy = std::make_shared<Stream>();
   Table<Stream> streams;

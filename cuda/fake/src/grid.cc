@@ -79,7 +79,8 @@ struct Shared {
   char* start() const { return base + pages() - roundUp(size, 16); }
 };
 
-const char* const warpNames[] = {"__shfl_sync", "__shfl_up_sync", "__shfl_down_sync", "__shfl_xor_sync", "__ballot_sync", "__any_sync", "__all_sync", "__syncwarp"};
+const char* const warpNames[] = {"__shfl_sync",   "__shfl_up_sync", "__shfl_down_sync", "__shfl_xor_sync",
+                                 "__ballot_sync", "__any_sync",     "__all_sync",       "__syncwarp"};
 
 class Machine {
  public:
@@ -107,7 +108,7 @@ class Machine {
   std::vector<int> ready;  // to run in the next round
   Thread* running = nullptr;
   size_t returned = 0, waiting = 0;  // threads, and of them those at a barrier
-  std::vector<Shared> arrays;  // of this launch
+  std::vector<Shared> arrays;        // of this launch
   char* arena = nullptr;
   uint64_t used = 0;  // of the arena
   Fiber scheduler;
@@ -122,7 +123,8 @@ Machine machine;
 
 void Machine::start() {
   if (stacks) return;
-  void* memory = mmap(nullptr, stackCount * stackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory =
+      mmap(nullptr, stackCount * stackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) die(errorLaunchFailed, "no memory for the stacks of the threads");
   stacks = static_cast<char*>(memory);
   for (int i = 0; i < stackCount; i++) mprotect(stacks + i * stackSize, pageSize, PROT_NONE);
@@ -214,7 +216,9 @@ void Machine::runBlock() {
 // Nothing can run: right only if every thread stands at the same barrier.
 void Machine::releaseBarrier() {
   for (const Thread& t : threads)
-    if (t.state != State::returned && (t.state != State::barrier || waiting < threads.size() || t.line != threads[0].line)) diagnose(t);
+    if (t.state != State::returned &&
+        (t.state != State::barrier || waiting < threads.size() || t.line != threads[0].line))
+      diagnose(t);
   waiting = 0;
   for (size_t i = 0; i < threads.size(); i++) threads[i].state = State::ready, ready.push_back(int(i));
 }
@@ -234,24 +238,29 @@ void Machine::diagnose(const Thread& waiting) {
   std::string others = "no other thread comes";
   for (int i = first; i < last; i++) {
     const Thread& t = threads[i];
-    bool together = t.state == waiting.state && t.line == waiting.line && (!warp || (t.operation == waiting.operation && t.mask == waiting.mask));
+    bool together = t.state == waiting.state && t.line == waiting.line &&
+                    (!warp || (t.operation == waiting.operation && t.mask == waiting.mask));
     if (together || (warp && !(waiting.mask >> t.lane & 1))) continue;
     others = doing(t);
     break;
   }
   cosfit_fake_thread = &waiting;
-  die(errorLaunchFailed, whereabouts() + ": threads of a " + (warp ? "warp" : "block") + " part before they meet: " + doing(waiting) + ", but " + others);
+  die(errorLaunchFailed, whereabouts() + ": threads of a " + (warp ? "warp" : "block") +
+                             " part before they meet: " + doing(waiting) + ", but " + others);
 }
 
 // Runs a warp's operation once all lanes of its mask have come to it.
 void Machine::completeWarp(Thread& last) {
   int index = int(&last - threads.data()), first = index / 32 * 32;
-  auto lane = [&](unsigned l) -> Thread* { return first + l < threads.size() && last.mask >> l & 1 ? &threads[first + l] : nullptr; };
+  auto lane = [&](unsigned l) -> Thread* {
+    return first + l < threads.size() && last.mask >> l & 1 ? &threads[first + l] : nullptr;
+  };
   unsigned ballot = 0;
   for (unsigned l = 0; l < 32; l++) {
     Thread* t = lane(l);
     if (!t) continue;
-    if (t->state != State::warp || t->line != last.line || t->operation != last.operation || t->mask != last.mask) return;
+    if (t->state != State::warp || t->line != last.line || t->operation != last.operation || t->mask != last.mask)
+      return;
     ballot |= unsigned(t->value != 0) << l;
   }
   for (unsigned l = 0; l < 32; l++) {
@@ -262,7 +271,9 @@ void Machine::completeWarp(Thread& last) {
       Thread* source = t->source == l ? t : lane(t->source);
       if (!source) {
         cosfit_fake_thread = t;
-        die(errorLaunchFailed, whereabouts() + format(": the %s(0x%x) of line %d reads lane %u, which does not take part", warpNames[t->operation], t->mask, t->line, t->source));
+        die(errorLaunchFailed,
+            whereabouts() + format(": the %s(0x%x) of line %d reads lane %u, which does not take part",
+                                   warpNames[t->operation], t->mask, t->line, t->source));
       }
       t->result = source->value;
     }
@@ -273,7 +284,8 @@ void Machine::completeWarp(Thread& last) {
 
 // What is mapped again is new for ThreadSanitizer, too: nobody has touched it.
 void renew(char* start, uint64_t size) {
-  if (mmap(start, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) die(errorLaunchFailed, "no shared memory");
+  if (mmap(start, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+    die(errorLaunchFailed, "no shared memory");
   memset(start, poison, size);
 }
 
@@ -290,13 +302,17 @@ void Machine::renewShared() {
 
 // The first thread that comes to a declaration finds the place of its array.
 void* Machine::shared(int site, uint64_t size, int line) {
-  if (!running) die(errorInvalidValue, format("the __shared__ array of line %d is declared outside of functions, which the fake does not know", line));
+  if (!running)
+    die(errorInvalidValue,
+        format("the __shared__ array of line %d is declared outside of functions, which the fake does not know", line));
   uint64_t total = size;
   for (Shared& s : arrays) {
     if (s.site == site && s.size == size) return s.start();
     total += s.size;
   }
-  if (total > sharedLimit) die(errorInvalidValue, whereabouts() + format(": %llu bytes of shared memory, and a block has %llu", (unsigned long long)total, (unsigned long long)sharedLimit));
+  if (total > sharedLimit)
+    die(errorInvalidValue, whereabouts() + format(": %llu bytes of shared memory, and a block has %llu",
+                                                  (unsigned long long)total, (unsigned long long)sharedLimit));
   Shared s{site, line, size, arena + used};
   used += s.pages() + pageSize;
   if (used > arenaSize) die(errorInvalidValue, whereabouts() + ": too many __shared__ arrays for the fake");
@@ -309,7 +325,8 @@ std::string Machine::describe(uint64_t address) const {
   for (const Shared& s : arrays) {
     uint64_t base = reinterpret_cast<uint64_t>(s.base);
     if (address >= base && address < base + s.pages() + pageSize)
-      return inRelation(address, reinterpret_cast<uint64_t>(s.start()), s.size, format("the __shared__ array of line %d (%llu bytes)", s.line, (unsigned long long)s.size));
+      return inRelation(address, reinterpret_cast<uint64_t>(s.start()), s.size,
+                        format("the __shared__ array of line %d (%llu bytes)", s.line, (unsigned long long)s.size));
   }
   uint64_t base = reinterpret_cast<uint64_t>(stacks);
   if (!stacks || address < base || address >= base + stackCount * stackSize) return "";
@@ -334,10 +351,14 @@ void cosfit_fake_barrier(int line) {
 
 unsigned cosfit_fake_warp(int operation, unsigned mask, unsigned value, unsigned source, int line) {
   Thread& thread = machine.current();
-  if (!(mask >> thread.lane & 1)) die(errorLaunchFailed, whereabouts() + format(": lane %u calls the %s of line %d with the mask 0x%x, which is without it", thread.lane, warpNames[operation], line, mask));
+  if (!(mask >> thread.lane & 1))
+    die(errorLaunchFailed,
+        whereabouts() + format(": lane %u calls the %s of line %d with the mask 0x%x, which is without it", thread.lane,
+                               warpNames[operation], line, mask));
   thread.operation = operation, thread.mask = mask, thread.value = value, thread.source = source, thread.line = line;
   static long orders[32];  // one a warp; only __syncwarp orders memory
-  unsigned index = (thread.threadIdx.z * thread.blockDim.y + thread.threadIdx.y) * thread.blockDim.x + thread.threadIdx.x;
+  unsigned index =
+      (thread.threadIdx.z * thread.blockDim.y + thread.threadIdx.y) * thread.blockDim.x + thread.threadIdx.x;
   if (operation == cosfitSyncWarp) races::release(&orders[index / 32]);
   machine.wait(State::warp);
   if (operation == cosfitSyncWarp) races::acquire(&orders[index / 32]);

@@ -28,7 +28,8 @@ int loadModule(uint64_t* module, const void* image) {
   uint64_t size = imageSize(static_cast<const unsigned char*>(image));
   if (!size) return refuse(CUDA_ERROR_INVALID_IMAGE, "the image is nothing that the fake NVRTC made");
   int file = memfd_create("module", MFD_CLOEXEC);
-  if (file < 0 || write(file, image, size) != ssize_t(size)) return refuse(CUDA_ERROR_UNKNOWN, "the image cannot be handed on");
+  if (file < 0 || write(file, image, size) != ssize_t(size))
+    return refuse(CUDA_ERROR_UNKNOWN, "the image cannot be handed on");
   Request request{};
   request.ask = Ask::load;
   Reply reply = device().child.ask(request, sizeof request, file);
@@ -74,31 +75,46 @@ int functionAttribute(int* value, int attribute, uint64_t handle) {
   switch (attribute) {
     case 0: *value = int(function->maxThreads); return 0;  // MAX_THREADS_PER_BLOCK
     case 4: *value = 32; return 0;                         // NUM_REGS
-    case 5: case 6: *value = 90; return 0;                 // PTX_VERSION, BINARY_VERSION
-    case 1: case 2: case 3: case 7: case 8: *value = 0; return 0;  // SHARED_SIZE_BYTES …: the fake does not know them
-    case 9: *value = -1; return 0;                         // PREFERRED_SHARED_MEMORY_CARVEOUT
+    case 5:
+    case 6: *value = 90; return 0;  // PTX_VERSION, BINARY_VERSION
+    case 1:
+    case 2:
+    case 3:
+    case 7:
+    case 8: *value = 0; return 0;   // SHARED_SIZE_BYTES …: the fake does not know them
+    case 9: *value = -1; return 0;  // PREFERRED_SHARED_MEMORY_CARVEOUT
   }
   return refuse(CUDA_ERROR_INVALID_VALUE, format("the fake has no function attribute %d", attribute));
 }
 
-int launch(uint64_t functionHandle, const unsigned (&grid)[3], const unsigned (&block)[3], unsigned shared, uint64_t streamHandle, void** parameters, void** extra) {
+int launch(uint64_t functionHandle, const unsigned (&grid)[3], const unsigned (&block)[3], unsigned shared,
+           uint64_t streamHandle, void** parameters, void** extra) {
   int code;
   auto function = object(device().functions, functionHandle, "function", code);
   if (code) return code;
   auto stream = streamOf(streamHandle, code);
   if (code) return code;
-  auto wrong = [&](int code, const std::string& what) { return refuse(code, "kernel " + function->name + ": " + what); };
+  auto wrong = [&](int code, const std::string& what) {
+    return refuse(code, "kernel " + function->name + ": " + what);
+  };
   uint64_t threads = uint64_t(block[0]) * block[1] * block[2];
   for (int i = 0; i < 3; i++) {
-    if (!grid[i] || grid[i] > maxGrid[i]) return wrong(CUDA_ERROR_INVALID_VALUE, format("a grid of %u × %u × %u blocks", grid[0], grid[1], grid[2]));
+    if (!grid[i] || grid[i] > maxGrid[i])
+      return wrong(CUDA_ERROR_INVALID_VALUE, format("a grid of %u × %u × %u blocks", grid[0], grid[1], grid[2]));
     if (!block[i] || block[i] > maxBlock[i] || threads > maxThreads)
-      return wrong(CUDA_ERROR_INVALID_VALUE, format("a block of %u × %u × %u threads, and at most %llu may be", block[0], block[1], block[2], ull(maxThreads)));
+      return wrong(CUDA_ERROR_INVALID_VALUE, format("a block of %u × %u × %u threads, and at most %llu may be",
+                                                    block[0], block[1], block[2], ull(maxThreads)));
   }
   if (threads > function->maxThreads)
-    return wrong(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, format("a block of %llu threads, and its __launch_bounds__ says %u", ull(threads), function->maxThreads));
-  if (shared) return wrong(CUDA_ERROR_INVALID_VALUE, format("%u bytes of dynamic shared memory; the fake has static only", shared));
+    return wrong(
+        CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES,
+        format("a block of %llu threads, and its __launch_bounds__ says %u", ull(threads), function->maxThreads));
+  if (shared)
+    return wrong(CUDA_ERROR_INVALID_VALUE,
+                 format("%u bytes of dynamic shared memory; the fake has static only", shared));
   if (extra) return wrong(CUDA_ERROR_INVALID_VALUE, "parameters given through extra; the fake takes kernelParams only");
-  if (!parameters && !function->parameters.empty()) return wrong(CUDA_ERROR_INVALID_VALUE, format("no parameters, and it has %zu", function->parameters.size()));
+  if (!parameters && !function->parameters.empty())
+    return wrong(CUDA_ERROR_INVALID_VALUE, format("no parameters, and it has %zu", function->parameters.size()));
 
   auto request = std::make_shared<Request>();
   request->ask = Ask::launch;
@@ -110,7 +126,8 @@ int launch(uint64_t functionHandle, const unsigned (&grid)[3], const unsigned (&
     auto [offset, size] = function->parameters[i];
     end = offset + size;
     if (!parameters[i]) return wrong(CUDA_ERROR_INVALID_VALUE, format("parameter %zu is a null pointer", i));
-    if (end > sizeof request->launch.parameters) return wrong(CUDA_ERROR_INVALID_VALUE, "more than 4096 bytes of parameters");
+    if (end > sizeof request->launch.parameters)
+      return wrong(CUDA_ERROR_INVALID_VALUE, "more than 4096 bytes of parameters");
     memcpy(request->launch.parameters + offset, parameters[i], size);
   }
   size_t size = size_t(request->launch.parameters + end - reinterpret_cast<char*>(request.get()));
@@ -142,7 +159,8 @@ int cuFuncSetAttribute(uint64_t handle, int attribute, int value) {
     int code;
     object(device().functions, handle, "function", code);
     if (code || attribute == 9 || (attribute == 8 && value == 0)) return code;
-    return refuse(CUDA_ERROR_INVALID_VALUE, format("attribute %d cannot be set to %d; the fake has no dynamic shared memory", attribute, value));
+    return refuse(CUDA_ERROR_INVALID_VALUE,
+                  format("attribute %d cannot be set to %d; the fake has no dynamic shared memory", attribute, value));
   });
 }
 
@@ -160,9 +178,11 @@ int cuFuncGetParamInfo(uint64_t handle, size_t index, size_t* offset, size_t* si
   });
 }
 
-int cuLaunchKernel(uint64_t function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY, unsigned blockZ, unsigned shared,
-                   uint64_t stream, void** parameters, void** extra) {
-  return api(__func__, context, [&] { return launch(function, {gridX, gridY, gridZ}, {blockX, blockY, blockZ}, shared, stream, parameters, extra); });
+int cuLaunchKernel(uint64_t function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
+                   unsigned blockZ, unsigned shared, uint64_t stream, void** parameters, void** extra) {
+  return api(__func__, context, [&] {
+    return launch(function, {gridX, gridY, gridZ}, {blockX, blockY, blockZ}, shared, stream, parameters, extra);
+  });
 }
 
 }  // extern "C"

@@ -53,7 +53,8 @@ std::string AddressSpace::describe(uint64_t address) const {
   const Allocation* nearest = after == allocations.begin() ? nullptr : &std::prev(after)->second;
   if (after != allocations.end() && (!nearest || after->second.address - address <= pageSize)) nearest = &after->second;
   if (!nearest) return "an address that no allocation ever had";
-  std::string name = format("allocation %d (%llu bytes at 0x%llx%s)", nearest->number, (unsigned long long)nearest->size,
-                            (unsigned long long)nearest->address, nearest->freed ? ", freed" : "");
+  std::string name =
+      format("allocation %d (%llu bytes at 0x%llx%s)", nearest->number, (unsigned long long)nearest->size,
+             (unsigned long long)nearest->address, nearest->freed ? ", freed" : "");
   return inRelation(address, nearest->address, nearest->size, name);
 }

@@ -99,8 +99,7 @@ bool runCompiler(const std::vector<std::string>& arguments, const std::string& o
     said = format("%s cannot be started: %s\n", pointers[0], strerror(code));
     return false;
   }
-  while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
-  }
+  while (waitpid(process, &status, 0) < 0 && errno == EINTR) {}
   said = readFile(output);
   return status == 0;
 }
@@ -111,9 +110,35 @@ bool startsWith(const std::string& text, const char* prefix) { return text.compa
 
 // Turns NVRTC's options into those of g++; the first wrong one is named.
 std::string translate(int count, const char* const* options, std::vector<std::string>& out, std::string& standard) {
-  const char* ignored[] = {"--use_fast_math", "-use_fast_math", "--fmad=", "-fmad=", "--ftz=", "-ftz=", "--prec-div=", "--prec-sqrt=", "-lineinfo", "--generate-line-info", "-G", "--device-debug",
-                           "--ptxas-options", "-default-device", "--device-as-default-execution-space", "--maxrregcount=", "-maxrregcount=", "--restrict", "-restrict", "--extra-device-vectorization",
-                           "--split-compile", "-w", "--disable-warnings", "--dopt", "-dopt", "--minimal", "--display-error-number", "-err-no", "--diag-suppress"};
+  const char* ignored[] = {"--use_fast_math",
+                           "-use_fast_math",
+                           "--fmad=",
+                           "-fmad=",
+                           "--ftz=",
+                           "-ftz=",
+                           "--prec-div=",
+                           "--prec-sqrt=",
+                           "-lineinfo",
+                           "--generate-line-info",
+                           "-G",
+                           "--device-debug",
+                           "--ptxas-options",
+                           "-default-device",
+                           "--device-as-default-execution-space",
+                           "--maxrregcount=",
+                           "-maxrregcount=",
+                           "--restrict",
+                           "-restrict",
+                           "--extra-device-vectorization",
+                           "--split-compile",
+                           "-w",
+                           "--disable-warnings",
+                           "--dopt",
+                           "-dopt",
+                           "--minimal",
+                           "--display-error-number",
+                           "-err-no",
+                           "--diag-suppress"};
   bool real = false;
   for (int i = 0; i < count; i++) {
     std::string option = options[i];
@@ -124,9 +149,18 @@ std::string translate(int count, const char* const* options, std::vector<std::st
       real = true;
       continue;
     }
-    if (startsWith(option, "--define-macro=")) { out.push_back("-D" + value); continue; }
-    if (startsWith(option, "-D") && option.size() > 2) { out.push_back(option); continue; }
-    if (startsWith(option, "--std=") || startsWith(option, "-std=")) { standard = "-std=" + value; continue; }
+    if (startsWith(option, "--define-macro=")) {
+      out.push_back("-D" + value);
+      continue;
+    }
+    if (startsWith(option, "-D") && option.size() > 2) {
+      out.push_back(option);
+      continue;
+    }
+    if (startsWith(option, "--std=") || startsWith(option, "-std=")) {
+      standard = "-std=" + value;
+      continue;
+    }
     bool known = false;
     for (const char* prefix : ignored) known = known || startsWith(option, prefix);
     if (!known) return "unknown option " + option;
@@ -194,15 +228,19 @@ bool rewriteShared(std::string& text, std::string& error) {
     size_t word = findWord(text, "static", before);
     if (word < at) text.replace(word, strlen("static"), "      ");
     for (const std::string& declarator : splitList(declaration)) {
-      std::string left = trim(declarator.substr(0, declarator.find('['))), sizes = declarator.substr(std::min(declarator.find('['), declarator.size()));
+      std::string left = trim(declarator.substr(0, declarator.find('['))),
+                  sizes = declarator.substr(std::min(declarator.find('['), declarator.size()));
       size_t name = left.size();
       while (name > 0 && isWord(left[name - 1])) name--;
       if (type.empty()) type = trim(left.substr(0, name));
-      if (type.empty() || name == left.size() || left.find('=') != std::string::npos || trim(sizes).rfind("[]", 0) == 0 || dynamic) {
-        error = "fake NVRTC: cannot read `__shared__ " + declaration + "`; shared memory is static, and not initialised\n";
+      if (type.empty() || name == left.size() || left.find('=') != std::string::npos ||
+          trim(sizes).rfind("[]", 0) == 0 || dynamic) {
+        error =
+            "fake NVRTC: cannot read `__shared__ " + declaration + "`; shared memory is static, and not initialised\n";
         return false;
       }
-      made += "auto& " + left.substr(name) + " = cosfit_shared<" + type + " " + sizes + ">(" + std::to_string(site++) + "); ";
+      made += "auto& " + left.substr(name) + " = cosfit_shared<" + type + " " + sizes + ">(" + std::to_string(site++) +
+              "); ";
     }
     std::string lines;
     for (size_t i = at; i < end; i++)
@@ -253,8 +291,11 @@ std::vector<std::string> moreFlags() {
   std::vector<std::string> flags;
   const char* setting = getenv("COSFIT_FAKE_CXXFLAGS");
   std::string word;
-  for (const char* c = setting ? setting : ""; ; c++) {
-    if (*c && *c != ' ') { word += *c; continue; }
+  for (const char* c = setting ? setting : "";; c++) {
+    if (*c && *c != ' ') {
+      word += *c;
+      continue;
+    }
     if (!word.empty()) flags.push_back(word);
     word.clear();
     if (!*c) return flags;
@@ -282,14 +323,30 @@ bool compile(Program& program, const std::vector<std::string>& options, const st
   if (!rewriteShared(text, program.log)) return false;
   text = "#define __global__\n#define __launch_bounds__(...)\n" + text + "\n# 1 \"the generated stubs\"\n";
   for (const Definition& k : kernels)
-    text += "extern \"C\" { extern const CosfitKernel cosfit_fake_kernel_" + k.name + "; const CosfitKernel cosfit_fake_kernel_" + k.name + " = CosfitStub<&" + k.name + ">::describe(" + k.bound + "); }\n";
+    text += "extern \"C\" { extern const CosfitKernel cosfit_fake_kernel_" + k.name +
+            "; const CosfitKernel cosfit_fake_kernel_" + k.name + " = CosfitStub<&" + k.name + ">::describe(" +
+            k.bound + "); }\n";
   writeFile(folder.file("plain.cc"), text);
 
   // No library is linked: the device process has them all. The sanitizers'
   // functions are its own, too. -Bsymbolic: a kernel may be named as a function
   // of the C library.
-  std::vector<std::string> build = {"g++", standard, "-O1", "-g1", "-gdwarf-4", "-w", "-shared", "-nostdlib", "-fPIC", "-Wl,-Bsymbolic", "-fno-exceptions", "-fno-rtti", "-fno-math-errno", "-fno-strict-aliasing",
-                                    "-fsanitize=bounds,alignment", "-fno-sanitize-recover=all"};
+  std::vector<std::string> build = {"g++",
+                                    standard,
+                                    "-O1",
+                                    "-g1",
+                                    "-gdwarf-4",
+                                    "-w",
+                                    "-shared",
+                                    "-nostdlib",
+                                    "-fPIC",
+                                    "-Wl,-Bsymbolic",
+                                    "-fno-exceptions",
+                                    "-fno-rtti",
+                                    "-fno-math-errno",
+                                    "-fno-strict-aliasing",
+                                    "-fsanitize=bounds,alignment",
+                                    "-fno-sanitize-recover=all"};
 #ifdef COSFIT_FAKE_TSAN
   build.push_back("-fsanitize=thread");
 #endif
@@ -297,7 +354,8 @@ bool compile(Program& program, const std::vector<std::string>& options, const st
   std::string everything = text;
   for (const std::string& flag : build) everything += "\n" + flag;
 
-  std::string cache = libraryFolder() + format("/%016llx.so", (unsigned long long)hash(everything)), image = folder.file("image");
+  std::string cache = libraryFolder() + format("/%016llx.so", (unsigned long long)hash(everything)),
+              image = folder.file("image");
   program.image = readFile(cache);
   if (!program.image.empty()) return true;
   build.insert(build.end(), {folder.file("plain.cc"), "-o", image});
@@ -312,12 +370,16 @@ template <class Body>
 int withProgram(const char* call, uint64_t handle, Body body) {
   std::lock_guard<std::mutex> lock(compiler.mutex);
   auto program = compiler.programs.get(handle);
-  if (!program) return refuseProgram(call, NVRTC_ERROR_INVALID_PROGRAM, format("0x%llx is no program, or was one", (unsigned long long)handle));
+  if (!program)
+    return refuseProgram(call, NVRTC_ERROR_INVALID_PROGRAM,
+                         format("0x%llx is no program, or was one", (unsigned long long)handle));
   return body(*program);
 }
 
 int notCompiled() { return refuseProgram("nvrtcGetCUBIN", NVRTC_ERROR_INVALID_PROGRAM, "the program is not compiled"); }
-int notPTX(const char* call) { return refuseProgram(call, NVRTC_ERROR_INVALID_PROGRAM, "the fake makes no PTX; ask for the cubin"); }
+int notPTX(const char* call) {
+  return refuseProgram(call, NVRTC_ERROR_INVALID_PROGRAM, "the fake makes no PTX; ask for the cubin");
+}
 
 }  // namespace
 
@@ -325,7 +387,8 @@ extern "C" {
 
 int nvrtcVersion(int* major, int* minor) { return *major = 12, *minor = 9, 0; }
 
-int nvrtcCreateProgram(uint64_t* handle, const char* source, const char* name, int headerCount, const char* const* headers, const char* const* includeNames) {
+int nvrtcCreateProgram(uint64_t* handle, const char* source, const char* name, int headerCount,
+                       const char* const* headers, const char* const* includeNames) {
   if (!handle || !source) return refuseProgram(__func__, NVRTC_ERROR_INVALID_INPUT, "null");
   auto program = std::make_shared<Program>();
   program->source = source;
@@ -363,11 +426,14 @@ int nvrtcGetProgramLog(uint64_t handle, char* log) {
 }
 
 int nvrtcGetCUBINSize(uint64_t handle, size_t* size) {
-  return withProgram(__func__, handle, [&](Program& p) { return p.compiled ? (*size = p.image.size(), 0) : notCompiled(); });
+  return withProgram(__func__, handle,
+                     [&](Program& p) { return p.compiled ? (*size = p.image.size(), 0) : notCompiled(); });
 }
 
 int nvrtcGetCUBIN(uint64_t handle, char* image) {
-  return withProgram(__func__, handle, [&](Program& p) { return p.compiled ? (memcpy(image, p.image.data(), p.image.size()), 0) : notCompiled(); });
+  return withProgram(__func__, handle, [&](Program& p) {
+    return p.compiled ? (memcpy(image, p.image.data(), p.image.size()), 0) : notCompiled();
+  });
 }
 
 int nvrtcGetPTXSize(uint64_t, size_t*) { return notPTX(__func__); }

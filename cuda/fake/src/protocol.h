@@ -59,8 +59,8 @@ struct Parameter {
 };
 
 struct Reply {
-  int32_t code;       // a CUresult
-  uint64_t handle;    // of a module or a function
+  int32_t code;     // a CUresult
+  uint64_t handle;  // of a module or a function
   uint32_t count, maxThreads;
   Parameter parameters[64];
   char message[1600];

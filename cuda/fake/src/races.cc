@@ -11,13 +11,16 @@ void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 void __tsan_set_fiber_name(void* fiber, const char* name);
 void __tsan_acquire(void* address);
 void __tsan_release(void* address);
-int __tsan_get_report_data(void* report, const char** description, int* count, int* stacks, int* accesses, int* locations, int* mutexes,
-                           int* threads, int* unique, void** sleep, unsigned long sleepSize);
-int __tsan_get_report_thread(void* report, unsigned long index, int* thread, unsigned long* system, int* runs, const char** name, int* parent, void** trace,
-                             unsigned long traceSize);
-int __tsan_get_report_mop(void* report, unsigned long index, int* thread, void** address, int* size, int* write, int* atomic, void** trace,
-                          unsigned long traceSize);
-const char* __tsan_default_options() { return "report_thread_leaks=0:report_signal_unsafe=0:exitcode=0:atexit_sleep_ms=0"; }
+int __tsan_get_report_data(void* report, const char** description, int* count, int* stacks, int* accesses,
+                           int* locations, int* mutexes, int* threads, int* unique, void** sleep,
+                           unsigned long sleepSize);
+int __tsan_get_report_thread(void* report, unsigned long index, int* thread, unsigned long* system, int* runs,
+                             const char** name, int* parent, void** trace, unsigned long traceSize);
+int __tsan_get_report_mop(void* report, unsigned long index, int* thread, void** address, int* size, int* write,
+                          int* atomic, void** trace, unsigned long traceSize);
+const char* __tsan_default_options() {
+  return "report_thread_leaks=0:report_signal_unsafe=0:exitcode=0:atexit_sleep_ms=0";
+}
 }
 
 namespace {
@@ -40,7 +43,8 @@ struct {
 
 std::string describe(const Access& a) {
   std::string line = a.trace[0] ? sourceLine(static_cast<char*>(a.trace[0]) - 1) : "";
-  return format("%s%s of %d bytes%s%s", a.atomic ? "atomic " : "", a.write ? "write" : "read", a.size, line.empty() ? "" : " at ", line.c_str());
+  return format("%s%s of %d bytes%s%s", a.atomic ? "atomic " : "", a.write ? "write" : "read", a.size,
+                line.empty() ? "" : " at ", line.c_str());
 }
 
 }  // namespace
@@ -52,7 +56,8 @@ extern "C" void __tsan_on_report(void* report) {
   const char* description;
   int count, stacks, locations, mutexes, threads, unique;
   void* sleep[1];
-  __tsan_get_report_data(report, &description, &count, &stacks, &first.count, &locations, &mutexes, &threads, &unique, sleep, 1);
+  __tsan_get_report_data(report, &description, &count, &stacks, &first.count, &locations, &mutexes, &threads, &unique,
+                         sleep, 1);
   for (int i = 0; i < first.count && i < 2; i++) {
     Access& a = first.accesses[i];
     a = {};
@@ -77,7 +82,8 @@ void release(void* what) { __tsan_release(what); }
 
 void rename(void* fiber, const CosfitThread& t) {
   char name[64];
-  snprintf(name, sizeof name, "block %u,%u,%u thread %u,%u,%u", t.blockIdx.x, t.blockIdx.y, t.blockIdx.z, t.threadIdx.x, t.threadIdx.y, t.threadIdx.z);
+  snprintf(name, sizeof name, "block %u,%u,%u thread %u,%u,%u", t.blockIdx.x, t.blockIdx.y, t.blockIdx.z, t.threadIdx.x,
+           t.threadIdx.y, t.threadIdx.z);
   __tsan_set_fiber_name(fiber, name);
 }
 
@@ -86,7 +92,9 @@ std::string report(uint64_t& address) {
   first.seen = false;
   std::string text = format("data race in %s: ", first.who);
   if (first.count > 0) text += describe(first.accesses[0]);
-  if (first.count > 1) text += format(", and in no order with it %s by %s", describe(first.accesses[1]).c_str(), *first.accesses[1].who ? first.accesses[1].who : "another thread");
+  if (first.count > 1)
+    text += format(", and in no order with it %s by %s", describe(first.accesses[1]).c_str(),
+                   *first.accesses[1].who ? first.accesses[1].who : "another thread");
   address = reinterpret_cast<uint64_t>(first.accesses[0].address);
   return text;
 }

@@ -11,7 +11,8 @@ int checkDevice(uint64_t address, uint64_t size) {
   if (!size || device().memory.holds(address, size)) return 0;
   uint64_t last = address + size - 1;
   bool starts = device().memory.holds(address, 1);
-  return refuse(CUDA_ERROR_INVALID_VALUE, format("%llu bytes at device address 0x%llx: 0x%llx is ", ull(size), ull(address), ull(starts ? last : address)) +
+  return refuse(CUDA_ERROR_INVALID_VALUE, format("%llu bytes at device address 0x%llx: 0x%llx is ", ull(size),
+                                                 ull(address), ull(starts ? last : address)) +
                                               device().memory.describe(starts ? last : address));
 }
 
@@ -23,13 +24,15 @@ int checkHost(const void* host) {
 // A range that was right when the call was made must still be so in its turn.
 int stillThere(const char* call, uint64_t address, uint64_t size) {
   if (!size || device().memory.holds(address, size)) return 0;
-  complain(format("%s: %llu bytes at device address 0x%llx: ", call, ull(size), ull(address)) + device().memory.describe(address) + " (CUDA_ERROR_ILLEGAL_ADDRESS)");
+  complain(format("%s: %llu bytes at device address 0x%llx: ", call, ull(size), ull(address)) +
+           device().memory.describe(address) + " (CUDA_ERROR_ILLEGAL_ADDRESS)");
   return CUDA_ERROR_ILLEGAL_ADDRESS;
 }
 
 int stillPinned(const char* call, const void* host, uint64_t size) {
   if (!size || device().isPinned(host, size)) return 0;
-  complain(format("%s: the pinned memory at %p was freed before the copy had its turn (CUDA_ERROR_ILLEGAL_ADDRESS)", call, host));
+  complain(format("%s: the pinned memory at %p was freed before the copy had its turn (CUDA_ERROR_ILLEGAL_ADDRESS)",
+                  call, host));
   return CUDA_ERROR_ILLEGAL_ADDRESS;
 }
 
@@ -41,7 +44,9 @@ int copy(Way way, uint64_t address, void* host, uint64_t size, bool pinned, uint
   if (!code && size) code = checkHost(host);
   if (code) return code;
   if (pinned && size && !device().isPinned(host, size))
-    return refuse(CUDA_ERROR_INVALID_VALUE, format("asynchronous copy from memory that is not pinned, or to it: %llu bytes at %p", ull(size), host));
+    return refuse(
+        CUDA_ERROR_INVALID_VALUE,
+        format("asynchronous copy from memory that is not pinned, or to it: %llu bytes at %p", ull(size), host));
   auto stream = streamOf(streamHandle, code);
   if (code) return code;
   code = device().enqueue(stream, [=, call = driver.call] {
@@ -58,7 +63,8 @@ int copy(Way way, uint64_t address, void* host, uint64_t size, bool pinned, uint
 
 int fill(uint64_t address, const void* element, size_t width, uint64_t count, uint64_t streamHandle) {
   int code = checkDevice(address, width * count);
-  if (!code && address % width) code = refuse(CUDA_ERROR_INVALID_VALUE, format("address 0x%llx is not aligned to %zu bytes", ull(address), width));
+  if (!code && address % width)
+    code = refuse(CUDA_ERROR_INVALID_VALUE, format("address 0x%llx is not aligned to %zu bytes", ull(address), width));
   if (code) return code;
   auto stream = streamOf(streamHandle, code);
   if (code) return code;
@@ -74,7 +80,8 @@ int allocate(uint64_t* address, uint64_t size) {
   if (!address || !size) return refuse(CUDA_ERROR_INVALID_VALUE, format("%llu bytes", ull(size)));
   Device& d = device();
   if (size > d.limit - d.used)
-    return refuse(CUDA_ERROR_OUT_OF_MEMORY, format("%llu bytes, and %llu of %llu are free", ull(size), ull(d.limit - d.used), ull(d.limit)));
+    return refuse(CUDA_ERROR_OUT_OF_MEMORY,
+                  format("%llu bytes, and %llu of %llu are free", ull(size), ull(d.limit - d.used), ull(d.limit)));
   *address = d.memory.place(size);
   if (!*address) return refuse(CUDA_ERROR_OUT_OF_MEMORY, "the fake has no addresses left");
   const Allocation& a = d.memory.add(*address, size);
@@ -90,7 +97,9 @@ int release(uint64_t address) {
   if (!address) return 0;
   Device& d = device();
   Allocation* a = d.memory.live(address);
-  if (!a) return refuse(CUDA_ERROR_INVALID_VALUE, format("0x%llx cannot be freed: it is ", ull(address)) + d.memory.describe(address));
+  if (!a)
+    return refuse(CUDA_ERROR_INVALID_VALUE,
+                  format("0x%llx cannot be freed: it is ", ull(address)) + d.memory.describe(address));
   a->freed = true;
   d.used -= a->size;
   d.child.discard(*a);
@@ -131,7 +140,8 @@ int cuMemHostAlloc(void** host, size_t bytes, unsigned) {
 int cuMemFreeHost(void* host) {
   return api(__func__, noCapture, [&] {
     auto found = device().pinned.find(at(host));
-    if (found == device().pinned.end()) return refuse(CUDA_ERROR_INVALID_VALUE, format("%p is no pinned memory, or was freed", host));
+    if (found == device().pinned.end())
+      return refuse(CUDA_ERROR_INVALID_VALUE, format("%p is no pinned memory, or was freed", host));
     mmap(host, found->second, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
     device().pinned.erase(found);
     return 0;
@@ -160,7 +170,8 @@ int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, uint64_t stre
     auto stream = streamOf(streamHandle, code);
     if (!code) code = checkDevice(to, bytes);
     if (!code) code = checkDevice(from, bytes);
-    if (!code && bytes && to < from + bytes && from < to + bytes) code = refuse(CUDA_ERROR_INVALID_VALUE, "the two ranges overlap");
+    if (!code && bytes && to < from + bytes && from < to + bytes)
+      code = refuse(CUDA_ERROR_INVALID_VALUE, "the two ranges overlap");
     if (code) return code;
     return device().enqueue(stream, [=, call = driver.call] {
       int code = stillThere(call, to, bytes);

@@ -6,7 +6,9 @@
 
 int Device::enqueue(const std::shared_ptr<Stream>& stream, Operation operation) {
   if (Capture* capture = stream->capture.get()) {
-    if (capture->invalid) return refuse(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "the stream's capture has been made invalid by an earlier call");
+    if (capture->invalid)
+      return refuse(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED,
+                    "the stream's capture has been made invalid by an earlier call");
     capture->operations.push_back(std::move(operation));
     capture->branches[stream.get()].last = capture->operations.size();
     return 0;
@@ -17,7 +19,8 @@ int Device::enqueue(const std::shared_ptr<Stream>& stream, Operation operation) 
       if (!other->blocking) continue;
       if (other->capture) {
         other->capture->invalid = true;
-        return refuse(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, "the default stream would wait for a stream that is captured");
+        return refuse(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT,
+                      "the default stream would wait for a stream that is captured");
       }
       stream->queue.push_back([this, other = other, ticket = other->issued] { return drain(*other, ticket); });
       stream->issued++;
@@ -60,7 +63,8 @@ int Device::wait(const std::shared_ptr<Stream>& stream, const Event& event) {
   }
   if (stream->capture) {
     stream->capture->invalid = true;
-    return refuse(CUDA_ERROR_STREAM_CAPTURE_ISOLATION, "a captured stream waits for an event that was recorded outside the capture");
+    return refuse(CUDA_ERROR_STREAM_CAPTURE_ISOLATION,
+                  "a captured stream waits for an event that was recorded outside the capture");
   }
   if (!event.stream) return 0;  // never recorded
   return enqueue(stream, [this, other = event.stream, ticket = event.ticket] { return drain(*other, ticket); });
@@ -88,7 +92,9 @@ bool Device::isPinned(const void* host, uint64_t size) const {
 
 namespace {
 
-double now() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 int recordEvent(uint64_t eventHandle, uint64_t streamHandle) {
   int code;
@@ -130,7 +136,8 @@ int elapsed(float* milliseconds, uint64_t startHandle, uint64_t endHandle) {
   if (code) return code;
   auto end = object(device().events, endHandle, "event", code);
   if (code) return code;
-  if (!start->timing || !end->timing) return refuse(CUDA_ERROR_INVALID_HANDLE, "an event was created without timing (CU_EVENT_DISABLE_TIMING)");
+  if (!start->timing || !end->timing)
+    return refuse(CUDA_ERROR_INVALID_HANDLE, "an event was created without timing (CU_EVENT_DISABLE_TIMING)");
   if (!start->stream || !end->stream) return refuse(CUDA_ERROR_INVALID_HANDLE, "an event was never recorded");
   if ((code = askable(*start)) || (code = askable(*end))) return code;
   if (!happened(*start) || !happened(*end)) return CUDA_ERROR_NOT_READY;

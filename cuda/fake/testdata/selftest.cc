@@ -28,7 +28,9 @@ int call(void* library, const char* name, A... arguments) {
 }
 
 template <class... A>
-int cu(const char* name, A... arguments) { return call(driverLibrary, name, arguments...); }
+int cu(const char* name, A... arguments) {
+  return call(driverLibrary, name, arguments...);
+}
 
 void want(int code, const char* what) {
   if (code) printf("%s: %d\n", what, code), exit(2);
@@ -104,7 +106,8 @@ std::vector<T> download(u64 address, size_t count) {
 template <class... A>
 int tryLaunch(u64 function, unsigned blocks, unsigned threads, A... arguments) {
   void* parameters[] = {&arguments..., nullptr};
-  return cu("cuLaunchKernel", function, blocks, 1u, 1u, threads, 1u, 1u, 0u, stream, parameters, static_cast<void**>(nullptr));
+  return cu("cuLaunchKernel", function, blocks, 1u, 1u, threads, 1u, 1u, 0u, stream, parameters,
+            static_cast<void**>(nullptr));
 }
 
 int synchronise() { return cu("cuStreamSynchronize", stream); }
@@ -172,7 +175,8 @@ void checkReduce() {
         if (threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
       }
       if (threadIdx.x == 0) atomicAdd(out, part[0]);
-    })"), "sum");
+    })"),
+                            "sum");
   std::vector<float> in = ramp(5000);
   double right = 0;
   for (float v : in) right += v;
@@ -196,7 +200,8 @@ void checkWarp() {
       if (half) votes[4 * threadIdx.x + 3] = __shfl_down_sync(mask, (int)threadIdx.x, 1, 16);
       else votes[4 * threadIdx.x + 3] = __shfl_up_sync(mask, (int)threadIdx.x, 1, 16);
       __syncwarp();
-    })"), "warps");
+    })"),
+                            "warps");
   u64 out = device(256), votes = device(1024);
   want(tryLaunch(function, 1, 64, out, votes), "launch");
   want(synchronise(), "synchronise");
@@ -204,7 +209,8 @@ void checkWarp() {
   auto voted = download<int>(votes, 256);
   for (int i = 0; i < 64; i++) {
     expect(sums[i] == (i < 32 ? 496 : 1520) + (i / 8 * 8 + 3), "shuffled sum");
-    expect(unsigned(voted[4 * i]) == 0xaaaaaaaau && voted[4 * i + 1] == (i >= 32) && voted[4 * i + 2] == (i < 32), "votes");
+    expect(unsigned(voted[4 * i]) == 0xaaaaaaaau && voted[4 * i + 1] == (i >= 32) && voted[4 * i + 2] == (i < 32),
+           "votes");
     int neighbour = i & 16 ? (i % 32 == 31 ? i : i + 1) : (i % 32 == 0 ? i : i - 1);
     expect(voted[4 * i + 3] == neighbour, "neighbour of " + std::to_string(i));
   }
@@ -212,19 +218,29 @@ void checkWarp() {
 
 void checkCompiler() {
   std::string log;
-  expect(!compile("\n\nextern \"C\" __global__ void k(float* p) { p[0] = oops; }", &log) && log.find("test.cu:3") != std::string::npos, "the line of an error: " + log);
+  expect(!compile("\n\nextern \"C\" __global__ void k(float* p) { p[0] = oops; }", &log) &&
+             log.find("test.cu:3") != std::string::npos,
+         "the line of an error: " + log);
   for (const char* missing : {"uint32_t", "NAN", "INFINITY", "std::min"})
-    expect(!compile((std::string("extern \"C\" __global__ void k(float* p) { p[0] = sizeof(") + missing + "); }").c_str(), &log), std::string("NVRTC has no ") + missing);
+    expect(
+        !compile((std::string("extern \"C\" __global__ void k(float* p) { p[0] = sizeof(") + missing + "); }").c_str(),
+                 &log),
+        std::string("NVRTC has no ") + missing);
   expect(!compile("#include <stdint.h>\n", &log), "NVRTC has no headers");
-  expect(!compile("extern \"C\" __global__ void k() { extern __shared__ float s[]; s[0] = 1; }", &log) && log.find("cannot read") != std::string::npos, "dynamic shared memory");
-  u64 function, module = compile("__global__ void mangled() {}  template <class T> __global__ void t(T) {}  extern \"C\" __global__ void k(int); extern \"C\" __global__ void k(int i) {}");
+  expect(!compile("extern \"C\" __global__ void k() { extern __shared__ float s[]; s[0] = 1; }", &log) &&
+             log.find("cannot read") != std::string::npos,
+         "dynamic shared memory");
+  u64 function, module = compile(
+                    "__global__ void mangled() {}  template <class T> __global__ void t(T) {}  extern \"C\" __global__ "
+                    "void k(int); extern \"C\" __global__ void k(int i) {}");
   functionOf(module, "k");
   expect(cu("cuModuleGetFunction", &function, module, "mangled") == 500, "a mangled kernel is found");
   expect(cu("cuModuleGetFunction", &function, module, "absent") == 500, "an absent kernel is found");
 }
 
 void checkEvents() {
-  u64 other, start, end, function = functionOf(compile(R"(extern "C" __global__ void next(int* p) { *p += 1; })"), "next");
+  u64 other, start, end,
+      function = functionOf(compile(R"(extern "C" __global__ void next(int* p) { *p += 1; })"), "next");
   want(cu("cuStreamCreate", &other, 1u), "stream");
   want(cu("cuEventCreate", &start, 0u), "event");
   want(cu("cuEventCreate", &end, 0u), "event");
@@ -252,7 +268,10 @@ float* pinned(size_t count) {
 }
 
 void checkCapture() {
-  u64 function = functionOf(compile(R"(extern "C" __global__ void scale(float* out, const float* in, float by) { out[threadIdx.x] = by * in[threadIdx.x]; })"), "scale");
+  u64 function = functionOf(
+      compile(
+          R"(extern "C" __global__ void scale(float* out, const float* in, float by) { out[threadIdx.x] = by * in[threadIdx.x]; })"),
+      "scale");
   u64 in = device(128), out = device(128), twice = device(128), graph, run;
   float* host = pinned(32);
   auto work = [&](float by) {
@@ -293,7 +312,8 @@ void checkCaptureIllegal() {
 
 void checkCaptureTwoStreams() {
   u64 other, fork, join, graph, run, p = upload(std::vector<int>{0});
-  u64 function = functionOf(compile(R"(extern "C" __global__ void step(int* p, int by) { *p = *p * 10 + by; })"), "step");
+  u64 function =
+      functionOf(compile(R"(extern "C" __global__ void step(int* p, int by) { *p = *p * 10 + by; })"), "step");
   want(cu("cuStreamCreate", &other, 1u), "stream");
   want(cu("cuEventCreate", &fork, 2u), "event");
   want(cu("cuEventCreate", &join, 2u), "event");
@@ -350,7 +370,9 @@ float roundTo(float value, int type, bool tf32) {
 
 std::vector<char> pack(const std::vector<float>& values, int type) {
   std::vector<char> bytes(values.size() * (type == 14 ? 2 : 4));
-  for (size_t i = 0; i < values.size(); i++) memcpy(&bytes[i * (type == 14 ? 2 : 4)], reinterpret_cast<const char*>(&values[i]) + (type == 14 ? 2 : 0), type == 14 ? 2 : 4);
+  for (size_t i = 0; i < values.size(); i++)
+    memcpy(&bytes[i * (type == 14 ? 2 : 4)], reinterpret_cast<const char*>(&values[i]) + (type == 14 ? 2 : 0),
+           type == 14 ? 2 : 4);
   return bytes;
 }
 
@@ -368,18 +390,22 @@ void multiplyCase(const Case& c, u64 handle) {
   want(blas("cublasLtMatmulDescCreate", &operation, c.compute, 0), "descriptor");
   want(blas("cublasLtMatmulDescSetAttribute", operation, 3, &c.transposeA, size_t(4)), "transpose A");
   want(blas("cublasLtMatmulDescSetAttribute", operation, 4, &c.transposeB, size_t(4)), "transpose B");
-  const int rows[] = {c.transposeA ? k : m, c.transposeB ? n : k, m, m}, columns[] = {c.transposeA ? m : k, c.transposeB ? k : n, n, n};
+  const int rows[] = {c.transposeA ? k : m, c.transposeB ? n : k, m, m},
+            columns[] = {c.transposeA ? m : k, c.transposeB ? k : n, n, n};
   const int types[] = {c.input, c.input, c.output, c.output};
   int64_t leading[4], strides[4];
   for (int i = 0; i < 4; i++) {
     leading[i] = (c.order ? columns[i] : rows[i]) + i;
     strides[i] = leading[i] * (c.order ? rows[i] : columns[i]) + 3;
-    want(blas("cublasLtMatrixLayoutCreate", &layouts[i], types[i], u64(rows[i]), u64(columns[i]), leading[i]), "layout");
+    want(blas("cublasLtMatrixLayoutCreate", &layouts[i], types[i], u64(rows[i]), u64(columns[i]), leading[i]),
+         "layout");
     want(blas("cublasLtMatrixLayoutSetAttribute", layouts[i], 1, &c.order, size_t(4)), "order");
     want(blas("cublasLtMatrixLayoutSetAttribute", layouts[i], 5, &c.batch, size_t(4)), "batch");
     want(blas("cublasLtMatrixLayoutSetAttribute", layouts[i], 6, &strides[i], size_t(8)), "stride");
   }
-  auto place = [&](int i, int batch, int row, int column) { return batch * strides[i] + (c.order ? row * leading[i] + column : column * leading[i] + row); };
+  auto place = [&](int i, int batch, int row, int column) {
+    return batch * strides[i] + (c.order ? row * leading[i] + column : column * leading[i] + row);
+  };
   std::vector<float> values[3];
   u64 addresses[4];
   for (int i = 0; i < 3; i++) {
@@ -395,15 +421,19 @@ void multiplyCase(const Case& c, u64 handle) {
   int count;
   want(blas("cublasLtMatmulPreferenceCreate", &preference), "preference");
   want(blas("cublasLtMatmulPreferenceSetAttribute", preference, 1, &most, size_t(8)), "preference");
-  want(blas("cublasLtMatmulAlgoGetHeuristic", handle, operation, layouts[0], layouts[1], layouts[2], layouts[3], preference, 8, static_cast<void*>(results), &count), "heuristic");
+  want(blas("cublasLtMatmulAlgoGetHeuristic", handle, operation, layouts[0], layouts[1], layouts[2], layouts[3],
+            preference, 8, static_cast<void*>(results), &count),
+       "heuristic");
   expect(count == 3, "three algorithms");
   std::vector<std::vector<char>> outputs;
   for (int i = 0; i < count; i++) {
     float alpha = 2, beta = 0.5f;
     u64 needed;
     memcpy(&needed, results + i * 96 + 64, 8);
-    want(blas("cublasLtMatmul", handle, operation, &alpha, addresses[0], layouts[0], addresses[1], layouts[1], &beta, addresses[2], layouts[2], addresses[3], layouts[3],
-              static_cast<void*>(results + i * 96), workspace, needed, stream), "matmul");
+    want(blas("cublasLtMatmul", handle, operation, &alpha, addresses[0], layouts[0], addresses[1], layouts[1], &beta,
+              addresses[2], layouts[2], addresses[3], layouts[3], static_cast<void*>(results + i * 96), workspace,
+              needed, stream),
+         "matmul");
     alpha = beta = NAN;  // read when called
     want(synchronise(), "synchronise");
     size_t width = c.output == 14 ? 2 : 4;
@@ -413,7 +443,8 @@ void multiplyCase(const Case& c, u64 handle) {
         for (int column = 0; column < n; column++) {
           double right = 0;
           for (int l = 0; l < k; l++)
-            right += double(values[0][c.transposeA ? place(0, batch, l, row) : place(0, batch, row, l)]) * values[1][c.transposeB ? place(1, batch, column, l) : place(1, batch, l, column)];
+            right += double(values[0][c.transposeA ? place(0, batch, l, row) : place(0, batch, row, l)]) *
+                     values[1][c.transposeB ? place(1, batch, column, l) : place(1, batch, l, column)];
           right = 2 * right + 0.5 * values[2][place(2, batch, row, column)];
           float got = 0;
           memcpy(reinterpret_cast<char*>(&got) + (4 - width), &outputs[i][place(3, batch, row, column) * width], width);
@@ -450,7 +481,9 @@ void smallMatmul(size_t bytesOfA, int64_t leadingA, size_t workspaceSize, int st
   u64 other;
   want(blas("cublasLtMatmulDescCreate", &other, 68, 0), "descriptor");
   expect(blas("cublasLtMatmulDescSetAttribute", other, 7, &epilogue, size_t(4)) == 15, "an epilogue");
-  expect(blas("cublasLtMatmul", handle, operation, &alpha, a, layoutA, b, layout, &beta, d, layout, d, layout, static_cast<void*>(nullptr), d + 16, workspaceSize, stream) == status, "status");
+  expect(blas("cublasLtMatmul", handle, operation, &alpha, a, layoutA, b, layout, &beta, d, layout, d, layout,
+              static_cast<void*>(nullptr), d + 16, workspaceSize, stream) == status,
+         "status");
 }
 
 // Planted mistakes.
@@ -465,7 +498,8 @@ void checkTwoBlocks() {
   runBroken(R"(
     extern "C" __global__ void k(float* p) {
       if (threadIdx.x == 0) p[0] = p[0] + 1;
-    })", 2, 32, 4, 719);
+    })",
+            2, 32, 4, 719);
 }
 
 void checkTwoThreads() {
@@ -474,7 +508,8 @@ void checkTwoThreads() {
       __shared__ float s[64];
       s[threadIdx.x] = threadIdx.x;
       p[threadIdx.x] = s[63 - threadIdx.x];
-    })", 1, 64, 256, 719);
+    })",
+            1, 64, 256, 719);
 }
 
 // Without the barrier the result depends on the order: the test runs all orders.
@@ -484,12 +519,14 @@ void checkMissingBarrier() {
       __shared__ float s[64];
       s[threadIdx.x] = threadIdx.x;
       p[threadIdx.x] = s[min(threadIdx.x + 1, 63u)];
-    })"), "k");
+    })"),
+                            "k");
   u64 p = device(256);
   want(tryLaunch(function, 1, 64, p), "launch");
   want(synchronise(), "synchronise");
   auto got = download<float>(p, 64);
-  for (int i = 0; i < 64; i++) expect(got[i] == float(i < 63 ? i + 1 : 63), "the neighbour of thread " + std::to_string(i));
+  for (int i = 0; i < 64; i++)
+    expect(got[i] == float(i < 63 ? i + 1 : 63), "the neighbour of thread " + std::to_string(i));
 }
 
 // Right in the eyes of ThreadSanitizer, too.
@@ -518,7 +555,8 @@ void checkOrdered() {
           *total += sum;
         }
       }
-    })"), "k");
+    })"),
+                            "k");
   u64 p = device(50 * 256), count = upload(std::vector<unsigned>{0}), total = upload(std::vector<float>{0});
   for (int i = 0; i < 2; i++) {
     want(cu("cuMemsetD32Async", count, 0u, size_t(1), stream), "fill");
@@ -545,13 +583,15 @@ void checkNoContext() {
 }
 
 void checkOldNames() {
-  for (const char* name : {"cuDeviceTotalMem", "cuDevicePrimaryCtxRelease", "cuMemGetInfo", "cuMemAlloc", "cuMemFree", "cuMemcpyHtoD", "cuMemcpyDtoH", "cuMemcpyHtoDAsync", "cuMemcpyDtoHAsync",
+  for (const char* name : {"cuDeviceTotalMem", "cuDevicePrimaryCtxRelease", "cuMemGetInfo", "cuMemAlloc", "cuMemFree",
+                           "cuMemcpyHtoD", "cuMemcpyDtoH", "cuMemcpyHtoDAsync", "cuMemcpyDtoHAsync",
                            "cuMemcpyDtoDAsync", "cuStreamDestroy", "cuEventDestroy", "cuStreamBeginCapture"})
     expect(cu(name, u64(0), u64(0), u64(0), u64(0)) != 0, name);
 }
 
 void checkUseAfterFree() {
-  u64 function = functionOf(compile(R"(extern "C" __global__ void k(float* p) { p[threadIdx.x] = 1; })"), "k"), p = device(256);
+  u64 function = functionOf(compile(R"(extern "C" __global__ void k(float* p) { p[threadIdx.x] = 1; })"), "k"),
+      p = device(256);
   want(tryLaunch(function, 1, 64, p), "launch");
   want(cu("cuMemFree_v2", p), "free");
   mustFail(700);
@@ -569,7 +609,9 @@ void checkSpeed() {
     }
     want(synchronise(), "synchronise");
     clock_gettime(CLOCK_MONOTONIC, &end);
-    printf("%.1f µs a launch, %s\n", (double(end.tv_sec - begin.tv_sec) * 1e6 + double(end.tv_nsec - begin.tv_nsec) / 1e3) / 2000, each ? "each synchronised" : "synchronised once");
+    printf("%.1f µs a launch, %s\n",
+           (double(end.tv_sec - begin.tv_sec) * 1e6 + double(end.tv_nsec - begin.tv_nsec) / 1e3) / 2000,
+           each ? "each synchronised" : "synchronised once");
   }
 }
 
@@ -593,32 +635,123 @@ const std::map<std::string, std::function<void()>> checks = {
     {"two-blocks", checkTwoBlocks},
     {"two-threads", checkTwoThreads},
     {"use-after-free", checkUseAfterFree},
-    {"divergent-barrier", [] { runBroken("extern \"C\" __global__ void k(float* p) {\n if (threadIdx.x < 32)\n  __syncthreads();\n else\n  __syncthreads();\n}", 1, 64, 4, 719); }},
-    {"early-exit", [] { runBroken("extern \"C\" __global__ void k(float* p) {\n if (threadIdx.x == 7) return;\n __syncthreads();\n}", 1, 64, 4, 719); }},
-    {"shuffle-exit", [] { runBroken("extern \"C\" __global__ void k(float* p) {\n if (threadIdx.x == 7) return;\n p[0] = __shfl_sync(0xffffffffu, 1.0f, 0);\n}", 1, 32, 4, 719); }},
-    {"shuffle-absent", [] { runBroken("extern \"C\" __global__ void k(float* p) { p[0] = __shfl_xor_sync(0xffffffffu, 1.0f, 16); }", 1, 16, 4, 719); }},
-    {"shuffle-mask", [] { runBroken("extern \"C\" __global__ void k(float* p) { p[0] = __shfl_sync(0xffu, 1.0f, 0); }", 1, 32, 4, 719); }},
-    {"past-end", [] { runBroken("extern \"C\" __global__ void k(float* p) { p[threadIdx.x + 1] = 1; }", 1, 64, 256, 700); }},
-    {"past-end-read", [] { runBroken("extern \"C\" __global__ void k(float* p) {\n\n p[0] = p[64 * blockIdx.x + threadIdx.x];\n}", 2, 64, 256, 700); }},
-    {"past-odd-end", [] { runBroken("extern \"C\" __global__ void k(float* p) { p[threadIdx.x] = 1; }", 1, 6, 20, 700); }},
-    {"before", [] { runBroken("extern \"C\" __global__ void k(float* p) { p[(int)threadIdx.x - 1] = 1; }", 1, 64, 256, 700); }},
-    {"null", [] { runBroken("extern \"C\" __global__ void k(float* p) { float* q = p[0] == 1 ? p : 0; q[threadIdx.x] = 1; }", 1, 1, 4, 700); }},
-    {"host-pointer", [] { runBroken("extern \"C\" __global__ void k(float* p) { ((float*)0xc000010000ull)[0] = 1; }", 1, 1, 4, 700); }},
-    {"shared-index", [] { runBroken("extern \"C\" __global__ void k(float* p) {\n __shared__ float s[4][8];\n s[1][threadIdx.x] = 1;\n}", 1, 9, 4, 700); }},
-    {"shared-pointer", [] { runBroken("__device__ void set(float* s) { s[threadIdx.x] = 1; }\nextern \"C\" __global__ void k(float* p) {\n __shared__ float s[60];\n set(s);\n}", 1, 64, 4, 700); }},
-    {"shared-too-much", [] { runBroken("extern \"C\" __global__ void k(float* p) { __shared__ float s[12289]; s[0] = 1; }", 1, 1, 4, 1); }},
-    {"misaligned", [] { runBroken("extern \"C\" __global__ void k(float* p) {\n float4 v = *(float4*)(p + 1); p[0] = v.x;\n}", 1, 1, 64, 716); }},
+    {"divergent-barrier",
+     [] {
+       runBroken(
+           "extern \"C\" __global__ void k(float* p) {\n if (threadIdx.x < 32)\n  __syncthreads();\n else\n  "
+           "__syncthreads();\n}",
+           1, 64, 4, 719);
+     }},
+    {"early-exit",
+     [] {
+       runBroken("extern \"C\" __global__ void k(float* p) {\n if (threadIdx.x == 7) return;\n __syncthreads();\n}", 1,
+                 64, 4, 719);
+     }},
+    {"shuffle-exit",
+     [] {
+       runBroken(
+           "extern \"C\" __global__ void k(float* p) {\n if (threadIdx.x == 7) return;\n p[0] = "
+           "__shfl_sync(0xffffffffu, 1.0f, 0);\n}",
+           1, 32, 4, 719);
+     }},
+    {"shuffle-absent",
+     [] {
+       runBroken("extern \"C\" __global__ void k(float* p) { p[0] = __shfl_xor_sync(0xffffffffu, 1.0f, 16); }", 1, 16,
+                 4, 719);
+     }},
+    {"shuffle-mask",
+     [] {
+       runBroken("extern \"C\" __global__ void k(float* p) { p[0] = __shfl_sync(0xffu, 1.0f, 0); }", 1, 32, 4, 719);
+     }},
+    {"past-end",
+     [] { runBroken("extern \"C\" __global__ void k(float* p) { p[threadIdx.x + 1] = 1; }", 1, 64, 256, 700); }},
+    {"past-end-read",
+     [] {
+       runBroken("extern \"C\" __global__ void k(float* p) {\n\n p[0] = p[64 * blockIdx.x + threadIdx.x];\n}", 2, 64,
+                 256, 700);
+     }},
+    {"past-odd-end",
+     [] { runBroken("extern \"C\" __global__ void k(float* p) { p[threadIdx.x] = 1; }", 1, 6, 20, 700); }},
+    {"before",
+     [] { runBroken("extern \"C\" __global__ void k(float* p) { p[(int)threadIdx.x - 1] = 1; }", 1, 64, 256, 700); }},
+    {"null",
+     [] {
+       runBroken("extern \"C\" __global__ void k(float* p) { float* q = p[0] == 1 ? p : 0; q[threadIdx.x] = 1; }", 1, 1,
+                 4, 700);
+     }},
+    {"host-pointer",
+     [] { runBroken("extern \"C\" __global__ void k(float* p) { ((float*)0xc000010000ull)[0] = 1; }", 1, 1, 4, 700); }},
+    {"shared-index",
+     [] {
+       runBroken("extern \"C\" __global__ void k(float* p) {\n __shared__ float s[4][8];\n s[1][threadIdx.x] = 1;\n}",
+                 1, 9, 4, 700);
+     }},
+    {"shared-pointer",
+     [] {
+       runBroken(
+           "__device__ void set(float* s) { s[threadIdx.x] = 1; }\nextern \"C\" __global__ void k(float* p) {\n "
+           "__shared__ float s[60];\n set(s);\n}",
+           1, 64, 4, 700);
+     }},
+    {"shared-too-much",
+     [] {
+       runBroken("extern \"C\" __global__ void k(float* p) { __shared__ float s[12289]; s[0] = 1; }", 1, 1, 4, 1);
+     }},
+    {"misaligned",
+     [] {
+       runBroken("extern \"C\" __global__ void k(float* p) {\n float4 v = *(float4*)(p + 1); p[0] = v.x;\n}", 1, 1, 64,
+                 716);
+     }},
     {"assert", [] { runBroken("extern \"C\" __global__ void k(float* p) { assert(p[0] == THREE); }", 1, 1, 4, 710); }},
-    {"stack", [] { runBroken("extern \"C\" __global__ void k(float* p) { volatile float local[80000]; for (int i = 79999; i >= 0; i--) local[i] = p[0]; p[0] = local[5]; }", 1, 1, 4, 700); }},
-    {"free-twice", [] { u64 p = device(4); want(cu("cuMemFree_v2", p), "free"); expect(cu("cuMemFree_v2", p) == 1, "free twice"); }},
-    {"copy-range", [] { char host[16] = {}; expect(cu("cuMemcpyHtoD_v2", device(12), static_cast<const void*>(host), size_t(16)) == 1, "a copy past the end"); }},
-    {"copy-host", [] { u64 p = device(16); expect(cu("cuMemcpyHtoD_v2", p, p, size_t(16)) == 1, "device memory for host memory"); }},
-    {"not-pinned", [] { char host[16] = {}; expect(cu("cuMemcpyHtoDAsync_v2", device(16), static_cast<const void*>(host), size_t(16), stream) == 1, "memory that is not pinned"); }},
-    {"too-many-threads", [] { expect(tryLaunch(functionOf(compile(vectorAdd), "nothing"), 1, 1025) == 1, "1025 threads"); }},
-    {"launch-bounds", [] { expect(tryLaunch(functionOf(compile(vectorAdd), "add"), 1, 65, u64(0), u64(0), u64(0), 'x', 1.0, 0) == 701, "more threads than __launch_bounds__ says"); }},
+    {"stack",
+     [] {
+       runBroken(
+           "extern \"C\" __global__ void k(float* p) { volatile float local[80000]; for (int i = 79999; i >= 0; i--) "
+           "local[i] = p[0]; p[0] = local[5]; }",
+           1, 1, 4, 700);
+     }},
+    {"free-twice",
+     [] {
+       u64 p = device(4);
+       want(cu("cuMemFree_v2", p), "free");
+       expect(cu("cuMemFree_v2", p) == 1, "free twice");
+     }},
+    {"copy-range",
+     [] {
+       char host[16] = {};
+       expect(cu("cuMemcpyHtoD_v2", device(12), static_cast<const void*>(host), size_t(16)) == 1,
+              "a copy past the end");
+     }},
+    {"copy-host",
+     [] {
+       u64 p = device(16);
+       expect(cu("cuMemcpyHtoD_v2", p, p, size_t(16)) == 1, "device memory for host memory");
+     }},
+    {"not-pinned",
+     [] {
+       char host[16] = {};
+       expect(cu("cuMemcpyHtoDAsync_v2", device(16), static_cast<const void*>(host), size_t(16), stream) == 1,
+              "memory that is not pinned");
+     }},
+    {"too-many-threads",
+     [] { expect(tryLaunch(functionOf(compile(vectorAdd), "nothing"), 1, 1025) == 1, "1025 threads"); }},
+    {"launch-bounds",
+     [] {
+       expect(tryLaunch(functionOf(compile(vectorAdd), "add"), 1, 65, u64(0), u64(0), u64(0), 'x', 1.0, 0) == 701,
+              "more threads than __launch_bounds__ says");
+     }},
     {"wrong-handle", [] { expect(cu("cuEventRecord", stream, stream) == 400, "a stream for an event"); }},
-    {"leak", [] { device(4); close(); open(); }},
-    {"matmul-past-end", [] { smallMatmul(64, 5, 0, 0); mustFail(700); }},
+    {"leak",
+     [] {
+       device(4);
+       close();
+       open();
+     }},
+    {"matmul-past-end",
+     [] {
+       smallMatmul(64, 5, 0, 0);
+       mustFail(700);
+     }},
     {"matmul-leading", [] { smallMatmul(64, 3, 0, 7); }},
     {"matmul-workspace", [] { smallMatmul(64, 4, 64, 7); }},
 };
@@ -631,7 +764,8 @@ int main(int, char** arguments) {
     if (!library) printf("%s\n", dlerror()), exit(5);
     return library;
   };
-  driverLibrary = load("libcuda.so.1"), compilerLibrary = load("libnvrtc.so.12"), blasLibrary = load("libcublasLt.so.12");
+  driverLibrary = load("libcuda.so.1"), compilerLibrary = load("libnvrtc.so.12"),
+  blasLibrary = load("libcublasLt.so.12");
   std::string name = arguments[1];
   if (name == "no-context") {
     checkNoContext();
