@@ -9,13 +9,24 @@
 // stay valid until their Free, Destroy or Release; nothing is freed by the
 // garbage collector, because an object may still be in use by queued work.
 //
+// # Where libraries are found
+//
+// In this order: the folders that COSFIT_CUDA_LIBRARIES names, separated by
+// colons; what the system's loader finds, so LD_LIBRARY_PATH too; the toolkit of
+// CUDA_HOME or CUDA_PATH; conda's environment; where pip puts NVIDIA's packages
+// for the virtual environment, for the python3 on PATH, for the user and for
+// the system; /usr/local/cuda* and the folders of distributions, containers,
+// WSL and NixOS. The first place that has one wins, there the newest; one of a
+// newer CUDA than the driver's is passed over, because the driver would refuse
+// what it compiles.
+//
 // # Threads
 //
 // The driver keeps the current context for each thread of the operating
 // system, and a Go goroutine moves between those. One goroutine that has
 // called runtime.LockOSThread therefore owns a Context: it makes it current
-// and makes every call. Nothing in this package takes a lock. Find, NVRTC and
-// the attributes of a Device need no context and may be used anywhere.
+// and makes every call. Nothing in this package takes a lock. NVRTC and the
+// attributes of a Device need no context and may be used anywhere.
 //
 // # Memory
 //

@@ -108,7 +108,10 @@ func (f finder) try(folder string, s soname, newest int) (Library, error) {
 	tooNew := newest > 0 && s.cuda > newest
 	path := s.name
 	if folder != "" {
-		path = filepath.Join(folder, s.name)
+		var err error
+		if path, err = filepath.Abs(filepath.Join(folder, s.name)); err != nil {
+			return Library{}, err
+		}
 		if _, err := os.Stat(path); err != nil {
 			return Library{}, os.ErrNotExist
 		}
@@ -137,9 +140,12 @@ func open(path string) (uintptr, error) {
 	return purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 }
 
-// locate fills in the file that the loader chose, from the address of any of
-// the library's functions.
+// locate fills in the file that the loader chose where it searched itself,
+// from the address of any of the library's functions.
 func (l *Library) locate(function symbol) {
+	if filepath.IsAbs(l.Path) {
+		return
+	}
 	address, err := purego.Dlsym(purego.RTLD_DEFAULT, "dladdr")
 	if err != nil {
 		return

@@ -9,10 +9,11 @@ import (
 	"unsafe"
 )
 
+// openCublasLt is the machine's cuBLASLt. COSFIT_TEST_CUBLASLT=1 demands one.
 func openCublasLt(t *testing.T) *CublasLt {
 	t.Helper()
 	b, err := OpenCublasLt(0)
-	orSkip(t, err)
+	orSkip(t, err, "COSFIT_TEST_CUBLASLT")
 	return b
 }
 

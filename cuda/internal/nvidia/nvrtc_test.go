@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cosfit/cosfit/cuda/internal/cubin"
 )
 
 // openNVRTC is the machine's NVRTC. A test that needs one is skipped where
@@ -16,16 +18,17 @@ import (
 func openNVRTC(t *testing.T) *NVRTC {
 	t.Helper()
 	n, err := OpenNVRTC(0)
-	orSkip(t, err)
+	orSkip(t, err, "COSFIT_TEST_NVRTC")
 	return n
 }
 
-// orSkip passes over a test whose library is not on this machine.
-func orSkip(t *testing.T, err error) {
+// orSkip passes over a test whose library is not on this machine, unless a
+// variable of the environment demands it.
+func orSkip(t *testing.T, err error, demanded string) {
 	t.Helper()
 	var missing *NotFoundError
 	switch {
-	case errors.As(err, &missing) && os.Getenv("COSFIT_TEST_NVRTC") != "1":
+	case errors.As(err, &missing) && os.Getenv(demanded) != "1":
 		t.Skip(err)
 	case err != nil:
 		t.Fatal(err)
@@ -95,6 +98,24 @@ func TestCompile(t *testing.T) {
 		if !strings.HasPrefix(string(image), "\x7fELF") || !strings.Contains(log, "registers") {
 			t.Errorf("sm_%d: image of %d bytes, log %q", number, len(image), log)
 		}
+		f, err := cubin.Read(image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := f.Kernels["scale"]
+		if k.Registers == 0 || k.Frame != 0 {
+			t.Errorf("sm_%d: %d registers, %d bytes of frame", number, k.Registers, k.Frame)
+		}
+		passed := new(Arguments).Pointer(1).Pointer(2).Int32(3).Float32(4).Uint64(5).Layout()
+		if len(passed) != len(k.Params) {
+			t.Fatalf("sm_%d: Go passes %v, the kernel takes %v", number, passed, k.Params)
+		}
+		for i, p := range k.Params {
+			if Param(p) != passed[i] {
+				t.Errorf("sm_%d: parameter %d is %v, Go passes %v", number, i, p, passed[i])
+			}
+		}
+		t.Logf("sm_%d: scale takes %d registers", number, k.Registers)
 	}
 	image, _, err := n.Compile("scale.cu", scaleSource, "compute_90")
 	if err != nil {
