@@ -139,10 +139,10 @@ func TestFencedPasses(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 0))
 	const most = 1 << 15 // numbers of an operand
 	fences := [4]fence{newFence(t, most), newFence(t, most), newFence(t, most), newFence(t, most)}
+	x := random(rng, most)
 	for _, m := range micros() {
 		for _, atEnd := range []bool{false, true} {
 			for n := range 70 {
-				x := random(rng, 16*most/64)
 				place := func(fence, n int) []float32 { return fences[fence].place(x[:n], atEnd) }
 				g := gradientOf(NewPool(1), m, n+1)
 				g.resize(2)

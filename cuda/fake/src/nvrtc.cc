@@ -436,6 +436,10 @@ int nvrtcGetCUBIN(uint64_t handle, char* image) {
   });
 }
 
+int nvrtcGetNumSupportedArchs(int* count) { return *count = 2, 0; }
+
+int nvrtcGetSupportedArchs(int* numbers) { return numbers[0] = 80, numbers[1] = 90, 0; }
+
 int nvrtcGetPTXSize(uint64_t, size_t*) { return notPTX(__func__); }
 int nvrtcGetPTX(uint64_t, char*) { return notPTX(__func__); }
 

@@ -81,15 +81,15 @@ func (b *CublasLt) do(s *symbol, arguments ...uintptr) error {
 
 // A Handle is cuBLASLt ready for one device.
 type Handle struct {
-	library *CublasLt
-	handle  uintptr
+	blas   *CublasLt
+	handle uintptr
 }
 
 // NewHandle makes a handle for the device whose context is current on this
 // thread. Without a GPU, or without a current context, it fails with
 // CUBLAS_STATUS_NOT_INITIALIZED.
 func (b *CublasLt) NewHandle() (*Handle, error) {
-	h := &Handle{library: b}
+	h := &Handle{blas: b}
 	if err := b.do(&b.create, uintptr(unsafe.Pointer(&h.handle))); err != nil {
 		return nil, err
 	}
@@ -97,4 +97,4 @@ func (b *CublasLt) NewHandle() (*Handle, error) {
 }
 
 // Destroy gives the handle back.
-func (h *Handle) Destroy() error { return h.library.do(&h.library.destroy, h.handle) }
+func (h *Handle) Destroy() error { return h.blas.do(&h.blas.destroy, h.handle) }

@@ -48,9 +48,9 @@ type Matmul struct {
 
 // A Plan is a described product, ready to be run.
 type Plan struct {
-	library *CublasLt
-	handle  uintptr // 0 in tests without a GPU
-	what    Matmul
+	blas   *CublasLt
+	handle uintptr // 0 in tests without a GPU
+	what   Matmul
 
 	operation, a, b, c, d uintptr
 	scalars               [2]float32 // alpha and beta while they are read
@@ -58,7 +58,7 @@ type Plan struct {
 
 // Plan describes the product to cuBLASLt.
 func (h *Handle) Plan(m Matmul) (*Plan, error) {
-	p, err := h.library.plan(m)
+	p, err := h.blas.plan(m)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (b *CublasLt) plan(m Matmul) (p *Plan, err error) {
 	if m.Compute == 0 {
 		m.Compute = ComputeFloat32
 	}
-	p = &Plan{library: b, what: m}
+	p = &Plan{blas: b, what: m}
 	defer func() {
 		if err != nil {
 			p.Destroy()
@@ -124,7 +124,7 @@ func (p *Plan) transpose(attribute uintptr, yes bool) error {
 		return nil
 	}
 	operation := int32(1) // CUBLAS_OP_T
-	return p.library.do(&p.library.descSet, p.operation, attribute, uintptr(unsafe.Pointer(&operation)), unsafe.Sizeof(operation))
+	return p.blas.do(&p.blas.descSet, p.operation, attribute, uintptr(unsafe.Pointer(&operation)), unsafe.Sizeof(operation))
 }
 
 // Destroy gives the description back. Queued products still run.
@@ -134,14 +134,14 @@ func (p *Plan) Destroy() error {
 		destroy *symbol
 		handle  *uintptr
 	}{
-		{&p.library.layoutDestroy, &p.a}, {&p.library.layoutDestroy, &p.b},
-		{&p.library.layoutDestroy, &p.c}, {&p.library.layoutDestroy, &p.d},
-		{&p.library.descDestroy, &p.operation},
+		{&p.blas.layoutDestroy, &p.a}, {&p.blas.layoutDestroy, &p.b},
+		{&p.blas.layoutDestroy, &p.c}, {&p.blas.layoutDestroy, &p.d},
+		{&p.blas.descDestroy, &p.operation},
 	} {
 		if *part.handle == 0 {
 			continue
 		}
-		if err := p.library.do(part.destroy, *part.handle); first == nil {
+		if err := p.blas.do(part.destroy, *part.handle); first == nil {
 			first = err
 		}
 		*part.handle = 0
@@ -174,7 +174,7 @@ func (p *Plan) Candidates(workspace, most int) ([]Algo, error) {
 	if most <= 0 {
 		return nil, fmt.Errorf("%d candidates were asked for, want at least 1", most)
 	}
-	b := p.library
+	b := p.blas
 	preference, err := b.preference(workspace)
 	if err != nil {
 		return nil, err
@@ -216,7 +216,7 @@ func (b *CublasLt) preference(workspace int) (handle uintptr, err error) {
 // Check asks whether an algorithm, one that was stored say, can do this
 // product on this device, and returns the bytes of workspace that it needs.
 func (p *Plan) Check(a *Algo) (workspace int, err error) {
-	b := p.library
+	b := p.blas
 	var result heuristic
 	if err := b.do(&b.check, p.handle, p.operation, p.b, p.a, p.c, p.d,
 		uintptr(unsafe.Pointer(&a.Value)), uintptr(unsafe.Pointer(&result))); err != nil {
@@ -233,7 +233,7 @@ func (p *Plan) Run(s *Stream, algo *Algo, alpha float32, a, b Pointer, beta floa
 		return fmt.Errorf("the product's algorithm needs a workspace of %d bytes, it was given %d", algo.Workspace, bytes)
 	}
 	p.scalars = [2]float32{alpha, beta} // read before the call returns
-	return p.library.do(&p.library.matmul, p.handle, p.operation,
+	return p.blas.do(&p.blas.matmul, p.handle, p.operation,
 		uintptr(unsafe.Pointer(&p.scalars[0])), uintptr(b), p.b, uintptr(a), p.a,
 		uintptr(unsafe.Pointer(&p.scalars[1])), uintptr(c), p.c, uintptr(d), p.d,
 		uintptr(unsafe.Pointer(&algo.Value)), uintptr(workspace), uintptr(bytes), s.handle)
