@@ -50,7 +50,7 @@ func (b *Backend) NewArray(shape ...int) (graph.Array, error) { return newArray(
 
 func newArray(shape ...int) *array {
 	a := &array{Header: graph.NewHeader(shape...)}
-	a.data = make([]float32, a.Size())
+	a.data = kernel.Allocate(a.Size())
 	return a
 }
 
@@ -79,7 +79,7 @@ func (a *array) resize(rows int) {
 
 func grow(s []float32, n int) []float32 {
 	if cap(s) < n {
-		return make([]float32, n)
+		return kernel.Allocate(n)
 	}
 	return s[:n]
 }

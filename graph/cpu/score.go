@@ -10,7 +10,7 @@ import (
 // NewScore prepares the cosines of a batch.
 func (b *Backend) NewScore(d, k int) (graph.ScoreKernel, error) {
 	return &score{
-		x: b.pool.NewOperand(d), d: d, k: k, g: b.pool.NewGradient(k), scaled: b.pool.NewGradient(k),
+		x: b.pool.NewOperand(d), d: d, k: k, g: b.pool.NewGradient(k),
 		s: newArray(0), dm: newArray(d, k),
 	}, nil
 }
@@ -18,16 +18,14 @@ func (b *Backend) NewScore(d, k int) (graph.ScoreKernel, error) {
 // score holds the two sides of a batch one above the other: rows 0 … B−1 are
 // the left ones, rows B … 2B−1 the right ones.
 type score struct {
-	d, k      int
-	x         *kernel.Operand  // [2B, d] gathered embeddings
-	p         []float32        // [2B, k] projected vectors, which the cosines overwrite
-	g, scaled *kernel.Gradient // [2B, k] of each cosine by its two vectors; times ds
-	s, dm     *array
-	by        []float32 // [2B]
+	d, k  int
+	x     *kernel.Operand  // [2B, d] gathered embeddings
+	p     []float32        // [2B, k] projected vectors
+	g     *kernel.Gradient // [2B, k] of the loss by p
+	s, dm *array
 }
 
-// Forward computes P = X·M, then the cosines and their gradients in one pass
-// over P.
+// Forward computes P = X·M and the cosines, and keeps what their gradients need.
 func (o *score) Forward(m graph.Array, b *graph.Batch) (graph.Array, error) {
 	if len(b.Left) != len(b.Right) {
 		return nil, fmt.Errorf("cpu: a batch with %d left and %d right texts", len(b.Left), len(b.Right))
@@ -44,15 +42,17 @@ func (o *score) Forward(m graph.Array, b *graph.Batch) (graph.Array, error) {
 	return o.s, nil
 }
 
-// Backward scales the rows of G by ds and multiplies by Xᵀ.
+// Backward makes dP of P and ds, and multiplies it by Xᵀ.
 func (o *score) Backward(ds graph.Array) (graph.Array, error) {
 	a, err := own(ds)
 	if err != nil {
 		return nil, err
 	}
-	o.by = append(append(o.by[:0], a.data...), a.data...)
-	o.scaled.Scaled(o.g, o.by)
-	o.x.TransposedTimes(o.scaled, o.dm.data)
+	if len(a.data) != len(o.s.data) {
+		return nil, fmt.Errorf("cpu: derivatives by %d cosines, want %d", len(a.data), len(o.s.data))
+	}
+	o.g.Pull(a.data)
+	o.x.TransposedTimes(o.g, o.dm.data)
 	return o.dm, nil
 }
 

@@ -39,35 +39,61 @@ func cosineOf(dot, aa, bb float64) (cosine, inverse float64) {
 }
 
 // Cosines writes s[i] = cos(p[i], p[len(s)+i]) for the rows of p
-// [2·len(s), k], and takes the gradient of each by its two rows, as
-// Pool.Cosines has them. It overwrites p.
+// [2·len(s), k]. Pull reads p again, so it must not change before.
 func (g *Gradient) Cosines(p, s []float32) {
-	g.resize(2 * len(s))
-	g.from, g.s = p, s
-	g.pool.Run(blocksOf(len(s)), g.cosines)
-	g.from, g.s = nil, nil
-	for r := g.n; r < g.padded(); r++ {
-		g.put(r, 0, nil)
+	g.p, g.s = p, s
+	if cap(g.pulls) < len(s) {
+		g.pulls = make([]pull, len(s))
 	}
+	g.pulls = g.pulls[:len(s)]
+	g.pool.Run(blocksOf(len(s)), g.cosines)
+	g.s = nil
 }
 
 func (g *Gradient) cosinePairs(block int) {
-	n := len(g.s)
-	for i := block * rowBlock; i < min((block+1)*rowBlock, n); i++ {
-		l, r := g.from[i*g.k:(i+1)*g.k], g.from[(n+i)*g.k:(n+i+1)*g.k]
-		cosine, by := cosinePair(g.micro, l, r)
-		g.s[i] = cosine
-		c, panels := g.micro.columns, 0
-		if g.micro.pulls != nil {
-			panels = g.k / c
-		}
-		if panels > 0 {
-			g.micro.pulls(&g.panels[i*c], &g.panels[(n+i)*c], &l[0], &r[0], panels, g.padded()*c, by.both, by.a, by.b)
-		}
-		if l, r = l[panels*c:], r[panels*c:]; len(l) > 0 {
-			by.write(l, r, l, r)
-			g.put(i, panels, l)
-			g.put(n+i, panels, r)
+	for i := block * rowBlock; i < min((block+1)*rowBlock, len(g.s)); i++ {
+		l, r := g.pair(i)
+		g.s[i], g.pulls[i] = cosinePair(g.micro, l, r)
+	}
+}
+
+// pair returns the two rows of pair i.
+func (g *Gradient) pair(i int) (l, r []float32) {
+	n := len(g.pulls)
+	return g.p[i*g.k : (i+1)*g.k], g.p[(n+i)*g.k : (n+i+1)*g.k]
+}
+
+// Pull makes dP what follows for the rows of p from the derivatives ds by the
+// last Cosines: row i of it is ds[i] times the gradient of that cosine, which
+// Pool.Cosines has.
+func (g *Gradient) Pull(ds []float32) {
+	g.resize(2 * len(g.pulls))
+	g.ds = ds[:len(g.pulls)]
+	g.pool.Run(blocksOf(len(g.pulls)), g.pull)
+	g.ds = nil
+}
+
+func (g *Gradient) pullPairs(block int) {
+	for i := block * rowBlock; i < min((block+1)*rowBlock, len(g.pulls)); i++ {
+		l, r := g.pair(i)
+		by := g.pulls[i].times(float64(g.ds[i]))
+		g.pullRow(i, l, r, -by.a, by.both)
+		g.pullRow(len(g.pulls)+i, r, l, -by.b, by.both)
+	}
+}
+
+// pullRow makes a row of dP x·own + y·other.
+func (g *Gradient) pullRow(row int, own, other []float32, x, y float64) {
+	c, whole := g.micro.columns, 0
+	if n := g.k / c; n > 0 && g.micro.pull != nil {
+		g.micro.pull(&g.g.data[g.g.at(0, row)], &own[0], &other[0], n, g.g.step(row), x, y)
+		whole = n * c
+	}
+	for ; whole < g.k; whole += c {
+		to := g.g.data[g.g.at(whole, row):][:c]
+		clear(to)
+		for j := range min(c, g.k-whole) {
+			to[j] = float32(y*float64(other[whole+j]) + x*float64(own[whole+j]))
 		}
 	}
 }
@@ -76,6 +102,8 @@ func (g *Gradient) cosinePairs(block int) {
 //
 //	∂s/∂a = both·b − pull.a·a and ∂s/∂b = both·a − pull.b·b.
 type pull struct{ both, a, b float64 }
+
+func (p pull) times(ds float64) pull { return pull{ds * p.both, ds * p.a, ds * p.b} }
 
 func (p pull) write(a, b, ga, gb []float32) {
 	for i := range a {

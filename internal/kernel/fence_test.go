@@ -122,7 +122,7 @@ func TestFencedMicros(t *testing.T) {
 				for _, atEnd := range []bool{false, true} {
 					a, b, c := fenceA.place(x, atEnd), fenceB.place(y, atEnd), fenceC.place(z, atEnd)
 					name := fmt.Sprintf("%s, k = %d, stride %d, add %d, at the end %t", micro.name, k, stride, add, atEnd)
-					run := func() { micro.run(k, unsafe.SliceData(a), unsafe.SliceData(b), &c[0], stride, add) }
+					run := func() { micro.run(k, unsafe.SliceData(a), unsafe.SliceData(b), &c[0], stride, add, &c[0], &c[0]) }
 					if caught := fault(run); caught != nil {
 						t.Errorf("%s: %v", name, caught)
 						continue
@@ -146,15 +146,13 @@ func TestFencedPasses(t *testing.T) {
 				place := func(fence, n int) []float32 { return fences[fence].place(x[:n], atEnd) }
 				g := gradientOf(NewPool(1), m, n+1)
 				g.resize(2)
-				g.panels = place(3, len(g.panels))
-				scaled := gradientOf(NewPool(1), m, n+1)
-				scaled.by, scaled.panels = place(0, g.padded()), place(1, len(g.panels))
+				g.g.data = place(3, len(g.g.data))
 				for name, run := range map[string]func(){
 					"momentum": func() { MomentumStep{}.with(m, place(0, n), place(1, n), place(2, n)) },
 					"adam":     func() { AdamStep{}.with(m, place(0, n), place(1, n), place(2, n), place(3, n), nil) },
 					"sums":     func() { m.sums(place(0, n), place(1, n)) },
 					"cosines":  func() { g.Cosines(place(0, 2*(n+1)), place(1, 1)) },
-					"scaled":   func() { scaled.Scaled(g, place(2, 2)) },
+					"pull":     func() { g.Cosines(place(0, 2*(n+1)), place(1, 1)); g.Pull(place(2, 1)) },
 				} {
 					if caught := fault(run); caught != nil {
 						t.Errorf("%s of %s, %d numbers, at the end %t: %v", name, m.name, n, atEnd, caught)

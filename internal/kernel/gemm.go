@@ -8,7 +8,8 @@ package kernel
 const (
 	blockRows    = 96  // a multiple of every micro-kernel's rows
 	blockColumns = 256 // a multiple of every micro-kernel's columns
-	blockK       = 768
+	blockK       = 768 // a multiple of every micro-kernel's rows
+	tallest      = 4   // blocks of rows that are computed together, so that a block of B serves them all; a power of 2
 )
 
 // Gemm computes C = A·B for A [m, k], B [k, n] and C [m, n].
@@ -49,139 +50,133 @@ func (p *Pool) multiply(micro micro, m, n, k int, a, b view, c []float32) {
 		clear(c)
 		return
 	}
-	p.packed.b = p.pack(p.packed.b, b, n, k, micro.columns)
+	p.pack(micro, &p.packed.b, b, n, k, micro.columns)
 	for first := 0; first < m; first += slabRows {
 		last := min(first+slabRows, m)
-		p.packed.a = p.pack(p.packed.a, a.from(first), last-first, k, micro.rows)
-		p.compute(product{micro: micro, m: last - first, n: n, k: k, a: p.packed.a, b: p.packed.b, c: c[first*n : last*n]})
+		p.pack(micro, &p.packed.a, a.from(first), last-first, k, micro.rows)
+		p.compute(product{micro: micro, m: last - first, n: n, k: k, a: &p.packed.a, b: &p.packed.b, c: c[first*n : last*n]})
 	}
 }
 
 // compute runs a product whose operands are packed.
 func (p *Pool) compute(c product) {
-	c.columnBlocks = (c.n + blockColumns - 1) / blockColumns
-	blocks := (c.m + blockRows - 1) / blockRows * c.columnBlocks
-	if len(p.edges) < blocks {
-		p.edges = make([][maxTile]float32, blocks)
+	columns := (c.n + blockColumns - 1) / blockColumns
+	for c.rowBlock = tallest * blockRows; ; c.rowBlock /= 2 {
+		c.rowBlocks = (c.m + c.rowBlock - 1) / c.rowBlock
+		if c.rowBlock == blockRows || c.rowBlocks*columns >= 4*p.threads {
+			break
+		}
+	}
+	if len(p.edges) < c.rowBlocks*columns {
+		p.edges = make([][maxTile]float32, c.rowBlocks*columns)
 	}
 	c.edges = p.edges
 	p.product = c
-	p.Run(blocks, p.tasks.block)
+	p.Run(c.rowBlocks*columns, p.tasks.block)
 }
 
 // from is the view without its first rows.
 func (v view) from(first int) view { return view{v.data[first*v.outer:], v.outer, v.inner} }
 
-// pack copies a view into panels [outer/width][k][width], padded with zeros,
-// so that the micro-kernel reads both operands with stride one. It reuses the
-// memory of packed.
-func (p *Pool) pack(packed []float32, v view, outer, k, width int) []float32 {
-	panels := (outer + width - 1) / width
-	packed = grow(packed, panels*k*width)
-	p.packing = packing{from: v, outer: outer, k: k, width: width, to: packed, together: 1}
-	if v.outer == 1 {
-		p.packing.together = packedTogether
-	}
-	p.Run((panels+p.packing.together-1)/p.packing.together, p.tasks.pack)
-	return packed
-}
-
-// grow returns memory for n numbers, s where it is large enough.
-func grow(s []float32, n int) []float32 {
-	if cap(s) < n {
-		return make([]float32, n)
-	}
-	return s[:n]
-}
-
-// A packing is the work of pack.
-type packing struct {
-	from            view
-	outer, k, width int
-	to              []float32
-	together        int // panels in a piece of the work
-}
-
-// packedTogether is how many panels are packed together where each takes a
-// stretch of the same rows, so that every row's memory is visited once for all.
-const packedTogether = 4
-
-// panels packs piece i.
-func (p *packing) panels(i int) {
-	first := i * p.together * p.width
-	last := min(first+p.together*p.width, p.outer)
-	size := p.k * p.width
-	if (last-first)%p.width > 0 {
-		clear(p.to[last/p.width*size:][:size])
-	}
-	if p.from.outer != 1 {
-		for lane := first; lane < last; lane++ {
-			p.lane(lane)
-		}
-		return
-	}
-	to := p.to[first*p.k:]
-	if m := current(); last-first == packedTogether*m.columns && p.width == m.columns && m.spread != nil {
-		m.spread(&to[0], &p.from.data[first], p.k, p.from.inner, size)
-		return
-	}
-	for k := range p.k {
-		row := p.from.data[first+k*p.from.inner:][:last-first]
-		for at := k * p.width; len(row) > 0; at += size {
-			row = row[copy(to[at:at+p.width], row):]
-		}
-	}
-}
-
-// lane packs what the inner stride scatters.
-func (p *packing) lane(lane int) {
-	src := p.from.data[lane*p.from.outer:]
-	dst := p.to[lane/p.width*p.k*p.width+lane%p.width:]
-	for k := range p.k {
-		dst[k*p.width] = src[k*p.from.inner]
-	}
-}
-
 // A product is C = A·B under way, with packed operands.
 type product struct {
 	micro
-	m, n, k      int
-	a, b, c      []float32
-	columnBlocks int
-	edges        [][maxTile]float32 // of each block: a tile that C has no room for
-	// lanes is not 0 where a holds panels of Aᵀ [k, lanes] instead of A. Then k
-	// is a multiple of rows, and rows² numbers behind the panels may be read.
-	lanes int
+	m, n, k int
+	a, b    *panels
+	c       []float32
+	// across says that a holds Aᵀ instead of A, for the turned micro-kernel. Then
+	// k is a multiple of rows, and rows² numbers behind the panels may be read.
+	across bool
+
+	rowBlock, rowBlocks int                // rows of a block of C, and blocks one below the other
+	edges               [][maxTile]float32 // of each block: a tile that C has no room for
 }
 
-// block computes block i of C.
+// block computes block i of C. A block of B is in the second-level cache while
+// blocks of A pass by.
 func (p *product) block(i int) {
-	r0, c0 := i/p.columnBlocks*blockRows, i%p.columnBlocks*blockColumns
-	r1, c1 := min(r0+blockRows, p.m), min(c0+blockColumns, p.n)
-	edge := &p.edges[i]
-	for k0 := 0; k0 < p.k; k0 += blockK {
-		kb, add := min(blockK, p.k-k0), min(k0, 1)
-		for col := c0; col < c1; col += p.columns {
-			b := &p.b[(col/p.columns*p.k+k0)*p.columns]
-			for r := r0; r < r1; r += p.rows {
-				if r+p.rows <= r1 && col+p.columns <= c1 {
-					p.tile(r, k0, kb, b, &p.c[r*p.n+col], p.n, add)
-					continue
-				}
-				p.tile(r, k0, kb, b, &edge[0], p.columns, 0)
-				p.store(edge[:], r, min(r+p.rows, r1), col, min(col+p.columns, c1), add == 1)
+	r0, c0 := p.place(i)
+	r1, c1 := min(r0+p.rowBlock, p.m), min(c0+blockColumns, p.n)
+	rNext, cNext := p.place(min(i+1, p.rowBlocks*((p.n+blockColumns-1)/blockColumns)-1)) // often this thread's next
+	for k := 0; k < p.k; k += blockK {
+		var next coming
+		if k+blockK < p.k {
+			next.b = p.b.block(c0, min(c0+blockColumns, p.b.outer), k+blockK)
+		} else {
+			next.b = p.b.block(cNext, min(cNext+blockColumns, p.b.outer), 0)
+		}
+		for r := r0; r < r1; r += blockRows {
+			switch {
+			case r+blockRows < r1:
+				next.rows(p, r+blockRows, k)
+			case k+blockK < p.k:
+				next.rows(p, r0, k+blockK)
+			default:
+				next.rows(p, rNext, 0)
 			}
+			p.part(r, min(r+blockRows, r1), c0, c1, k, &next, &p.edges[i])
 		}
 	}
 }
 
-// tile computes the tile of C at row r from kb entries of K, from k0 on.
-func (p *product) tile(r, k0, kb int, b, c *float32, stride, add int) {
-	if p.lanes > 0 {
-		p.turned(kb/p.rows, &p.a[(k0/p.rows*p.lanes+r)*p.rows], p.lanes*p.rows, b, c, stride, add)
+// place returns the first row and column of block i. Blocks of the same columns
+// follow each other.
+func (p *product) place(i int) (row, column int) {
+	return i % p.rowBlocks * p.rowBlock, i / p.rowBlocks * blockColumns
+}
+
+// A coming is what is going to be read after the part of C at hand. The
+// micro-kernels bring it into the cache meanwhile.
+type coming struct {
+	a, b   []float32
+	stride int // to where each of the next tiles looks in a; 0 is one behind the other
+}
+
+// rows sets the block of A at row r and entry k.
+func (n *coming) rows(p *product, r, k int) {
+	if p.across { // squares of the same rows of X lie together
+		n.a, n.stride = p.a.data[p.a.at(k, r):], p.a.step(r)
 		return
 	}
-	p.run(kb, &p.a[(r/p.rows*p.k+k0)*p.rows], b, c, stride, add)
+	n.a = p.a.block(r, min(r+blockRows, p.a.outer), k)
+}
+
+// take returns where the next tile looks ahead, who reads size numbers there.
+func (n *coming) take(size int) (a, b *float32) {
+	step := size
+	if n.stride > 0 {
+		step = n.stride
+	}
+	a, b = &n.a[0], &n.b[0]
+	n.a, n.b = n.a[min(step, len(n.a)-1):], n.b[min(size, len(n.b)-1):]
+	return a, b
+}
+
+// part adds a block of K to rows r0 … r1−1 and columns c0 … c1−1 of C.
+func (p *product) part(r0, r1, c0, c1, k int, next *coming, edge *[maxTile]float32) {
+	entries, add := p.b.entries(k), min(k, 1)
+	for col := c0; col < c1; col += p.columns {
+		b := &p.b.data[p.b.at(col, k)]
+		for r := r0; r < r1; r += p.rows {
+			if r+p.rows <= r1 && col+p.columns <= c1 {
+				p.tile(r, k, entries, b, &p.c[r*p.n+col], p.n, add, next)
+				continue
+			}
+			p.tile(r, k, entries, b, &edge[0], p.columns, 0, next)
+			p.store(edge[:], r, min(r+p.rows, r1), col, min(col+p.columns, c1), add == 1)
+		}
+	}
+}
+
+// tile computes the tile of C at row r from some entries of K, from k on.
+func (p *product) tile(r, k, entries int, b, c *float32, stride, add int, next *coming) {
+	const ahead = 16 / 4 // numbers for each entry: a line for four
+	nextA, nextB := next.take(ahead * entries)
+	if p.across {
+		p.turned(entries/p.rows, &p.a.data[p.a.at(k, r)], p.a.step(r), b, c, stride, add, nextA, nextB)
+		return
+	}
+	p.run(entries, &p.a.data[p.a.at(r, k)], b, c, stride, add, nextA, nextB)
 }
 
 // store writes the part of a tile that lies inside C, or adds it.

@@ -23,34 +23,37 @@ import (
 // drop copies 64·n numbers, times scale where their bit of masks is set, else
 // times 0; bits are 1, 2, 4, ….
 //
-// weave writes dst[c·rows+lane] = src[64·lane+c] for four lanes and 4·fours
+// weave writes dst[c·rows+lane] = src[stride·lane+c] for four lanes and 4·fours
 // columns.
 //
 // The others are nil where there is no such kernel. adam and momentum update
-// lanes·n elements. spread copies k rows of packedTogether·columns numbers,
-// stride apart, to as many panels of size numbers. scale writes rows of columns
-// numbers, dst[r] = by[r]·src[r]. products sums a·b, a·a and b·b over lanes·n
-// numbers. pulls writes ga = both·b − pullA·a and gb = both·a − pullB·b for
-// columns numbers in each of some panels, which lie size numbers apart.
+// lanes·n elements. spreadRows and spreadColumns copy k rows of
+// packedTogether·rows or packedTogether·columns numbers, stride apart, to as
+// many panels of size numbers. products sums a·b, a·a and
+// b·b over lanes·n numbers. pull writes dst = x·own + y·other for columns
+// numbers in each of some panels, which lie size numbers apart.
 type micro struct {
 	name          string
 	rows, columns int
 	lanes         int // numbers in a register
-	run           func(k int, a, b, c *float32, stride int, add int)
-	turned        func(squares int, a *float32, step int, b, c *float32, stride int, add int)
+	run           func(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)
+	turned        func(squares int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 	masks         func(counter *[4]uint32, keys *[20]uint32, lanes *[16]uint32, bound uint32, masks *uint64, n int)
 	drop          func(dst, src *float32, masks *uint64, n int, scale float32, bits *[8]uint32)
-	weave         func(dst, src *float32, fours, rows int)
+	weave         func(dst, src *float32, stride, fours, rows int)
 	adam          func(step *AdamStep, n int, w, g, m, v, start *float32)
 	momentum      func(n int, w, g, v *float32, momentum, rate float32)
-	spread        func(dst, src *float32, k, stride, size int)
-	scale         func(dst, src, by *float32, rows int)
+	spreadRows    func(dst, src *float32, k, stride, size int)
+	spreadColumns func(dst, src *float32, k, stride, size int)
 	products      func(a, b *float32, n int) (ab, aa, bb float64)
-	pulls         func(ga, gb, a, b *float32, panels, size int, both, pullA, pullB float64)
+	pull          func(dst, own, other *float32, panels, size int, x, y float64)
 }
 
-// maxTile is the largest rows·columns of a micro-kernel.
-const maxTile = 12 * 32
+// mostRows is the most rows of a micro-kernel, maxTile the most rows·columns.
+const (
+	mostRows = 12
+	maxTile  = mostRows * 32
+)
 
 // generic is the micro-kernel for every machine. Its name has the
 // architecture, since Go fuses multiplication and addition on some.

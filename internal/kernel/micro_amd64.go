@@ -3,16 +3,16 @@ package kernel
 import "golang.org/x/sys/cpu"
 
 //go:noescape
-func microAVX512(k int, a, b, c *float32, stride int, add int)
+func microAVX512(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)
 
 //go:noescape
-func microAVX512Turned(squares int, a *float32, step int, b, c *float32, stride int, add int)
+func microAVX512Turned(squares int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 
 //go:noescape
-func microAVX2(k int, a, b, c *float32, stride int, add int)
+func microAVX2(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)
 
 //go:noescape
-func microAVX2Turned(squares int, a *float32, step int, b, c *float32, stride int, add int)
+func microAVX2Turned(squares int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 
 //go:noescape
 func masksAVX512(counter *[4]uint32, keys *[20]uint32, lanes *[16]uint32, bound uint32, masks *uint64, n int)
@@ -27,7 +27,7 @@ func dropAVX512(dst, src *float32, masks *uint64, n int, scale float32, bits *[8
 func dropAVX2(dst, src *float32, masks *uint64, n int, scale float32, bits *[8]uint32)
 
 //go:noescape
-func weaveAVX(dst, src *float32, fours, rows int)
+func weaveAVX(dst, src *float32, stride, fours, rows int)
 
 //go:noescape
 func adamAVX512(step *AdamStep, n int, w, grad, m, v, start *float32)
@@ -36,48 +36,50 @@ func adamAVX512(step *AdamStep, n int, w, grad, m, v, start *float32)
 func adamAVX2(step *AdamStep, n int, w, grad, m, v, start *float32)
 
 //go:noescape
-func spreadAVX512(dst, src *float32, k, stride, size int)
+func spreadRowsAVX512(dst, src *float32, k, stride, size int)
 
 //go:noescape
-func spreadAVX2(dst, src *float32, k, stride, size int)
+func spreadColumnsAVX512(dst, src *float32, k, stride, size int)
+
+//go:noescape
+func spreadRowsAVX2(dst, src *float32, k, stride, size int)
+
+//go:noescape
+func spreadColumnsAVX2(dst, src *float32, k, stride, size int)
 
 //go:noescape
 func momentumAVX512(n int, w, grad, v *float32, momentum, rate float32)
 
 //go:noescape
-func scaleAVX512(dst, src, by *float32, rows int)
-
-//go:noescape
 func productsAVX512(a, b *float32, n int) (ab, aa, bb float64)
 
 //go:noescape
-func pullsAVX512(ga, gb, a, b *float32, panels, size int, both, pullA, pullB float64)
+func pullAVX512(dst, own, other *float32, panels, size int, x, y float64)
 
 //go:noescape
 func momentumAVX2(n int, w, grad, v *float32, momentum, rate float32)
 
 //go:noescape
-func scaleAVX2(dst, src, by *float32, rows int)
-
-//go:noescape
 func productsAVX2(a, b *float32, n int) (ab, aa, bb float64)
 
 //go:noescape
-func pullsAVX2(ga, gb, a, b *float32, panels, size int, both, pullA, pullB float64)
+func pullAVX2(dst, own, other *float32, panels, size int, x, y float64)
 
 func simd() (list []micro) {
 	if cpu.X86.HasAVX512F && cpu.X86.HasBMI2 {
 		list = append(list, micro{
 			name: "avx512", rows: 12, columns: 32, lanes: 16, run: microAVX512, turned: microAVX512Turned,
-			spread: spreadAVX512, masks: masksAVX512, drop: dropAVX512, weave: weaveAVX, adam: adamAVX512,
-			momentum: momentumAVX512, scale: scaleAVX512, products: productsAVX512, pulls: pullsAVX512,
+			spreadRows: spreadRowsAVX512, spreadColumns: spreadColumnsAVX512,
+			masks: masksAVX512, drop: dropAVX512, weave: weaveAVX, adam: adamAVX512,
+			momentum: momentumAVX512, products: productsAVX512, pull: pullAVX512,
 		})
 	}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 {
 		list = append(list, micro{
 			name: "avx2", rows: 6, columns: 16, lanes: 8, run: microAVX2, turned: microAVX2Turned,
-			spread: spreadAVX2, masks: masksAVX2, drop: dropAVX2, weave: weaveAVX, adam: adamAVX2,
-			momentum: momentumAVX2, scale: scaleAVX2, products: productsAVX2, pulls: pullsAVX2,
+			spreadRows: spreadRowsAVX2, spreadColumns: spreadColumnsAVX2,
+			masks: masksAVX2, drop: dropAVX2, weave: weaveAVX, adam: adamAVX2,
+			momentum: momentumAVX2, products: productsAVX2, pull: pullAVX2,
 		})
 	}
 	return list

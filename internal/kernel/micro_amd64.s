@@ -2,16 +2,18 @@
 
 #include "textflag.h"
 
-// func microAVX512(k int, a, b, c *float32, stride int, add int)
+// func microAVX512(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)
 // C (12 × 32) = A·B, or C += A·B. Registers: accumulators from Z0, a row of B from
 // Z24, broadcast entries of A from Z26.
-TEXT ·microAVX512(SB), NOSPLIT, $0-48
+TEXT ·microAVX512(SB), NOSPLIT, $0-64
 	MOVQ k+0(FP), CX
 	MOVQ a+8(FP), SI
 	MOVQ b+16(FP), DI
 	MOVQ c+24(FP), DX
 	MOVQ stride+32(FP), R8
 	MOVQ add+40(FP), R9
+	MOVQ nextA+48(FP), R11
+	MOVQ nextB+56(FP), R12
 	SHLQ $2, R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -42,6 +44,10 @@ TEXT ·microAVX512(SB), NOSPLIT, $0-48
 	PCALIGN $64
 
 loop:
+	PREFETCHT1 (R11)
+	ADDQ $64, R11
+	PREFETCHT1 (R12)
+	ADDQ $64, R12
 	VMOVUPS 0(DI), Z24
 	VMOVUPS 64(DI), Z25
 	VBROADCASTSS 0(SI), Z26
@@ -353,9 +359,9 @@ overwrite:
 	VZEROUPPER
 	RET
 
-// func microAVX512Turned(squares int, a *float32, step int, b, c *float32, stride int, add int)
+// func microAVX512Turned(squares int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 // C (12 × 32) = A·B, or C += A·B, for k = 12·squares.
-TEXT ·microAVX512Turned(SB), NOSPLIT, $0-56
+TEXT ·microAVX512Turned(SB), NOSPLIT, $0-72
 	MOVQ squares+0(FP), CX
 	MOVQ a+8(FP), SI
 	MOVQ step+16(FP), R10
@@ -363,6 +369,8 @@ TEXT ·microAVX512Turned(SB), NOSPLIT, $0-56
 	MOVQ c+32(FP), DX
 	MOVQ stride+40(FP), R8
 	MOVQ add+48(FP), R9
+	MOVQ nextA+56(FP), R11
+	MOVQ nextB+64(FP), R12
 	SHLQ $2, R10
 	SHLQ $2, R8
 	VPXORD Z0, Z0, Z0
@@ -392,6 +400,11 @@ TEXT ·microAVX512Turned(SB), NOSPLIT, $0-56
 	PCALIGN $64
 
 square:
+	PREFETCHT1 (R11)
+	ADDQ $64, R11
+	PREFETCHT1 (R12)
+	ADDQ $64, R12
+	PREFETCHT0 0(SI)(R10*1)
 	VMOVUPS 0(DI), Z24
 	VMOVUPS 64(DI), Z25
 	VBROADCASTSS 0(SI), Z26
@@ -430,6 +443,7 @@ square:
 	VBROADCASTSS 528(SI), Z31
 	VFMADD231PS Z24, Z31, Z22
 	VFMADD231PS Z25, Z31, Z23
+	PREFETCHT0 64(SI)(R10*1)
 	VMOVUPS 128(DI), Z24
 	VMOVUPS 192(DI), Z25
 	VBROADCASTSS 4(SI), Z26
@@ -468,6 +482,7 @@ square:
 	VBROADCASTSS 532(SI), Z31
 	VFMADD231PS Z24, Z31, Z22
 	VFMADD231PS Z25, Z31, Z23
+	PREFETCHT0 128(SI)(R10*1)
 	VMOVUPS 256(DI), Z24
 	VMOVUPS 320(DI), Z25
 	VBROADCASTSS 8(SI), Z26
@@ -506,6 +521,7 @@ square:
 	VBROADCASTSS 536(SI), Z31
 	VFMADD231PS Z24, Z31, Z22
 	VFMADD231PS Z25, Z31, Z23
+	PREFETCHT0 192(SI)(R10*1)
 	VMOVUPS 384(DI), Z24
 	VMOVUPS 448(DI), Z25
 	VBROADCASTSS 12(SI), Z26
@@ -544,6 +560,11 @@ square:
 	VBROADCASTSS 540(SI), Z31
 	VFMADD231PS Z24, Z31, Z22
 	VFMADD231PS Z25, Z31, Z23
+	PREFETCHT1 (R11)
+	ADDQ $64, R11
+	PREFETCHT1 (R12)
+	ADDQ $64, R12
+	PREFETCHT0 256(SI)(R10*1)
 	VMOVUPS 512(DI), Z24
 	VMOVUPS 576(DI), Z25
 	VBROADCASTSS 16(SI), Z26
@@ -582,6 +603,7 @@ square:
 	VBROADCASTSS 544(SI), Z31
 	VFMADD231PS Z24, Z31, Z22
 	VFMADD231PS Z25, Z31, Z23
+	PREFETCHT0 320(SI)(R10*1)
 	VMOVUPS 640(DI), Z24
 	VMOVUPS 704(DI), Z25
 	VBROADCASTSS 20(SI), Z26
@@ -620,6 +642,7 @@ square:
 	VBROADCASTSS 548(SI), Z31
 	VFMADD231PS Z24, Z31, Z22
 	VFMADD231PS Z25, Z31, Z23
+	PREFETCHT0 384(SI)(R10*1)
 	VMOVUPS 768(DI), Z24
 	VMOVUPS 832(DI), Z25
 	VBROADCASTSS 24(SI), Z26
@@ -658,6 +681,7 @@ square:
 	VBROADCASTSS 552(SI), Z31
 	VFMADD231PS Z24, Z31, Z22
 	VFMADD231PS Z25, Z31, Z23
+	PREFETCHT0 448(SI)(R10*1)
 	VMOVUPS 896(DI), Z24
 	VMOVUPS 960(DI), Z25
 	VBROADCASTSS 28(SI), Z26
@@ -696,6 +720,11 @@ square:
 	VBROADCASTSS 556(SI), Z31
 	VFMADD231PS Z24, Z31, Z22
 	VFMADD231PS Z25, Z31, Z23
+	PREFETCHT1 (R11)
+	ADDQ $64, R11
+	PREFETCHT1 (R12)
+	ADDQ $64, R12
+	PREFETCHT0 512(SI)(R10*1)
 	VMOVUPS 1024(DI), Z24
 	VMOVUPS 1088(DI), Z25
 	VBROADCASTSS 32(SI), Z26
@@ -957,9 +986,9 @@ overwrite:
 	VZEROUPPER
 	RET
 
-// func spreadAVX512(dst, src *float32, k, stride, size int)
+// func spreadColumnsAVX512(dst, src *float32, k, stride, size int)
 // Copies k rows of 4 × 32 numbers, stride apart, to panels of size numbers.
-TEXT ·spreadAVX512(SB), NOSPLIT, $0-40
+TEXT ·spreadColumnsAVX512(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ k+16(FP), CX
@@ -971,23 +1000,59 @@ TEXT ·spreadAVX512(SB), NOSPLIT, $0-40
 
 row:
 	VMOVUPS 0(SI), Z0
-	VMOVUPS 64(SI), Z1
-	VMOVUPS 128(SI), Z2
-	VMOVUPS 192(SI), Z3
-	VMOVUPS 256(SI), Z4
-	VMOVUPS 320(SI), Z5
-	VMOVUPS 384(SI), Z6
-	VMOVUPS 448(SI), Z7
 	VMOVUPS Z0, 0(DI)
-	VMOVUPS Z1, 64(DI)
-	VMOVUPS Z2, 0(DI)(R9*1)
-	VMOVUPS Z3, 64(DI)(R9*1)
-	VMOVUPS Z4, 0(DI)(R9*2)
-	VMOVUPS Z5, 64(DI)(R9*2)
-	VMOVUPS Z6, 0(DI)(R10*1)
-	VMOVUPS Z7, 64(DI)(R10*1)
+	VMOVUPS 64(SI), Z2
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS 128(SI), Z4
+	VMOVUPS Z4, 0(DI)(R9*1)
+	VMOVUPS 192(SI), Z6
+	VMOVUPS Z6, 64(DI)(R9*1)
+	VMOVUPS 256(SI), Z8
+	VMOVUPS Z8, 0(DI)(R9*2)
+	VMOVUPS 320(SI), Z10
+	VMOVUPS Z10, 64(DI)(R9*2)
+	VMOVUPS 384(SI), Z12
+	VMOVUPS Z12, 0(DI)(R10*1)
+	VMOVUPS 448(SI), Z14
+	VMOVUPS Z14, 64(DI)(R10*1)
 	ADDQ R8, SI
 	ADDQ $128, DI
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET
+
+// func spreadRowsAVX512(dst, src *float32, k, stride, size int)
+// Copies k rows of 4 × 12 numbers, stride apart, to panels of size numbers.
+TEXT ·spreadRowsAVX512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ k+16(FP), CX
+	MOVQ stride+24(FP), R8
+	MOVQ size+32(FP), R9
+	SHLQ $2, R8
+	SHLQ $2, R9
+	LEAQ (R9)(R9*2), R10
+
+row:
+	VMOVUPS 0(SI), Y0
+	VMOVUPS Y0, 0(DI)
+	VMOVUPS 32(SI), X1
+	VMOVUPS X1, 32(DI)
+	VMOVUPS 48(SI), Y4
+	VMOVUPS Y4, 0(DI)(R9*1)
+	VMOVUPS 80(SI), X5
+	VMOVUPS X5, 32(DI)(R9*1)
+	VMOVUPS 96(SI), Y8
+	VMOVUPS Y8, 0(DI)(R9*2)
+	VMOVUPS 128(SI), X9
+	VMOVUPS X9, 32(DI)(R9*2)
+	VMOVUPS 144(SI), Y12
+	VMOVUPS Y12, 0(DI)(R10*1)
+	VMOVUPS 176(SI), X13
+	VMOVUPS X13, 32(DI)(R10*1)
+	ADDQ R8, SI
+	ADDQ $48, DI
 	DECQ CX
 	JNZ row
 	VZEROUPPER
@@ -1015,28 +1080,6 @@ elements:
 	ADDQ $64, DX
 	DECQ CX
 	JNZ elements
-	VZEROUPPER
-	RET
-
-// func scaleAVX512(dst, src, by *float32, rows int)
-// Writes dst[r] = by[r]·src[r] for rows of 32 numbers.
-TEXT ·scaleAVX512(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
-	MOVQ by+16(FP), DX
-	MOVQ rows+24(FP), CX
-
-row:
-	VBROADCASTSS (DX), Z0
-	VMULPS 0(SI), Z0, Z1
-	VMOVUPS Z1, 0(DI)
-	VMULPS 64(SI), Z0, Z2
-	VMOVUPS Z2, 64(DI)
-	ADDQ $4, DX
-	ADDQ $128, SI
-	ADDQ $128, DI
-	DECQ CX
-	JNZ row
 	VZEROUPPER
 	RET
 
@@ -1092,81 +1135,64 @@ numbers:
 	VZEROUPPER
 	RET
 
-// func pullsAVX512(ga, gb, a, b *float32, panels, size int, both, pullA, pullB float64)
-// Writes ga = both·b − pullA·a and gb = both·a − pullB·b for 32 numbers a panel;
-// those of the results lie size numbers apart.
-TEXT ·pullsAVX512(SB), NOSPLIT, $0-72
-	MOVQ ga+0(FP), R8
-	MOVQ gb+8(FP), R9
-	MOVQ a+16(FP), SI
-	MOVQ b+24(FP), DI
-	MOVQ panels+32(FP), CX
-	MOVQ size+40(FP), R10
+// func pullAVX512(dst, own, other *float32, panels, size int, x, y float64)
+// Writes dst = x·own + y·other for 32 numbers a panel; panels lie size numbers
+// apart.
+TEXT ·pullAVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), R8
+	MOVQ own+8(FP), SI
+	MOVQ other+16(FP), DI
+	MOVQ panels+24(FP), CX
+	MOVQ size+32(FP), R10
 	SHLQ $2, R10
-	VBROADCASTSD both+48(FP), Z0
-	VBROADCASTSD pullA+56(FP), Z1
-	VBROADCASTSD pullB+64(FP), Z2
+	VBROADCASTSD x+40(FP), Z0
+	VBROADCASTSD y+48(FP), Z1
 
 panel:
-	VCVTPS2PD 0(SI), Z3
-	VCVTPS2PD 0(DI), Z4
-	VMULPD Z0, Z4, Z5
-	VFNMADD231PD Z1, Z3, Z5
+	VCVTPS2PD 0(SI), Z2
+	VCVTPS2PD 0(DI), Z3
+	VMULPD Z1, Z3, Z3
+	VFMADD231PD Z0, Z2, Z3
+	VCVTPD2PS Z3, Y3
+	VMOVUPS Y3, 0(R8)
+	VCVTPS2PD 32(SI), Z4
+	VCVTPS2PD 32(DI), Z5
+	VMULPD Z1, Z5, Z5
+	VFMADD231PD Z0, Z4, Z5
 	VCVTPD2PS Z5, Y5
-	VMOVUPS Y5, 0(R8)
-	VMULPD Z0, Z3, Z6
-	VFNMADD231PD Z2, Z4, Z6
-	VCVTPD2PS Z6, Y6
-	VMOVUPS Y6, 0(R9)
-	VCVTPS2PD 32(SI), Z7
-	VCVTPS2PD 32(DI), Z8
-	VMULPD Z0, Z8, Z9
-	VFNMADD231PD Z1, Z7, Z9
-	VCVTPD2PS Z9, Y9
-	VMOVUPS Y9, 32(R8)
-	VMULPD Z0, Z7, Z10
-	VFNMADD231PD Z2, Z8, Z10
-	VCVTPD2PS Z10, Y10
-	VMOVUPS Y10, 32(R9)
-	VCVTPS2PD 64(SI), Z3
-	VCVTPS2PD 64(DI), Z4
-	VMULPD Z0, Z4, Z5
-	VFNMADD231PD Z1, Z3, Z5
-	VCVTPD2PS Z5, Y5
-	VMOVUPS Y5, 64(R8)
-	VMULPD Z0, Z3, Z6
-	VFNMADD231PD Z2, Z4, Z6
-	VCVTPD2PS Z6, Y6
-	VMOVUPS Y6, 64(R9)
-	VCVTPS2PD 96(SI), Z7
-	VCVTPS2PD 96(DI), Z8
-	VMULPD Z0, Z8, Z9
-	VFNMADD231PD Z1, Z7, Z9
+	VMOVUPS Y5, 32(R8)
+	VCVTPS2PD 64(SI), Z6
+	VCVTPS2PD 64(DI), Z7
+	VMULPD Z1, Z7, Z7
+	VFMADD231PD Z0, Z6, Z7
+	VCVTPD2PS Z7, Y7
+	VMOVUPS Y7, 64(R8)
+	VCVTPS2PD 96(SI), Z8
+	VCVTPS2PD 96(DI), Z9
+	VMULPD Z1, Z9, Z9
+	VFMADD231PD Z0, Z8, Z9
 	VCVTPD2PS Z9, Y9
 	VMOVUPS Y9, 96(R8)
-	VMULPD Z0, Z7, Z10
-	VFNMADD231PD Z2, Z8, Z10
-	VCVTPD2PS Z10, Y10
-	VMOVUPS Y10, 96(R9)
 	ADDQ $128, SI
 	ADDQ $128, DI
 	ADDQ R10, R8
-	ADDQ R10, R9
 	DECQ CX
 	JNZ panel
 	VZEROUPPER
 	RET
 
-// func microAVX2(k int, a, b, c *float32, stride int, add int)
+// func microAVX2(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)
 // C (6 × 16) = A·B, or C += A·B. Registers: accumulators from Y0, a row of B from
 // Y12, broadcast entries of A from Y14.
-TEXT ·microAVX2(SB), NOSPLIT, $0-48
+TEXT ·microAVX2(SB), NOSPLIT, $0-64
 	MOVQ k+0(FP), CX
 	MOVQ a+8(FP), SI
 	MOVQ b+16(FP), DI
 	MOVQ c+24(FP), DX
 	MOVQ stride+32(FP), R8
 	MOVQ add+40(FP), R9
+	MOVQ nextA+48(FP), R11
+	MOVQ nextB+56(FP), R12
 	SHLQ $2, R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -1185,6 +1211,10 @@ TEXT ·microAVX2(SB), NOSPLIT, $0-48
 	PCALIGN $64
 
 loop:
+	PREFETCHT1 (R11)
+	ADDQ $64, R11
+	PREFETCHT1 (R12)
+	ADDQ $64, R12
 	VMOVUPS 0(DI), Y12
 	VMOVUPS 32(DI), Y13
 	VBROADCASTSS 0(SI), Y14
@@ -1358,9 +1388,9 @@ overwrite:
 	VZEROUPPER
 	RET
 
-// func microAVX2Turned(squares int, a *float32, step int, b, c *float32, stride int, add int)
+// func microAVX2Turned(squares int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 // C (6 × 16) = A·B, or C += A·B, for k = 6·squares.
-TEXT ·microAVX2Turned(SB), NOSPLIT, $0-56
+TEXT ·microAVX2Turned(SB), NOSPLIT, $0-72
 	MOVQ squares+0(FP), CX
 	MOVQ a+8(FP), SI
 	MOVQ step+16(FP), R10
@@ -1368,6 +1398,8 @@ TEXT ·microAVX2Turned(SB), NOSPLIT, $0-56
 	MOVQ c+32(FP), DX
 	MOVQ stride+40(FP), R8
 	MOVQ add+48(FP), R9
+	MOVQ nextA+56(FP), R11
+	MOVQ nextB+64(FP), R12
 	SHLQ $2, R10
 	SHLQ $2, R8
 	VXORPS Y0, Y0, Y0
@@ -1385,6 +1417,11 @@ TEXT ·microAVX2Turned(SB), NOSPLIT, $0-56
 	PCALIGN $64
 
 square:
+	PREFETCHT1 (R11)
+	ADDQ $64, R11
+	PREFETCHT1 (R12)
+	ADDQ $64, R12
+	PREFETCHT0 0(SI)(R10*1)
 	VMOVUPS 0(DI), Y12
 	VMOVUPS 32(DI), Y13
 	VBROADCASTSS 0(SI), Y14
@@ -1405,6 +1442,7 @@ square:
 	VBROADCASTSS 120(SI), Y15
 	VFMADD231PS Y12, Y15, Y10
 	VFMADD231PS Y13, Y15, Y11
+	PREFETCHT0 64(SI)(R10*1)
 	VMOVUPS 64(DI), Y12
 	VMOVUPS 96(DI), Y13
 	VBROADCASTSS 4(SI), Y14
@@ -1425,6 +1463,7 @@ square:
 	VBROADCASTSS 124(SI), Y15
 	VFMADD231PS Y12, Y15, Y10
 	VFMADD231PS Y13, Y15, Y11
+	PREFETCHT0 128(SI)(R10*1)
 	VMOVUPS 128(DI), Y12
 	VMOVUPS 160(DI), Y13
 	VBROADCASTSS 8(SI), Y14
@@ -1465,6 +1504,10 @@ square:
 	VBROADCASTSS 132(SI), Y15
 	VFMADD231PS Y12, Y15, Y10
 	VFMADD231PS Y13, Y15, Y11
+	PREFETCHT1 (R11)
+	ADDQ $64, R11
+	PREFETCHT1 (R12)
+	ADDQ $64, R12
 	VMOVUPS 256(DI), Y12
 	VMOVUPS 288(DI), Y13
 	VBROADCASTSS 16(SI), Y14
@@ -1566,9 +1609,9 @@ overwrite:
 	VZEROUPPER
 	RET
 
-// func spreadAVX2(dst, src *float32, k, stride, size int)
+// func spreadColumnsAVX2(dst, src *float32, k, stride, size int)
 // Copies k rows of 4 × 16 numbers, stride apart, to panels of size numbers.
-TEXT ·spreadAVX2(SB), NOSPLIT, $0-40
+TEXT ·spreadColumnsAVX2(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ k+16(FP), CX
@@ -1580,23 +1623,59 @@ TEXT ·spreadAVX2(SB), NOSPLIT, $0-40
 
 row:
 	VMOVUPS 0(SI), Y0
-	VMOVUPS 32(SI), Y1
-	VMOVUPS 64(SI), Y2
-	VMOVUPS 96(SI), Y3
-	VMOVUPS 128(SI), Y4
-	VMOVUPS 160(SI), Y5
-	VMOVUPS 192(SI), Y6
-	VMOVUPS 224(SI), Y7
 	VMOVUPS Y0, 0(DI)
-	VMOVUPS Y1, 32(DI)
-	VMOVUPS Y2, 0(DI)(R9*1)
-	VMOVUPS Y3, 32(DI)(R9*1)
-	VMOVUPS Y4, 0(DI)(R9*2)
-	VMOVUPS Y5, 32(DI)(R9*2)
-	VMOVUPS Y6, 0(DI)(R10*1)
-	VMOVUPS Y7, 32(DI)(R10*1)
+	VMOVUPS 32(SI), Y2
+	VMOVUPS Y2, 32(DI)
+	VMOVUPS 64(SI), Y4
+	VMOVUPS Y4, 0(DI)(R9*1)
+	VMOVUPS 96(SI), Y6
+	VMOVUPS Y6, 32(DI)(R9*1)
+	VMOVUPS 128(SI), Y8
+	VMOVUPS Y8, 0(DI)(R9*2)
+	VMOVUPS 160(SI), Y10
+	VMOVUPS Y10, 32(DI)(R9*2)
+	VMOVUPS 192(SI), Y12
+	VMOVUPS Y12, 0(DI)(R10*1)
+	VMOVUPS 224(SI), Y14
+	VMOVUPS Y14, 32(DI)(R10*1)
 	ADDQ R8, SI
 	ADDQ $64, DI
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET
+
+// func spreadRowsAVX2(dst, src *float32, k, stride, size int)
+// Copies k rows of 4 × 6 numbers, stride apart, to panels of size numbers.
+TEXT ·spreadRowsAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ k+16(FP), CX
+	MOVQ stride+24(FP), R8
+	MOVQ size+32(FP), R9
+	SHLQ $2, R8
+	SHLQ $2, R9
+	LEAQ (R9)(R9*2), R10
+
+row:
+	VMOVUPS 0(SI), X0
+	VMOVUPS X0, 0(DI)
+	VMOVSD 16(SI), X1
+	VMOVSD X1, 16(DI)
+	VMOVUPS 24(SI), X4
+	VMOVUPS X4, 0(DI)(R9*1)
+	VMOVSD 40(SI), X5
+	VMOVSD X5, 16(DI)(R9*1)
+	VMOVUPS 48(SI), X8
+	VMOVUPS X8, 0(DI)(R9*2)
+	VMOVSD 64(SI), X9
+	VMOVSD X9, 16(DI)(R9*2)
+	VMOVUPS 72(SI), X12
+	VMOVUPS X12, 0(DI)(R10*1)
+	VMOVSD 88(SI), X13
+	VMOVSD X13, 16(DI)(R10*1)
+	ADDQ R8, SI
+	ADDQ $24, DI
 	DECQ CX
 	JNZ row
 	VZEROUPPER
@@ -1624,28 +1703,6 @@ elements:
 	ADDQ $32, DX
 	DECQ CX
 	JNZ elements
-	VZEROUPPER
-	RET
-
-// func scaleAVX2(dst, src, by *float32, rows int)
-// Writes dst[r] = by[r]·src[r] for rows of 16 numbers.
-TEXT ·scaleAVX2(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
-	MOVQ by+16(FP), DX
-	MOVQ rows+24(FP), CX
-
-row:
-	VBROADCASTSS (DX), Y0
-	VMULPS 0(SI), Y0, Y1
-	VMOVUPS Y1, 0(DI)
-	VMULPS 32(SI), Y0, Y2
-	VMOVUPS Y2, 32(DI)
-	ADDQ $4, DX
-	ADDQ $64, SI
-	ADDQ $64, DI
-	DECQ CX
-	JNZ row
 	VZEROUPPER
 	RET
 
@@ -1695,66 +1752,47 @@ numbers:
 	VZEROUPPER
 	RET
 
-// func pullsAVX2(ga, gb, a, b *float32, panels, size int, both, pullA, pullB float64)
-// Writes ga = both·b − pullA·a and gb = both·a − pullB·b for 16 numbers a panel;
-// those of the results lie size numbers apart.
-TEXT ·pullsAVX2(SB), NOSPLIT, $0-72
-	MOVQ ga+0(FP), R8
-	MOVQ gb+8(FP), R9
-	MOVQ a+16(FP), SI
-	MOVQ b+24(FP), DI
-	MOVQ panels+32(FP), CX
-	MOVQ size+40(FP), R10
+// func pullAVX2(dst, own, other *float32, panels, size int, x, y float64)
+// Writes dst = x·own + y·other for 16 numbers a panel; panels lie size numbers
+// apart.
+TEXT ·pullAVX2(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), R8
+	MOVQ own+8(FP), SI
+	MOVQ other+16(FP), DI
+	MOVQ panels+24(FP), CX
+	MOVQ size+32(FP), R10
 	SHLQ $2, R10
-	VBROADCASTSD both+48(FP), Y0
-	VBROADCASTSD pullA+56(FP), Y1
-	VBROADCASTSD pullB+64(FP), Y2
+	VBROADCASTSD x+40(FP), Y0
+	VBROADCASTSD y+48(FP), Y1
 
 panel:
-	VCVTPS2PD 0(SI), Y3
-	VCVTPS2PD 0(DI), Y4
-	VMULPD Y0, Y4, Y5
-	VFNMADD231PD Y1, Y3, Y5
+	VCVTPS2PD 0(SI), Y2
+	VCVTPS2PD 0(DI), Y3
+	VMULPD Y1, Y3, Y3
+	VFMADD231PD Y0, Y2, Y3
+	VCVTPD2PSY Y3, X3
+	VMOVUPS X3, 0(R8)
+	VCVTPS2PD 16(SI), Y4
+	VCVTPS2PD 16(DI), Y5
+	VMULPD Y1, Y5, Y5
+	VFMADD231PD Y0, Y4, Y5
 	VCVTPD2PSY Y5, X5
-	VMOVUPS X5, 0(R8)
-	VMULPD Y0, Y3, Y6
-	VFNMADD231PD Y2, Y4, Y6
-	VCVTPD2PSY Y6, X6
-	VMOVUPS X6, 0(R9)
-	VCVTPS2PD 16(SI), Y7
-	VCVTPS2PD 16(DI), Y8
-	VMULPD Y0, Y8, Y9
-	VFNMADD231PD Y1, Y7, Y9
-	VCVTPD2PSY Y9, X9
-	VMOVUPS X9, 16(R8)
-	VMULPD Y0, Y7, Y10
-	VFNMADD231PD Y2, Y8, Y10
-	VCVTPD2PSY Y10, X10
-	VMOVUPS X10, 16(R9)
-	VCVTPS2PD 32(SI), Y3
-	VCVTPS2PD 32(DI), Y4
-	VMULPD Y0, Y4, Y5
-	VFNMADD231PD Y1, Y3, Y5
-	VCVTPD2PSY Y5, X5
-	VMOVUPS X5, 32(R8)
-	VMULPD Y0, Y3, Y6
-	VFNMADD231PD Y2, Y4, Y6
-	VCVTPD2PSY Y6, X6
-	VMOVUPS X6, 32(R9)
-	VCVTPS2PD 48(SI), Y7
-	VCVTPS2PD 48(DI), Y8
-	VMULPD Y0, Y8, Y9
-	VFNMADD231PD Y1, Y7, Y9
+	VMOVUPS X5, 16(R8)
+	VCVTPS2PD 32(SI), Y6
+	VCVTPS2PD 32(DI), Y7
+	VMULPD Y1, Y7, Y7
+	VFMADD231PD Y0, Y6, Y7
+	VCVTPD2PSY Y7, X7
+	VMOVUPS X7, 32(R8)
+	VCVTPS2PD 48(SI), Y8
+	VCVTPS2PD 48(DI), Y9
+	VMULPD Y1, Y9, Y9
+	VFMADD231PD Y0, Y8, Y9
 	VCVTPD2PSY Y9, X9
 	VMOVUPS X9, 48(R8)
-	VMULPD Y0, Y7, Y10
-	VFNMADD231PD Y2, Y8, Y10
-	VCVTPD2PSY Y10, X10
-	VMOVUPS X10, 48(R9)
 	ADDQ $64, SI
 	ADDQ $64, DI
 	ADDQ R10, R8
-	ADDQ R10, R9
 	DECQ CX
 	JNZ panel
 	VZEROUPPER
@@ -2663,20 +2701,23 @@ numbers:
 	VZEROUPPER
 	RET
 
-// func weaveAVX(dst, src *float32, fours, rows int)
-// Writes dst[c·rows+lane] = src[64·lane+c] for four lanes and 4·fours columns.
-TEXT ·weaveAVX(SB), NOSPLIT, $0-32
+// func weaveAVX(dst, src *float32, stride, fours, rows int)
+// Writes dst[c·rows+lane] = src[stride·lane+c] for four lanes and 4·fours columns.
+TEXT ·weaveAVX(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
-	MOVQ fours+16(FP), CX
-	MOVQ rows+24(FP), R8
+	MOVQ stride+16(FP), R9
+	MOVQ fours+24(FP), CX
+	MOVQ rows+32(FP), R8
 	SHLQ $2, R8
+	SHLQ $2, R9
+	LEAQ (R9)(R9*2), R10
 
 columns:
-	VMOVUPS 0(SI), X0
-	VMOVUPS 256(SI), X1
-	VMOVUPS 512(SI), X2
-	VMOVUPS 768(SI), X3
+	VMOVUPS (SI), X0
+	VMOVUPS (SI)(R9*1), X1
+	VMOVUPS (SI)(R9*2), X2
+	VMOVUPS (SI)(R10*1), X3
 	VUNPCKLPS X1, X0, X4
 	VUNPCKHPS X1, X0, X5
 	VUNPCKLPS X3, X2, X6

@@ -2,10 +2,10 @@
 
 #include "textflag.h"
 
-// func microNEON(k int, a, b, c *float32, stride int, add int)
+// func microNEON(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)
 // C (12 × 8) = A·B, or C += A·B. Registers: accumulators from V0, a row of B from
 // V24, a column of A from V26.
-TEXT ·microNEON(SB), NOSPLIT, $0-48
+TEXT ·microNEON(SB), NOSPLIT, $0-64
 	MOVD k+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD b+16(FP), R2

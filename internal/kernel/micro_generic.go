@@ -6,7 +6,7 @@ const genericRows, genericColumns = 2, 4
 
 // microGeneric is the micro-kernel in Go: eight sums are what the registers of
 // most machines hold beside their operands.
-func microGeneric(k int, a, b, c *float32, stride int, add int) {
+func microGeneric(k int, a, b, c *float32, stride int, add int, _, _ *float32) {
 	var c00, c01, c02, c03, c10, c11, c12, c13 float32
 	x, y := unsafe.Slice(a, k*genericRows), unsafe.Slice(b, k*genericColumns)
 	for len(x) >= genericRows && len(y) >= genericColumns {

@@ -12,19 +12,19 @@ type Operand struct {
 	pool  *Pool
 	micro micro
 	d, n  int
-	// panels are [⌈n/rows⌉][d][rows], padded with zeros, and rows² numbers
-	// behind them, which turned may read.
-	panels []float32
+	// x has the rows of X as rows of C and its columns as K, with rows² numbers
+	// behind it, which turned may read.
+	x panels
 
 	table       []float32
 	left, right []int32
 	drop        dropper
 	dropping    bool
-	masks       []rowMask                 // of the padded rows
-	parts       [][4][partColumns]float32 // columns of four rows on their way into a panel, one for each panel
+	masks       []rowMask                         // of the padded rows
+	parts       [][mostRows * partColumns]float32 // columns of the rows on their way into a panel, one for each panel
 	gather      func(panel int)
-	packedM     []float32
-	turned      []float32 // panels of Xᵀ, where no micro-kernel reads those of X so
+	m           panels
+	turned      panels // of Xᵀ, where no micro-kernel reads those of X so
 	turnOne     func(panel int)
 }
 
@@ -45,12 +45,12 @@ func (x *Operand) Gather(table []float32, left, right []int32, drop Dropout) {
 	x.drop, x.dropping = newDropper(x.micro, drop), drop.Rate > 0
 	x.n = len(left) + len(right)
 	rows := x.micro.rows
-	x.panels = grow(x.panels, x.padded()*x.d+rows*rows)
+	x.x.resize(rows, x.n, x.d, rows*rows)
 	if x.masks = x.masks[:cap(x.masks)]; len(x.masks) < x.padded() {
 		x.masks = append(x.masks, make([]rowMask, x.padded()-len(x.masks))...)
 	}
 	if len(x.parts) < x.padded()/rows {
-		x.parts = make([][4][partColumns]float32, x.padded()/rows)
+		x.parts = make([][mostRows * partColumns]float32, x.padded()/rows)
 	}
 	x.pool.Run(x.padded()/rows, x.gather)
 	x.table = nil // it belongs to the caller
@@ -68,36 +68,23 @@ func (x *Operand) gatherPanel(i int) {
 	part := &x.parts[i]
 	for c0 := 0; c0 < x.d; c0 += partColumns {
 		n := min(partColumns, x.d-c0)
-		dst := x.panels[(i*x.d+c0)*rows : (i*x.d+c0+n)*rows]
-		for lane := 0; lane < rows; lane += len(part) {
-			lanes := min(len(part), rows-lane)
-			for j := range lanes {
-				x.gatherPart(i*rows+lane+j, c0, part[j][:n])
-			}
-			woven := 0
-			if lanes == len(part) && n >= 4 {
-				woven = n / 4 * 4
-				x.micro.weave(&dst[lane], &part[0][0], n/4, rows)
-			}
-			for c := woven; c < n; c++ {
-				for j := range lanes {
-					dst[c*rows+lane+j] = part[j][c]
-				}
-			}
+		for lane := range rows {
+			x.gatherPart(i*rows+lane, c0, part[lane*partColumns:][:n])
 		}
+		weaveLanes(x.micro, x.x.data[x.x.at(i*rows, c0):], rows, part[:], partColumns, rows, n)
 	}
 }
 
 // partColumns is how many columns are gathered at a time: as many as a word of
-// a mask has.
+// a mask has, and a divisor of blockK.
 const partColumns = 64
 
 // weaveGeneric is weave for any machine.
-func weaveGeneric(dst, src *float32, fours, rows int) {
-	from, to := unsafe.Slice(src, 4*partColumns), unsafe.Slice(dst, 4*fours*rows-rows+4)
+func weaveGeneric(dst, src *float32, stride, fours, rows int) {
+	from, to := unsafe.Slice(src, 3*stride+4*fours), unsafe.Slice(dst, 4*fours*rows-rows+4)
 	for c := range 4 * fours {
 		lanes := to[c*rows : c*rows+4]
-		lanes[0], lanes[1], lanes[2], lanes[3] = from[c], from[partColumns+c], from[2*partColumns+c], from[3*partColumns+c]
+		lanes[0], lanes[1], lanes[2], lanes[3] = from[c], from[stride+c], from[2*stride+c], from[3*stride+c]
 	}
 }
 
@@ -126,128 +113,96 @@ func (x *Operand) gatherPart(row, c0 int, dst []float32) {
 
 // Times computes out [n, k] = X·M for m [d, k].
 func (x *Operand) Times(m []float32, k int, out []float32) {
-	x.packedM = x.pool.pack(x.packedM, view{m, 1, k}, k, x.d, x.micro.columns)
-	x.pool.compute(product{micro: x.micro, m: x.n, n: k, k: x.d, a: x.panels, b: x.packedM, c: out[:x.n*k]})
+	x.pool.pack(x.micro, &x.m, view{m, 1, k}, k, x.d, x.micro.columns)
+	x.pool.compute(product{micro: x.micro, m: x.n, n: k, k: x.d, a: &x.x, b: &x.m, c: out[:x.n*k]})
 }
 
 // TransposedTimes computes out [d, k] = Xᵀ·G.
 func (x *Operand) TransposedTimes(g *Gradient, out []float32) {
-	p := product{micro: x.micro, m: x.d, n: g.k, k: x.padded(), a: x.panels, b: g.panels, c: out[:x.d*g.k], lanes: x.d}
+	p := product{micro: x.micro, m: x.d, n: g.k, k: x.padded(), a: &x.x, b: &g.g, c: out[:x.d*g.k], across: true}
 	if x.n == 0 {
 		clear(p.c)
 		return
 	}
-	if p.turned == nil {
+	if p.micro.turned == nil {
 		x.turn()
-		p.a, p.lanes = x.turned, 0
+		p.a, p.across = &x.turned, false
 	}
 	x.pool.compute(p)
 }
 
 // turn packs Xᵀ from the panels of X, into panels of as many lanes.
 func (x *Operand) turn() {
-	rows := x.micro.rows
-	panels := (x.d + rows - 1) / rows
-	x.turned = grow(x.turned, panels*rows*x.padded())
-	x.pool.Run(panels, x.turnOne)
+	x.turned.resize(x.micro.rows, x.d, x.padded(), 0)
+	x.pool.Run(x.turned.outer/x.micro.rows, x.turnOne)
 }
 
 func (x *Operand) turnPanel(i int) {
-	rows, k := x.micro.rows, x.padded()
-	for r := range k {
-		square := x.panels[(r/rows*x.d+i*rows)*rows+r%rows:]
-		for lane := range rows {
-			x.turned[(i*k+r)*rows+lane] = square[lane*rows]
+	rows, t := x.micro.rows, &x.turned
+	for r := range t.k {
+		to := t.data[t.at(i*rows, r):][:rows]
+		from := x.x.data[x.x.at(r/rows*rows, i*rows)+r%rows:]
+		for lane := range to {
+			to[lane] = from[lane*rows]
 		}
 	}
 }
 
-// A Gradient is G [n, k], by which the rows of X are multiplied, in the panels
+// A Gradient is dP [n, k], by which the rows of X are multiplied, in the panels
 // that the product reads.
 type Gradient struct {
-	pool   *Pool
-	micro  micro
-	k, n   int
-	panels []float32 // [⌈k/columns⌉][padded n][columns], padded with zeros
+	pool  *Pool
+	micro micro
+	k, n  int
+	g     panels // its columns are columns of C, its rows K, padded with zeros
 
-	from, s []float32
-	by      []float32 // factors of the rows, zeros for padding
-	source  *Gradient
-	pack    func(block int)
-	scale   func(block int)
-	cosines func(block int)
+	p, s, ds   []float32
+	pulls      []pull // of each cosine
+	pack, pull func(block int)
+	cosines    func(block int)
 }
 
 // NewGradient prepares for k columns.
 func (p *Pool) NewGradient(k int) *Gradient {
 	g := &Gradient{pool: p, micro: current(), k: k}
-	g.pack, g.scale, g.cosines = g.packRows, g.scaleRows, g.cosinePairs
+	g.pack, g.pull, g.cosines = g.packRows, g.pullPairs, g.cosinePairs
 	return g
 }
 
-func (g *Gradient) padded() int {
-	return (g.n + g.micro.rows - 1) / g.micro.rows * g.micro.rows
-}
-
-// resize makes room for n rows.
+// resize makes room for n rows, and clears what pads them.
 func (g *Gradient) resize(n int) {
 	g.n = n
-	c := g.micro.columns
-	g.panels = grow(g.panels, (g.k+c-1)/c*c*g.padded())
+	padded := (n + g.micro.rows - 1) / g.micro.rows * g.micro.rows
+	g.g.resize(g.micro.columns, g.k, padded, 0)
+	for r := n; r < padded; r++ {
+		g.put(r, 0, nil)
+	}
 }
 
 // Pack takes rows from memory: from is [n, k].
 func (g *Gradient) Pack(from []float32) {
 	g.resize(len(from) / g.k)
-	g.from = from
-	g.pool.Run(blocksOf(g.padded()), g.pack)
-	g.from = nil
+	g.p = from
+	g.pool.Run(blocksOf(g.n), g.pack)
+	g.p = nil // it belongs to the caller
 }
 
 func blocksOf(rows int) int { return (rows + rowBlock - 1) / rowBlock }
 
 func (g *Gradient) packRows(block int) {
-	for r := block * rowBlock; r < min((block+1)*rowBlock, g.padded()); r++ {
-		if r < g.n {
-			g.put(r, 0, g.from[r*g.k:(r+1)*g.k])
-		} else {
-			g.put(r, 0, nil)
-		}
+	for r := block * rowBlock; r < min((block+1)*rowBlock, g.n); r++ {
+		g.put(r, 0, g.p[r*g.k:(r+1)*g.k])
 	}
 }
 
-// put writes a row into the panels from the given one on, zeros where it ends
+// put writes a row into the panels from column first on, zeros where it ends
 // before them.
-func (g *Gradient) put(r, panel int, row []float32) {
-	c, step := g.micro.columns, g.padded()*g.micro.columns
-	for at := r*c + panel*step; at < len(g.panels); at += step {
-		n := copy(g.panels[at:at+c], row)
-		clear(g.panels[at+n : at+c])
-		row = row[n:]
-	}
-}
-
-// Scaled takes diag(by)·G of another gradient.
-func (g *Gradient) Scaled(source *Gradient, by []float32) {
-	g.resize(source.n)
-	g.by = grow(g.by, g.padded())
-	clear(g.by[copy(g.by, by[:g.n]):])
-	g.source = source
-	g.pool.Run(blocksOf(g.padded()), g.scale)
-	g.source = nil
-}
-
-func (g *Gradient) scaleRows(block int) {
+func (g *Gradient) put(r, first int, row []float32) {
 	c := g.micro.columns
-	lo, hi := block*rowBlock, min((block+1)*rowBlock, g.padded())
-	for at := 0; at < len(g.panels); at += g.padded() * c {
-		src, dst := g.source.panels[at+lo*c:at+hi*c], g.panels[at+lo*c:at+hi*c]
-		if g.micro.scale != nil {
-			g.micro.scale(&dst[0], &src[0], &g.by[lo], hi-lo)
-			continue
-		}
-		for i, v := range src {
-			dst[i] = v * g.by[lo+i/c]
-		}
+	for ; first < g.g.outer; first += c {
+		to := g.g.data[g.g.at(first, r):][:c]
+		n := copy(to, row)
+		clear(to[n:])
+		row = row[n:]
 	}
 }

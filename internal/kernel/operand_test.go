@@ -45,7 +45,7 @@ func gradientOf(p *Pool, m micro, k int) *Gradient {
 // the second time with the memory of a larger batch, and have the same bits for
 // any number of threads.
 func TestOperand(t *testing.T) {
-	sizes := [][3]int{{1, 1, 1}, {130, 70, 90}, {3, 5, 7}, {13, 64, 33}, {67, 129, 31}, {800, 13, 5}, {24, 97, 257}, {1, 200, 3}}
+	sizes := [][3]int{{1, 1, 1}, {130, 70, 90}, {400, blockK + 37, 33}, {blockK/2 + 8, 21, 40}, {3, 5, 7}, {13, 64, 33}, {67, 129, 31}, {800, 13, 5}, {24, 97, 257}, {1, 200, 3}}
 	for _, m := range micros() {
 		first := map[string][]float32{}
 		for _, threads := range []int{1, 2, 3, 8} {
@@ -68,17 +68,14 @@ func TestOperand(t *testing.T) {
 				x.Times(matrix, k, projected)
 				dp := random(rng, n*k)
 				g.Pack(dp)
-				by := random(rng, n)
-				scaled := gradientOf(p, m, k)
-				scaled.Scaled(g, by)
 				dm := poisoned(d * k)
-				x.TransposedTimes(scaled, dm)
+				x.TransposedTimes(g, dm)
 
 				name := fmt.Sprintf("%s, %d pairs, %d → %d", m.name, pairs, d, k)
 				if e := relativeError(projected, product64(n, k, d, func(i, j int) float32 { return want[i*d+j] }, func(i, j int) float32 { return matrix[i*k+j] })); !(e <= 1e-6) {
 					t.Errorf("%s: X·M is off by %g", name, e)
 				}
-				if e := relativeError(dm, product64(d, k, n, func(i, j int) float32 { return want[j*d+i] }, func(i, j int) float32 { return by[i] * dp[i*k+j] })); !(e <= 1e-6) {
+				if e := relativeError(dm, product64(d, k, n, func(i, j int) float32 { return want[j*d+i] }, func(i, j int) float32 { return dp[i*k+j] })); !(e <= 1e-6) {
 					t.Errorf("%s: Xᵀ·G is off by %g", name, e)
 				}
 				both := slices.Concat(projected, dm)
@@ -100,26 +97,30 @@ func rowsOf(rng *rand.Rand, n, of int) []int32 {
 	return rows
 }
 
-// The gradient of the cosines arrives in panels as Pool.Cosines has it.
-func TestGradientCosines(t *testing.T) {
+// The gradient of the cosines arrives in panels as Pool.Cosines has it, times ds.
+func TestGradientPull(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 1))
 	for _, m := range micros() {
-		for _, size := range [][2]int{{1, 1}, {5, 33}, {40, 70}, {33, 31}} {
+		for _, size := range [][2]int{{1, 1}, {5, 33}, {40, 70}, {33, 31}, {blockK/2 + 7, 35}} {
 			pairs, k := size[0], size[1]
 			p := NewPool(2)
-			rows := random(rng, 2*pairs*k)
+			rows, ds := random(rng, 2*pairs*k), random(rng, pairs)
 			want, s := slices.Clone(rows), make([]float32, pairs)
 			p.Cosines(k, want[:pairs*k], want[pairs*k:], s, want[:pairs*k], want[pairs*k:])
+			for i := range want {
+				want[i] *= ds[i/k%pairs]
+			}
 			a, b, got := gradientOf(p, m, k), gradientOf(p, m, k), make([]float32, pairs)
 			a.Pack(want)
-			b.panels = poisoned(len(a.panels) + 3)
+			b.g.data = poisoned(len(a.g.data) + 3)
 			b.Cosines(rows, got)
-			// Both compute in float64, each in its own order: the last bit of
-			// float32 may differ, and what cancels to nothing.
+			b.Pull(ds)
+			b.Pull(ds) // from what Cosines kept
+			// Rounded once more or less, and what cancels to nothing.
 			same := func(x, y float32) bool {
-				return math.Abs(float64(x)-float64(y)) <= 1.2e-7*math.Abs(float64(y))+1e-14
+				return math.Abs(float64(x)-float64(y)) <= 2.4e-7*math.Abs(float64(y))+1e-14
 			}
-			for i, of := range [][2][]float32{{got, s}, {b.panels, a.panels}} {
+			for i, of := range [][2][]float32{{got, s}, {b.g.data, a.g.data}} {
 				if !slices.EqualFunc(of[0], of[1], same) {
 					t.Errorf("%s, %d pairs of %d: other %s", m.name, pairs, k, [2]string{"cosines", "panels"}[i])
 				}
@@ -136,14 +137,14 @@ func TestStepAllocatesNothing(t *testing.T) {
 	p := NewPool(2)
 	p.Keep()
 	defer p.Close()
-	x, g, scaled := p.NewOperand(d), p.NewGradient(k), p.NewGradient(k)
-	projected, dm, s, by := make([]float32, 2*pairs*k), make([]float32, d*k), make([]float32, pairs), random(rng, 2*pairs)
+	x, g := p.NewOperand(d), p.NewGradient(k)
+	projected, dm, s, ds := make([]float32, 2*pairs*k), make([]float32, d*k), make([]float32, pairs), random(rng, pairs)
 	allocations := testing.AllocsPerRun(20, func() {
 		x.Gather(table, rows, rows, Dropout{Rate: 0.1})
 		x.Times(matrix, k, projected)
 		g.Cosines(projected, s)
-		scaled.Scaled(g, by)
-		x.TransposedTimes(scaled, dm)
+		g.Pull(ds)
+		x.TransposedTimes(g, dm)
 	})
 	if allocations > 0 {
 		t.Errorf("%v allocations a step", allocations)

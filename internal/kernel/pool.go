@@ -31,7 +31,7 @@ type Pool struct {
 
 	packing packing
 	product product
-	packed  struct{ a, b []float32 } // operands of the last product
+	packed  struct{ a, b panels } // operands of the last product
 	edges   [][maxTile]float32
 	tasks   struct{ pack, block func(i int) }
 }
@@ -41,7 +41,7 @@ type Pool struct {
 func NewPool(threads int) *Pool {
 	p := &Pool{threads: max(threads, 1)}
 	p.wake = sync.NewCond(&p.lock)
-	p.tasks.pack, p.tasks.block = p.packing.panels, p.product.block
+	p.tasks.pack, p.tasks.block = p.packing.piece, p.product.block
 	return p
 }
 

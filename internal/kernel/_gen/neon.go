@@ -22,10 +22,10 @@ func arm64(w *bufio.Writer) {
 	emit := func(format string, args ...any) { fmt.Fprintf(w, "\t"+format+"\n", args...) }
 	label := func(name string) { fmt.Fprintf(w, "\n%s:\n", name) }
 
-	fmt.Fprintf(w, "\n// func microNEON(k int, a, b, c *float32, stride int, add int)\n")
+	fmt.Fprintf(w, "\n// func microNEON(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)\n")
 	fmt.Fprintf(w, "// C (%d × %d) = A·B, or C += A·B. Registers: accumulators from V0, a row of B from\n", neonRows, neonVectors*4)
 	fmt.Fprintf(w, "// V%d, a column of A from V%d.\n", neonB, neonA)
-	fmt.Fprintf(w, "TEXT ·microNEON(SB), NOSPLIT, $0-48\n")
+	fmt.Fprintf(w, "TEXT ·microNEON(SB), NOSPLIT, $0-64\n")
 	emit("MOVD k+0(FP), R0")
 	emit("MOVD a+8(FP), R1")
 	emit("MOVD b+16(FP), R2")

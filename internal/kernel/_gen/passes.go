@@ -41,30 +41,6 @@ func (s shape) momentum(e *emitter) {
 	e.emit("RET")
 }
 
-// scale writes the scaling of a panel's rows, each by a number of its own.
-func (s shape) scale(e *emitter) {
-	fmt.Fprintf(e.w, "\n// func scale%s(dst, src, by *float32, rows int)\n", s.suffix())
-	fmt.Fprintf(e.w, "// Writes dst[r] = by[r]·src[r] for rows of %d numbers.\n", s.vectors*s.width)
-	fmt.Fprintf(e.w, "TEXT ·scale%s(SB), NOSPLIT, $0-32\n", s.suffix())
-	e.emit("MOVQ dst+0(FP), DI")
-	e.emit("MOVQ src+8(FP), SI")
-	e.emit("MOVQ by+16(FP), DX")
-	e.emit("MOVQ rows+24(FP), CX")
-	e.label("row")
-	e.emit("VBROADCASTSS (DX), %s", s.reg(0))
-	for v := range s.vectors {
-		e.emit("VMULPS %d(SI), %s, %s", 4*v*s.width, s.reg(0), s.reg(1+v))
-		e.emit("VMOVUPS %s, %d(DI)", s.reg(1+v), 4*v*s.width)
-	}
-	e.emit("ADDQ $4, DX")
-	e.emit("ADDQ $%d, SI", 4*s.vectors*s.width)
-	e.emit("ADDQ $%d, DI", 4*s.vectors*s.width)
-	e.emit("DECQ CX")
-	e.emit("JNZ row")
-	e.emit("VZEROUPPER")
-	e.emit("RET")
-}
-
 // products writes the sums that a cosine is made of, in two halves that do not
 // wait for each other.
 func (s shape) products(e *emitter) {
@@ -105,42 +81,33 @@ func (s shape) products(e *emitter) {
 	e.emit("RET")
 }
 
-// pulls writes the gradient of a cosine by its two vectors, into panels.
-func (s shape) pulls(e *emitter) {
-	fmt.Fprintf(e.w, "\n// func pulls%s(ga, gb, a, b *float32, panels, size int, both, pullA, pullB float64)\n", s.suffix())
-	fmt.Fprintf(e.w, "// Writes ga = both·b − pullA·a and gb = both·a − pullB·b for %d numbers a panel;\n", s.vectors*s.width)
-	fmt.Fprintf(e.w, "// those of the results lie size numbers apart.\n")
-	fmt.Fprintf(e.w, "TEXT ·pulls%s(SB), NOSPLIT, $0-72\n", s.suffix())
-	e.emit("MOVQ ga+0(FP), R8")
-	e.emit("MOVQ gb+8(FP), R9")
-	e.emit("MOVQ a+16(FP), SI")
-	e.emit("MOVQ b+24(FP), DI")
-	e.emit("MOVQ panels+32(FP), CX")
-	e.emit("MOVQ size+40(FP), R10")
+// pull writes a row of the gradient of a cosine, into panels.
+func (s shape) pull(e *emitter) {
+	fmt.Fprintf(e.w, "\n// func pull%s(dst, own, other *float32, panels, size int, x, y float64)\n", s.suffix())
+	fmt.Fprintf(e.w, "// Writes dst = x·own + y·other for %d numbers a panel; panels lie size numbers\n", s.vectors*s.width)
+	fmt.Fprintf(e.w, "// apart.\n")
+	fmt.Fprintf(e.w, "TEXT ·pull%s(SB), NOSPLIT, $0-56\n", s.suffix())
+	e.emit("MOVQ dst+0(FP), R8")
+	e.emit("MOVQ own+8(FP), SI")
+	e.emit("MOVQ other+16(FP), DI")
+	e.emit("MOVQ panels+24(FP), CX")
+	e.emit("MOVQ size+32(FP), R10")
 	e.emit("SHLQ $2, R10")
-	for i, factor := range []string{"both+48", "pullA+56", "pullB+64"} {
-		e.emit("VBROADCASTSD %s(FP), %s", factor, s.reg(i))
-	}
+	e.emit("VBROADCASTSD x+40(FP), %s", s.reg(0))
+	e.emit("VBROADCASTSD y+48(FP), %s", s.reg(1))
 	e.label("panel")
 	for half := range 2 * s.vectors {
-		at, a, b := 2*half*s.width, 3+half%2*4, 4+half%2*4
-		e.emit("VCVTPS2PD %d(SI), %s", at, s.reg(a))
-		e.emit("VCVTPS2PD %d(DI), %s", at, s.reg(b))
-		for i, x := range []struct {
-			to               string
-			own, pull, other int
-		}{{"R8", a, 1, b}, {"R9", b, 2, a}} {
-			g := a + 2 + i
-			e.emit("VMULPD %s, %s, %s", s.reg(0), s.reg(x.other), s.reg(g))
-			e.emit("VFNMADD231PD %s, %s, %s", s.reg(x.pull), s.reg(x.own), s.reg(g))
-			e.emit("VCVTPD2PS%s %s, %s", map[string]string{"Z": "", "Y": "Y"}[s.register], s.reg(g), s.half(g))
-			e.emit("VMOVUPS %s, %d(%s)", s.half(g), at, x.to)
-		}
+		at, own, other := 2*half*s.width, 2+2*half, 3+2*half
+		e.emit("VCVTPS2PD %d(SI), %s", at, s.reg(own))
+		e.emit("VCVTPS2PD %d(DI), %s", at, s.reg(other))
+		e.emit("VMULPD %s, %s, %s", s.reg(1), s.reg(other), s.reg(other))
+		e.emit("VFMADD231PD %s, %s, %s", s.reg(0), s.reg(own), s.reg(other))
+		e.emit("VCVTPD2PS%s %s, %s", map[string]string{"Z": "", "Y": "Y"}[s.register], s.reg(other), s.half(other))
+		e.emit("VMOVUPS %s, %d(R8)", s.half(other), at)
 	}
 	e.emit("ADDQ $%d, SI", 4*s.vectors*s.width)
 	e.emit("ADDQ $%d, DI", 4*s.vectors*s.width)
 	e.emit("ADDQ R10, R8")
-	e.emit("ADDQ R10, R9")
 	e.emit("DECQ CX")
 	e.emit("JNZ panel")
 	e.emit("VZEROUPPER")

@@ -28,11 +28,11 @@ func amd64(w *bufio.Writer) {
 	for _, s := range shapes {
 		s.straight(&emitter{w})
 		s.turned(&emitter{w})
-		s.spread(&emitter{w})
+		s.spread(&emitter{w}, "Columns", s.vectors*s.width)
+		s.spread(&emitter{w}, "Rows", s.rows)
 		s.momentum(&emitter{w})
-		s.scale(&emitter{w})
 		s.products(&emitter{w})
-		s.pulls(&emitter{w})
+		s.pull(&emitter{w})
 	}
 	for _, p := range philoxes {
 		p.write(&emitter{w})
@@ -57,22 +57,25 @@ func (s shape) accumulator(row, v int) string {
 
 // straight writes the micro-kernel whose panel of A is [k][rows].
 func (s shape) straight(e *emitter) {
-	fmt.Fprintf(e.w, "\n// func %s(k int, a, b, c *float32, stride int, add int)\n", s.name)
+	fmt.Fprintf(e.w, "\n// func %s(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)\n", s.name)
 	fmt.Fprintf(e.w, "// C (%d × %d) = A·B, or C += A·B. Registers: accumulators from %s0, a row of B from\n", s.rows, s.vectors*s.width, s.register)
 	fmt.Fprintf(e.w, "// %s%d, broadcast entries of A from %s%d.\n", s.register, s.free, s.register, s.free+s.vectors)
-	fmt.Fprintf(e.w, "TEXT ·%s(SB), NOSPLIT, $0-48\n", s.name)
+	fmt.Fprintf(e.w, "TEXT ·%s(SB), NOSPLIT, $0-64\n", s.name)
 	e.emit("MOVQ k+0(FP), CX")
 	e.emit("MOVQ a+8(FP), SI")
 	e.emit("MOVQ b+16(FP), DI")
 	e.emit("MOVQ c+24(FP), DX")
 	e.emit("MOVQ stride+32(FP), R8")
 	e.emit("MOVQ add+40(FP), R9")
+	e.emit("MOVQ nextA+48(FP), R11")
+	e.emit("MOVQ nextB+56(FP), R12")
 	s.clear(e)
 	entry := func(u, row int) int { return u*s.rows + row }
 	e.emit("SUBQ $%d, CX", s.unroll)
 	e.emit("JLT rest")
 	e.emit("PCALIGN $64")
 	e.label("loop")
+	s.prefetch(e)
 	for u := range s.unroll {
 		s.step(e, u, entry)
 	}
@@ -94,9 +97,9 @@ func (s shape) straight(e *emitter) {
 // turned writes the micro-kernel whose A is packed for the other product: in
 // squares of rows × rows, of which each has a row of C's entries together.
 func (s shape) turned(e *emitter) {
-	fmt.Fprintf(e.w, "\n// func %sTurned(squares int, a *float32, step int, b, c *float32, stride int, add int)\n", s.name)
+	fmt.Fprintf(e.w, "\n// func %sTurned(squares int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)\n", s.name)
 	fmt.Fprintf(e.w, "// C (%d × %d) = A·B, or C += A·B, for k = %d·squares.\n", s.rows, s.vectors*s.width, s.rows)
-	fmt.Fprintf(e.w, "TEXT ·%sTurned(SB), NOSPLIT, $0-56\n", s.name)
+	fmt.Fprintf(e.w, "TEXT ·%sTurned(SB), NOSPLIT, $0-72\n", s.name)
 	e.emit("MOVQ squares+0(FP), CX")
 	e.emit("MOVQ a+8(FP), SI")
 	e.emit("MOVQ step+16(FP), R10")
@@ -104,11 +107,19 @@ func (s shape) turned(e *emitter) {
 	e.emit("MOVQ c+32(FP), DX")
 	e.emit("MOVQ stride+40(FP), R8")
 	e.emit("MOVQ add+48(FP), R9")
+	e.emit("MOVQ nextA+56(FP), R11")
+	e.emit("MOVQ nextB+64(FP), R12")
 	e.emit("SHLQ $2, R10")
 	s.clear(e)
 	e.emit("PCALIGN $64")
 	e.label("square")
 	for u := range s.rows {
+		if u%s.unroll == 0 {
+			s.prefetch(e)
+		}
+		if u*64 < 4*s.rows*s.rows {
+			e.emit("PREFETCHT0 %d(SI)(R10*1)", u*64) // the next square, to which no stride leads the processor
+		}
 		s.step(e, u, func(u, row int) int { return row*s.rows + u })
 	}
 	e.emit("ADDQ R10, SI")
@@ -165,18 +176,28 @@ func (s shape) step(e *emitter, u int, entry func(u, row int) int) {
 	}
 }
 
+// prefetch asks for the next line of each of two stretches of memory that are
+// needed later, to come into the second-level cache.
+func (s shape) prefetch(e *emitter) {
+	for _, at := range []string{"R11", "R12"} {
+		e.emit("PREFETCHT1 (%s)", at)
+		e.emit("ADDQ $64, %s", at)
+	}
+}
+
 func (s shape) advance(e *emitter, steps int) {
 	e.emit("ADDQ $%d, SI", steps*s.rows*4)
 	e.emit("ADDQ $%d, DI", steps*s.vectors*s.width*4)
 }
 
 // spread writes the packing of a matrix that lies as it is needed, but for its
-// rows being long: each row's numbers go to several panels.
-func (s shape) spread(e *emitter) {
+// rows being long: each row's numbers go to several panels, of A (Rows) or of
+// B (Columns).
+func (s shape) spread(e *emitter, what string, width int) {
 	const panels = 4 // packedTogether
-	fmt.Fprintf(e.w, "\n// func spread%s(dst, src *float32, k, stride, size int)\n", s.suffix())
-	fmt.Fprintf(e.w, "// Copies k rows of %d × %d numbers, stride apart, to panels of size numbers.\n", panels, s.vectors*s.width)
-	fmt.Fprintf(e.w, "TEXT ·spread%s(SB), NOSPLIT, $0-40\n", s.suffix())
+	fmt.Fprintf(e.w, "\n// func spread%s%s(dst, src *float32, k, stride, size int)\n", what, s.suffix())
+	fmt.Fprintf(e.w, "// Copies k rows of %d × %d numbers, stride apart, to panels of size numbers.\n", panels, width)
+	fmt.Fprintf(e.w, "TEXT ·spread%s%s(SB), NOSPLIT, $0-40\n", what, s.suffix())
 	e.emit("MOVQ dst+0(FP), DI")
 	e.emit("MOVQ src+8(FP), SI")
 	e.emit("MOVQ k+16(FP), CX")
@@ -186,16 +207,21 @@ func (s shape) spread(e *emitter) {
 	e.emit("SHLQ $2, R9")
 	e.emit("LEAQ (R9)(R9*2), R10")
 	e.label("row")
-	for i := range panels * s.vectors {
-		e.emit("VMOVUPS %d(SI), %s%d", i*s.width*4, s.register, i)
-	}
-	for p, at := range []string{"(DI)", "(DI)(R9*1)", "(DI)(R9*2)", "(DI)(R10*1)"} {
-		for v := range s.vectors {
-			e.emit("VMOVUPS %s%d, %d%s", s.register, p*s.vectors+v, v*s.width*4, at)
+	for p, to := range []string{"(DI)", "(DI)(R9*1)", "(DI)(R9*2)", "(DI)(R10*1)"} {
+		for done := 0; done < width; {
+			n := s.width
+			for n > width-done {
+				n /= 2
+			}
+			move := map[int]string{2: "VMOVSD", 4: "VMOVUPS", 8: "VMOVUPS", 16: "VMOVUPS"}[n]
+			register := fmt.Sprintf("%s%d", map[int]string{2: "X", 4: "X", 8: "Y", 16: "Z"}[n], p*4+done/s.width*2+min(done%s.width, 1))
+			e.emit("%s %d(SI), %s", move, (p*width+done)*4, register)
+			e.emit("%s %s, %d%s", move, register, done*4, to)
+			done += n
 		}
 	}
 	e.emit("ADDQ R8, SI")
-	e.emit("ADDQ $%d, DI", s.vectors*s.width*4)
+	e.emit("ADDQ $%d, DI", width*4)
 	e.emit("DECQ CX")
 	e.emit("JNZ row")
 	e.emit("VZEROUPPER")

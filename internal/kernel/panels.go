@@ -1,0 +1,136 @@
+package kernel
+
+// A panels is an operand of a product, packed as the micro-kernels read it. K
+// is cut into blocks of blockK entries; a block holds the operand's panels
+// [entries of K][width] one behind the other, so that what a worker has at hand
+// at a time lies together, whatever the length of K.
+type panels struct {
+	data     []float32
+	width    int // rows of C in a panel of A, columns in one of B
+	outer, k int // rows or columns of C, a multiple of width; length of K
+}
+
+// resize makes room, and spare numbers behind the panels.
+func (p *panels) resize(width, outer, k, spare int) {
+	p.width, p.k = width, k
+	p.outer = (outer + width - 1) / width * width
+	p.data = grow(p.data, p.outer*k+spare)
+}
+
+// at is the place of entry k in the panel that starts with row or column outer
+// of C.
+func (p *panels) at(outer, k int) int {
+	first := k / blockK * blockK
+	return first*p.outer + outer*p.entries(first) + (k-first)*p.width
+}
+
+// entries is how many entries of K the block has that starts with entry first.
+func (p *panels) entries(first int) int { return min(blockK, p.k-first) }
+
+// step is the distance between a panel's entry k and the next panel's.
+func (p *panels) step(k int) int { return p.width * p.entries(k/blockK*blockK) }
+
+// block is the part of the block of K that starts with entry k for rows or
+// columns of C from lo to hi.
+func (p *panels) block(lo, hi, k int) []float32 {
+	return p.data[p.at(lo, k):][:(hi-lo)*p.entries(k)]
+}
+
+// A packing is the filling of panels from a view.
+type packing struct {
+	micro    micro
+	from     view
+	outer    int // rows or columns that the view has
+	to       *panels
+	together int // panels in a piece of the work
+}
+
+// packedTogether is how many panels are packed together where each takes a
+// stretch of the same rows, so that every row's memory is visited once for all.
+const packedTogether = 4
+
+// pack copies a view of outer × k numbers into panels, padded with zeros, so
+// that the micro-kernel reads both operands with stride one. width is its rows
+// for A, its columns for B.
+func (p *Pool) pack(m micro, to *panels, v view, outer, k, width int) {
+	to.resize(width, outer, k, 0)
+	p.packing = packing{micro: m, from: v, outer: outer, to: to, together: 1}
+	if v.outer == 1 {
+		p.packing.together = packedTogether
+	}
+	each := p.packing.together * width
+	p.Run((outer+each-1)/each, p.tasks.pack)
+}
+
+// piece packs piece i.
+func (p *packing) piece(i int) {
+	first := i * p.together * p.to.width
+	last := min(first+p.together*p.to.width, p.outer)
+	for k := 0; k < p.to.k; k += blockK {
+		n := p.to.entries(k)
+		if partial := last / p.to.width * p.to.width; partial < last {
+			clear(p.to.data[p.to.at(partial, k):][:p.to.step(k)])
+		}
+		if p.from.outer == 1 {
+			p.spread(first, last, k, n)
+		} else {
+			p.weave(first, last, k, n)
+		}
+	}
+}
+
+// spread packs n entries of K, of which each has its numbers together.
+func (p *packing) spread(first, last, k, n int) {
+	w, size := p.to.width, p.to.step(k)
+	to, from := p.to.data[p.to.at(first, k):], p.from.data[first+k*p.from.inner:]
+	if whole := p.micro.spreadOf(w); whole != nil && last-first == packedTogether*w {
+		whole(&to[0], &from[0], n, p.from.inner, size)
+		return
+	}
+	for e := range n {
+		row := from[e*p.from.inner:][:last-first]
+		for at := e * w; len(row) > 0; at += size {
+			row = row[copy(to[at:at+w], row):]
+		}
+	}
+}
+
+// spreadOf returns what copies to panels of a width, if anything does.
+func (m micro) spreadOf(width int) func(dst, src *float32, k, stride, size int) {
+	switch width {
+	case m.rows:
+		return m.spreadRows
+	case m.columns:
+		return m.spreadColumns
+	}
+	return nil
+}
+
+// weave packs n entries of K for a panel whose rows lie one behind the other.
+func (p *packing) weave(first, last, k, n int) {
+	const part = 256 // entries at a time, so that what is written lane by lane stays in the nearest cache
+	w := p.to.width
+	for ; n > 0; k, n = k+part, n-part {
+		to, from := p.to.data[p.to.at(first, k):], p.from.data[first*p.from.outer+k:]
+		weaveLanes(p.micro, to, w, from, p.from.outer, last-first, min(n, part))
+	}
+}
+
+// weaveLanes copies n numbers of each of some rows, stride apart, into the lanes
+// of a panel: to[e·width+lane] = from[lane·stride+e].
+func weaveLanes(m micro, to []float32, width int, from []float32, stride, lanes, n int) {
+	woven := 0
+	if lanes >= 4 && n >= 4 {
+		woven = n / 4 * 4
+		for lane := 0; lane < lanes; lane += 4 {
+			lane := min(lane, lanes-4) // the last four may have been there before
+			m.weave(&to[lane], &from[lane*stride], stride, n/4, width)
+		}
+	}
+	for lane := range lanes {
+		row := from[lane*stride:][:n]
+		for e := woven; e < n; e++ {
+			to[e*width+lane] = row[e]
+		}
+	}
+}
