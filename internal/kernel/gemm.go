@@ -1,15 +1,18 @@
 package kernel
 
+import "unsafe"
+
 // Blocks of C are handed to the workers, and K is walked in steps of blockK,
-// so that the panels in use stay in the caches: a block of A takes
-// blockRows·blockK numbers of the second-level cache. The sizes are fixed, so
+// so that the panels in use stay in the caches: blocks of A and B take
+// (blockRows+blockColumns)·blockK numbers, half a megabyte of the second-level
+// cache, which a virtual processor may have to share. The sizes are fixed, so
 // that the sums, and with them the bits, do not depend on the machine's load
 // or the number of threads.
 const (
-	blockRows    = 96  // a multiple of every micro-kernel's rows
-	blockColumns = 256 // a multiple of every micro-kernel's columns
-	blockK       = 768 // a multiple of every micro-kernel's rows
-	tallest      = 4   // blocks of rows that are computed together, so that a block of B serves them all; a power of 2
+	blockRows    = 48  // a multiple of every micro-kernel's rows
+	blockColumns = 128 // a multiple of every micro-kernel's columns
+	blockK       = 768 // a multiple of blockRows
+	tallest      = 8   // blocks of rows that are computed together, so that a block of B serves them all; a power of 2
 )
 
 // Gemm computes C = A·B for A [m, k], B [k, n] and C [m, n].
@@ -37,7 +40,7 @@ type view struct {
 
 // slabRows is how many rows of C are computed at a time, so that the packed
 // copy of A stays small; a multiple of blockRows.
-const slabRows = 24 * blockRows
+const slabRows = 48 * blockRows
 
 // multiply packs B and a slab of A after the other into panels, and computes C
 // block by block.
@@ -129,25 +132,31 @@ func (p *product) place(i int) (row, column int) {
 // micro-kernels bring it into the cache meanwhile.
 type coming struct {
 	a, b   []float32
-	stride int // to where each of the next tiles looks in a; 0 is one behind the other
+	run    int // numbers of a that lie together
+	stride int // from the start of a run to the next
+	left   int // of the run
 }
 
 // rows sets the block of A at row r and entry k.
 func (n *coming) rows(p *product, r, k int) {
-	if p.across { // squares of the same rows of X lie together
-		n.a, n.stride = p.a.data[p.a.at(k, r):], p.a.step(r)
-		return
+	if p.across { // rows of C are K to the panels
+		n.a = p.a.block(k, min(k+blockK, p.a.outer), r)
+		n.run, n.stride = len(n.a), len(n.a)
+	} else {
+		last := min(r+blockRows, p.a.outer)
+		n.a, n.run, n.stride = p.a.data[p.a.at(r, k):], (last-r)*p.a.entries(k), p.a.length*p.a.outer
 	}
-	n.a = p.a.block(r, min(r+blockRows, p.a.outer), k)
+	n.left = n.run
 }
 
 // take returns where the next tile looks ahead, who reads size numbers there.
 func (n *coming) take(size int) (a, b *float32) {
-	step := size
-	if n.stride > 0 {
-		step = n.stride
-	}
 	a, b = &n.a[0], &n.b[0]
+	step := size
+	if size >= n.left {
+		step, n.left = n.stride-(n.run-n.left), n.run+size
+	}
+	n.left -= size
 	n.a, n.b = n.a[min(step, len(n.a)-1):], n.b[min(size, len(n.b)-1):]
 	return a, b
 }
@@ -176,7 +185,15 @@ func (p *product) tile(r, k, entries int, b, c *float32, stride, add int, next *
 		p.turned(entries/p.rows, &p.a.data[p.a.at(k, r)], p.a.step(r), b, c, stride, add, nextA, nextB)
 		return
 	}
-	p.run(entries, &p.a.data[p.a.at(r, k)], b, c, stride, add, nextA, nextB)
+	if whole := entries / p.a.length; whole > 0 {
+		p.run(whole, p.a.length, &p.a.data[p.a.at(r, k)], p.a.length*p.a.outer, b, c, stride, add, nextA, nextB)
+		k, add = k+whole*p.a.length, 1
+		if entries %= p.a.length; entries == 0 {
+			return
+		}
+		b = (*float32)(unsafe.Add(unsafe.Pointer(b), 4*whole*p.a.length*p.columns))
+	}
+	p.run(1, entries, &p.a.data[p.a.at(r, k)], 0, b, c, stride, add, nextA, nextB)
 }
 
 // store writes the part of a tile that lies inside C, or adds it.

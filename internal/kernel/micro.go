@@ -10,7 +10,9 @@ import (
 
 // A micro-kernel computes a tile of rows × columns entries of C and keeps it
 // in registers: C = A·B, or C += A·B where add is 1, for a panel of A
-// [k][rows] and one of B [k][columns]. Rows of C lie stride apart.
+// [chunks][k][rows], its chunks step numbers apart, and one of B
+// [chunks·k][columns]. Rows of C lie stride apart. Meanwhile a line behind nextA
+// and one behind nextB is fetched into the cache for every four entries of K.
 //
 // turned does the same for an A that is packed as [rows][rows] squares, step
 // numbers apart, of which each row has what belongs to a row of C: how a panel
@@ -36,7 +38,7 @@ type micro struct {
 	name          string
 	rows, columns int
 	lanes         int // numbers in a register
-	run           func(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)
+	run           func(chunks, k int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 	turned        func(squares int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 	masks         func(counter *[4]uint32, keys *[20]uint32, lanes *[16]uint32, bound uint32, masks *uint64, n int)
 	drop          func(dst, src *float32, masks *uint64, n int, scale float32, bits *[8]uint32)

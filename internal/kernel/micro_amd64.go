@@ -3,13 +3,13 @@ package kernel
 import "golang.org/x/sys/cpu"
 
 //go:noescape
-func microAVX512(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)
+func microAVX512(chunks, k int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 
 //go:noescape
 func microAVX512Turned(squares int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 
 //go:noescape
-func microAVX2(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)
+func microAVX2(chunks, k int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 
 //go:noescape
 func microAVX2Turned(squares int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)

@@ -1,7 +1,7 @@
 package kernel
 
 //go:noescape
-func microNEON(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)
+func microNEON(chunks, k int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 
 // simd needs no detection: every 64-bit Arm processor that Go runs on has NEON.
 func simd() []micro {

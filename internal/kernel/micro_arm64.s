@@ -2,17 +2,22 @@
 
 #include "textflag.h"
 
-// func microNEON(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)
+// func microNEON(chunks, k int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 // C (12 × 8) = A·B, or C += A·B. Registers: accumulators from V0, a row of B from
 // V24, a column of A from V26.
-TEXT ·microNEON(SB), NOSPLIT, $0-64
-	MOVD k+0(FP), R0
-	MOVD a+8(FP), R1
-	MOVD b+16(FP), R2
-	MOVD c+24(FP), R3
-	MOVD stride+32(FP), R4
-	MOVD add+40(FP), R5
+TEXT ·microNEON(SB), NOSPLIT, $0-80
+	MOVD chunks+0(FP), R6
+	MOVD k+8(FP), R7
+	MOVD a+16(FP), R1
+	MOVD step+24(FP), R8
+	MOVD b+32(FP), R2
+	MOVD c+40(FP), R3
+	MOVD stride+48(FP), R4
+	MOVD add+56(FP), R5
 	LSL $2, R4, R4
+	MOVD $12, R0
+	MSUB R0, R8, R7, R8
+	LSL $2, R8, R8
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -37,7 +42,10 @@ TEXT ·microNEON(SB), NOSPLIT, $0-64
 	VEOR V21.B16, V21.B16, V21.B16
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
-	CBZ R0, store
+	CBZ R7, store
+
+chunk:
+	MOVD R7, R0
 	PCALIGN $16
 
 loop:
@@ -69,6 +77,9 @@ loop:
 	WORD $0x4FBC1B37 // FMLA V23.4S, V25.4S, V28.S[3]
 	SUBS $1, R0, R0
 	BNE loop
+	ADD R8, R1, R1
+	SUBS $1, R6, R6
+	BNE chunk
 
 store:
 	CBZ R5, overwrite

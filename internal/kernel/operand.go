@@ -45,7 +45,7 @@ func (x *Operand) Gather(table []float32, left, right []int32, drop Dropout) {
 	x.drop, x.dropping = newDropper(x.micro, drop), drop.Rate > 0
 	x.n = len(left) + len(right)
 	rows := x.micro.rows
-	x.x.resize(rows, x.n, x.d, rows*rows)
+	x.x.resize(x.length(), rows, x.n, x.d, rows*rows)
 	if x.masks = x.masks[:cap(x.masks)]; len(x.masks) < x.padded() {
 		x.masks = append(x.masks, make([]rowMask, x.padded()-len(x.masks))...)
 	}
@@ -61,6 +61,15 @@ func (x *Operand) padded() int {
 	return (x.n + x.micro.rows - 1) / x.micro.rows * x.micro.rows
 }
 
+// length is how many columns lie together: as many as Xᵀ·dP has rows in the part
+// of C that is computed at a time, so that these are one stretch of memory.
+func (x *Operand) length() int {
+	if x.micro.turned == nil {
+		return blockK
+	}
+	return blockRows
+}
+
 // gatherPanel fills a panel, some columns at a time, so that what is written
 // lane by lane stays in the nearest cache.
 func (x *Operand) gatherPanel(i int) {
@@ -71,12 +80,16 @@ func (x *Operand) gatherPanel(i int) {
 		for lane := range rows {
 			x.gatherPart(i*rows+lane, c0, part[lane*partColumns:][:n])
 		}
-		weaveLanes(x.micro, x.x.data[x.x.at(i*rows, c0):], rows, part[:], partColumns, rows, n)
+		for from := 0; from < n; { // a block of columns may end in between
+			m := min(n-from, x.x.length-(c0+from)%x.x.length)
+			weaveLanes(x.micro, x.x.data[x.x.at(i*rows, c0+from):], rows, part[from:], partColumns, rows, m)
+			from += m
+		}
 	}
 }
 
 // partColumns is how many columns are gathered at a time: as many as a word of
-// a mask has, and a divisor of blockK.
+// a mask has.
 const partColumns = 64
 
 // weaveGeneric is weave for any machine.
@@ -133,7 +146,7 @@ func (x *Operand) TransposedTimes(g *Gradient, out []float32) {
 
 // turn packs Xᵀ from the panels of X, into panels of as many lanes.
 func (x *Operand) turn() {
-	x.turned.resize(x.micro.rows, x.d, x.padded(), 0)
+	x.turned.resize(blockK, x.micro.rows, x.d, x.padded(), 0)
 	x.pool.Run(x.turned.outer/x.micro.rows, x.turnOne)
 }
 
@@ -173,7 +186,7 @@ func (p *Pool) NewGradient(k int) *Gradient {
 func (g *Gradient) resize(n int) {
 	g.n = n
 	padded := (n + g.micro.rows - 1) / g.micro.rows * g.micro.rows
-	g.g.resize(g.micro.columns, g.k, padded, 0)
+	g.g.resize(blockK, g.micro.columns, g.k, padded, 0)
 	for r := n; r < padded; r++ {
 		g.put(r, 0, nil)
 	}

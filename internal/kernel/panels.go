@@ -1,18 +1,19 @@
 package kernel
 
 // A panels is an operand of a product, packed as the micro-kernels read it. K
-// is cut into blocks of blockK entries; a block holds the operand's panels
-// [entries of K][width] one behind the other, so that what a worker has at hand
-// at a time lies together, whatever the length of K.
+// is cut into blocks; a block holds the operand's panels [entries of K][width]
+// one behind the other, so that what a worker has at hand at a time lies
+// together, whatever the length of K.
 type panels struct {
 	data     []float32
+	length   int // entries of K in a block, a divisor of blockK
 	width    int // rows of C in a panel of A, columns in one of B
 	outer, k int // rows or columns of C, a multiple of width; length of K
 }
 
 // resize makes room, and spare numbers behind the panels.
-func (p *panels) resize(width, outer, k, spare int) {
-	p.width, p.k = width, k
+func (p *panels) resize(length, width, outer, k, spare int) {
+	p.length, p.width, p.k = length, width, k
 	p.outer = (outer + width - 1) / width * width
 	p.data = grow(p.data, p.outer*k+spare)
 }
@@ -20,17 +21,17 @@ func (p *panels) resize(width, outer, k, spare int) {
 // at is the place of entry k in the panel that starts with row or column outer
 // of C.
 func (p *panels) at(outer, k int) int {
-	first := k / blockK * blockK
-	return first*p.outer + outer*p.entries(first) + (k-first)*p.width
+	first := k / p.length * p.length
+	return first*p.outer + outer*p.entries(k) + (k-first)*p.width
 }
 
-// entries is how many entries of K the block has that starts with entry first.
-func (p *panels) entries(first int) int { return min(blockK, p.k-first) }
+// entries is how many entries of K the block has that holds entry k.
+func (p *panels) entries(k int) int { return min(p.length, p.k-k/p.length*p.length) }
 
 // step is the distance between a panel's entry k and the next panel's.
-func (p *panels) step(k int) int { return p.width * p.entries(k/blockK*blockK) }
+func (p *panels) step(k int) int { return p.width * p.entries(k) }
 
-// block is the part of the block of K that starts with entry k for rows or
+// block is the part of the block of K with entry k, its first, for rows or
 // columns of C from lo to hi.
 func (p *panels) block(lo, hi, k int) []float32 {
 	return p.data[p.at(lo, k):][:(hi-lo)*p.entries(k)]
@@ -53,7 +54,7 @@ const packedTogether = 4
 // that the micro-kernel reads both operands with stride one. width is its rows
 // for A, its columns for B.
 func (p *Pool) pack(m micro, to *panels, v view, outer, k, width int) {
-	to.resize(width, outer, k, 0)
+	to.resize(blockK, width, outer, k, 0)
 	p.packing = packing{micro: m, from: v, outer: outer, to: to, together: 1}
 	if v.outer == 1 {
 		p.packing.together = packedTogether

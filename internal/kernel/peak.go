@@ -36,7 +36,7 @@ func Peak(threads int) {
 			memory := make([]float32, (m.rows+m.columns)*peakK+maxTile)
 			a, b, c := &memory[0], &memory[m.rows*peakK], &memory[(m.rows+m.columns)*peakK]
 			for range peakTiles {
-				m.run(peakK, a, b, c, m.columns, 0, a, b)
+				m.run(1, peakK, a, 0, b, c, m.columns, 0, a, b)
 			}
 		})
 	}

@@ -22,21 +22,28 @@ func arm64(w *bufio.Writer) {
 	emit := func(format string, args ...any) { fmt.Fprintf(w, "\t"+format+"\n", args...) }
 	label := func(name string) { fmt.Fprintf(w, "\n%s:\n", name) }
 
-	fmt.Fprintf(w, "\n// func microNEON(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)\n")
+	fmt.Fprintf(w, "\n// func microNEON(chunks, k int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)\n")
 	fmt.Fprintf(w, "// C (%d × %d) = A·B, or C += A·B. Registers: accumulators from V0, a row of B from\n", neonRows, neonVectors*4)
 	fmt.Fprintf(w, "// V%d, a column of A from V%d.\n", neonB, neonA)
-	fmt.Fprintf(w, "TEXT ·microNEON(SB), NOSPLIT, $0-64\n")
-	emit("MOVD k+0(FP), R0")
-	emit("MOVD a+8(FP), R1")
-	emit("MOVD b+16(FP), R2")
-	emit("MOVD c+24(FP), R3")
-	emit("MOVD stride+32(FP), R4")
-	emit("MOVD add+40(FP), R5")
+	fmt.Fprintf(w, "TEXT ·microNEON(SB), NOSPLIT, $0-80\n")
+	emit("MOVD chunks+0(FP), R6")
+	emit("MOVD k+8(FP), R7")
+	emit("MOVD a+16(FP), R1")
+	emit("MOVD step+24(FP), R8")
+	emit("MOVD b+32(FP), R2")
+	emit("MOVD c+40(FP), R3")
+	emit("MOVD stride+48(FP), R4")
+	emit("MOVD add+56(FP), R5")
 	emit("LSL $2, R4, R4")
+	emit("MOVD $%d, R0", neonRows)
+	emit("MSUB R0, R8, R7, R8") // step − rows·k, from a chunk's end to the next one's start
+	emit("LSL $2, R8, R8")
 	for i := range neonRows * neonVectors {
 		emit("VEOR V%d.B16, V%d.B16, V%d.B16", i, i, i)
 	}
-	emit("CBZ R0, store")
+	emit("CBZ R7, store")
+	label("chunk")
+	emit("MOVD R7, R0")
 	emit("PCALIGN $16")
 	label("loop")
 	emit("VLD1.P 32(R2), [V%d.S4, V%d.S4]", neonB, neonB+1)
@@ -48,6 +55,9 @@ func arm64(w *bufio.Writer) {
 	}
 	emit("SUBS $1, R0, R0")
 	emit("BNE loop")
+	emit("ADD R8, R1, R1")
+	emit("SUBS $1, R6, R6")
+	emit("BNE chunk")
 	label("store")
 	emit("CBZ R5, overwrite")
 	for row := range neonRows {

@@ -55,22 +55,30 @@ func (s shape) accumulator(row, v int) string {
 	return fmt.Sprintf("%s%d", s.register, row*s.vectors+v)
 }
 
-// straight writes the micro-kernel whose panel of A is [k][rows].
+// straight writes the micro-kernel whose panel of A is [chunks][k][rows], with
+// chunks step numbers apart.
 func (s shape) straight(e *emitter) {
-	fmt.Fprintf(e.w, "\n// func %s(k int, a, b, c *float32, stride int, add int, nextA, nextB *float32)\n", s.name)
+	fmt.Fprintf(e.w, "\n// func %s(chunks, k int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)\n", s.name)
 	fmt.Fprintf(e.w, "// C (%d × %d) = A·B, or C += A·B. Registers: accumulators from %s0, a row of B from\n", s.rows, s.vectors*s.width, s.register)
 	fmt.Fprintf(e.w, "// %s%d, broadcast entries of A from %s%d.\n", s.register, s.free, s.register, s.free+s.vectors)
-	fmt.Fprintf(e.w, "TEXT ·%s(SB), NOSPLIT, $0-64\n", s.name)
-	e.emit("MOVQ k+0(FP), CX")
-	e.emit("MOVQ a+8(FP), SI")
-	e.emit("MOVQ b+16(FP), DI")
-	e.emit("MOVQ c+24(FP), DX")
-	e.emit("MOVQ stride+32(FP), R8")
-	e.emit("MOVQ add+40(FP), R9")
-	e.emit("MOVQ nextA+48(FP), R11")
-	e.emit("MOVQ nextB+56(FP), R12")
+	fmt.Fprintf(e.w, "TEXT ·%s(SB), NOSPLIT, $0-80\n", s.name)
+	e.emit("MOVQ chunks+0(FP), BX")
+	e.emit("MOVQ k+8(FP), R13")
+	e.emit("MOVQ a+16(FP), SI")
+	e.emit("MOVQ step+24(FP), R10")
+	e.emit("MOVQ b+32(FP), DI")
+	e.emit("MOVQ c+40(FP), DX")
+	e.emit("MOVQ stride+48(FP), R8")
+	e.emit("MOVQ add+56(FP), R9")
+	e.emit("MOVQ nextA+64(FP), R11")
+	e.emit("MOVQ nextB+72(FP), R12")
+	e.emit("IMUL3Q $%d, R13, AX", s.rows)
+	e.emit("SUBQ AX, R10") // from a chunk's end to the next one's start
+	e.emit("SHLQ $2, R10")
 	s.clear(e)
 	entry := func(u, row int) int { return u*s.rows + row }
+	e.label("chunk")
+	e.emit("MOVQ R13, CX")
 	e.emit("SUBQ $%d, CX", s.unroll)
 	e.emit("JLT rest")
 	e.emit("PCALIGN $64")
@@ -84,13 +92,16 @@ func (s shape) straight(e *emitter) {
 	e.emit("JGE loop")
 	e.label("rest")
 	e.emit("ADDQ $%d, CX", s.unroll)
-	e.emit("JZ store")
+	e.emit("JZ next")
 	e.label("one")
 	s.step(e, 0, entry)
 	s.advance(e, 1)
 	e.emit("DECQ CX")
 	e.emit("JNZ one")
-	e.label("store")
+	e.label("next")
+	e.emit("ADDQ R10, SI")
+	e.emit("DECQ BX")
+	e.emit("JNZ chunk")
 	s.store(e)
 }
 
@@ -116,9 +127,6 @@ func (s shape) turned(e *emitter) {
 	for u := range s.rows {
 		if u%s.unroll == 0 {
 			s.prefetch(e)
-		}
-		if u*64 < 4*s.rows*s.rows {
-			e.emit("PREFETCHT0 %d(SI)(R10*1)", u*64) // the next square, to which no stride leads the processor
 		}
 		s.step(e, u, func(u, row int) int { return row*s.rows + u })
 	}
