@@ -6,8 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-
-	"github.com/cosfit/cosfit/internal/rundir"
 )
 
 // Sizes of the chart, in pixels.
@@ -44,7 +42,7 @@ func (r Result) Chart(w io.Writer) error {
 	y += 20
 	fmt.Fprintf(&body, `<text class="quiet" x="12" y="%d">%s</text>`+"\n", y, escaped("longer is faster; medians; "+r.Machine.Date+", "+r.Machine.Version))
 	for _, rows := range tasks {
-		y = r.chartTask(&body, rows, y+titleStep)
+		y = chartTask(&body, rows, y+titleStep)
 	}
 	_, err := fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" role="img" aria-label="speed of cosfit and its peers">
 <style>%s</style>
@@ -54,13 +52,11 @@ func (r Result) Chart(w io.Writer) error {
 }
 
 // chartTask draws one task's group from y down and returns where it ends.
-func (r Result) chartTask(w io.Writer, rows []Row, y int) int {
+func chartTask(w io.Writer, rows []Row, y int) int {
 	_, unit := rows[0].rate()
 	fmt.Fprintf(w, `<text class="title" x="12" y="%d">%s</text>`+"\n", y, escaped(rows[0].title()))
-	top := rundir.None
-	if unit == "GFLOP/s" && rows[0].Benchmark != Run {
-		top = r.peakOf(rows[0].Threads)
-	}
+	top := peakOf(rows)
+	rows = slices.DeleteFunc(slices.Clone(rows), func(row Row) bool { return row.Who == peak })
 	longest := 0.0
 	if top.Known() {
 		longest = float64(top)

@@ -8,15 +8,36 @@ import (
 )
 
 // ceiling is what the machine itself can do: arithmetic in registers, and
-// copying memory.
+// copying memory. The arithmetic also takes turns at products and steps, with
+// as many operations as they have, because a shared machine's clock changes.
 func ceiling(what string) *local {
-	return &local{is: Peer{Who: what, Tasks: []string{Machine + ":" + what}}, prepare: func(_ context.Context, r request) (job, error) {
+	is := Peer{Who: what, Tasks: []string{Machine + ":" + what}}
+	if what == peak {
+		is.Tasks = append(is.Tasks, Core, Step)
+	}
+	return &local{is: is, prepare: func(_ context.Context, r request) (job, error) {
 		if what == peak {
-			return job{do: func() error { kernel.Peak(r.Task.Threads); return nil }}, nil
+			return peakJob(r.Task), nil
 		}
 		return copyJob(r.Task.Threads), nil
 	}}
 }
+
+// peakTiles is what a thread has to do where no task says how much.
+const peakTiles = 1000
+
+func peakJob(t Task) job {
+	pool := kernel.NewPool(t.Threads)
+	pool.Keep()
+	tiles := peakTiles
+	if t.What != peak {
+		tiles = int(float64(t.flop())/pool.PeakFLOP(1) + 0.5)
+	}
+	return job{do: func() error { pool.Peak(tiles); return nil }, close: pool.Close}
+}
+
+// peakFLOP is how many operations the machine's own row has.
+func peakFLOP(threads int) float64 { return kernel.NewPool(threads).PeakFLOP(peakTiles) }
 
 // copySize is more bytes than caches hold.
 const copySize = 256_000_000

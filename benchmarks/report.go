@@ -68,13 +68,14 @@ func (r Result) groups() (machine []Row, tasks [][]Row) {
 	return machine, tasks
 }
 
-// peakOf is the machine's FMA peak with a number of threads, in GFLOP/s.
-func (r Result) peakOf(threads int) rundir.Figure {
-	i := slices.IndexFunc(r.Rows, func(row Row) bool { return row.What == peak && row.Threads == threads })
+// peakOf is the FMA peak in GFLOP/s that a task's rows are held against: the one
+// that took turns with them, else none.
+func peakOf(rows []Row) rundir.Figure {
+	i := slices.IndexFunc(rows, func(row Row) bool { return row.Who == peak })
 	if i < 0 {
 		return rundir.None
 	}
-	return r.Rows[i].GFLOPS
+	return rows[i].GFLOPS
 }
 
 // rate is a row's speed and its unit.
@@ -104,7 +105,7 @@ func (r Result) Print(w io.Writer) {
 		}
 	}
 	for _, rows := range tasks {
-		r.printTask(w, rows)
+		printTask(w, rows)
 	}
 	line(w, "")
 	for _, p := range m.Peers {
@@ -118,7 +119,7 @@ func (r Result) Print(w io.Writer) {
 	line(w, "")
 }
 
-func (r Result) printTask(w io.Writer, rows []Row) {
+func printTask(w io.Writer, rows []Row) {
 	_, unit := rows[0].rate()
 	line(w, "")
 	line(w, " "+rows[0].title())
@@ -127,7 +128,7 @@ func (r Result) printTask(w io.Writer, rows []Row) {
 	for _, row := range rows {
 		speed, _ := row.rate()
 		share, times := "", ""
-		if top := r.peakOf(row.Threads); top.Known() && row.GFLOPS.Known() {
+		if top := peakOf(rows); top.Known() && row.GFLOPS.Known() {
 			share = fmt.Sprintf("%.0f %%", 100*row.GFLOPS/top)
 		}
 		if ours >= 0 {

@@ -3,7 +3,6 @@ package benchmarks
 import (
 	"slices"
 
-	"github.com/cosfit/cosfit/internal/kernel"
 	"github.com/cosfit/cosfit/internal/rundir"
 )
 
@@ -54,7 +53,7 @@ func (t Task) flop() rundir.Figure {
 	size := rundir.Figure(t.Batch) * rundir.Figure(t.D) * rundir.Figure(t.K)
 	switch {
 	case t.What == peak:
-		return rundir.Figure(kernel.PeakFLOP()) * rundir.Figure(t.Threads)
+		return rundir.Figure(peakFLOP(t.Threads))
 	case t.What == copying, t.Benchmark == Load:
 		return rundir.None
 	case t.Benchmark == Step:

@@ -1,9 +1,6 @@
 package kernel
 
-import (
-	"strings"
-	"sync"
-)
+import "strings"
 
 // Names lists the arithmetics that COSFIT_CPU can force on this processor, the
 // fastest first.
@@ -15,30 +12,28 @@ func Names() (names []string) {
 	return names
 }
 
-// peakK and peakTiles are a thread's share of Peak: panels of peakK steps,
-// which stay in the first-level cache, multiplied peakTiles times.
-const peakK, peakTiles = 128, 1000
+// peakK is the length of the panels of Peak, which stay in the first-level cache.
+const peakK = 128
 
-// PeakFLOP is how many operations one thread's share of Peak has.
-func PeakFLOP() float64 {
+// PeakFLOP is how many operations Peak does for n tiles on each of the threads.
+func (p *Pool) PeakFLOP(tiles int) float64 {
 	m := current()
-	return 2 * float64(m.rows) * float64(m.columns) * peakK * peakTiles
+	return 2 * float64(m.rows) * float64(m.columns) * peakK * float64(tiles) * float64(p.threads)
 }
 
-// Peak multiplies the same two panels over and over on each of the threads:
-// hardly anything but fused multiplications and additions, and so the speed
-// that no product can exceed.
-func Peak(threads int) {
+// Peak multiplies the same two panels over and over on each of the threads, n
+// times each: hardly anything but fused multiplications and additions, and so
+// the speed that no product can exceed.
+func (p *Pool) Peak(tiles int) {
 	m := current()
-	var wg sync.WaitGroup
-	for range threads {
-		wg.Go(func() {
-			memory := make([]float32, (m.rows+m.columns)*peakK+maxTile)
-			a, b, c := &memory[0], &memory[m.rows*peakK], &memory[(m.rows+m.columns)*peakK]
-			for range peakTiles {
-				m.run(1, peakK, a, 0, b, c, m.columns, 0, a, b)
-			}
-		})
-	}
-	wg.Wait()
+	size := (m.rows+m.columns)*peakK + maxTile
+	p.packed.a.data = grow(p.packed.a.data, size*p.threads)
+	clear(p.packed.a.data)
+	p.Run(p.threads, func(i int) {
+		memory := p.packed.a.data[i*size:]
+		a, b, c := &memory[0], &memory[m.rows*peakK], &memory[(m.rows+m.columns)*peakK]
+		for range tiles {
+			m.run(1, peakK, a, 0, b, c, m.columns, 0, a, b)
+		}
+	})
 }
