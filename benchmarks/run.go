@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/cosfit/cosfit/graph/cpu"
 	"github.com/cosfit/cosfit/internal/rundir"
@@ -17,7 +19,9 @@ import (
 func ourRun(ctx context.Context, t Task) (job, error) {
 	data := madeUp(t)
 	var timing rundir.Timing
+	var clock epochs
 	do := func() (err error) {
+		clock = epochs{}
 		path, err := os.MkdirTemp("", "cosfit-bench-")
 		if err != nil {
 			return err
@@ -32,11 +36,46 @@ func ourRun(ctx context.Context, t Task) (job, error) {
 		defer backend.Close()
 		recipe := trainer.Notebook(t.D)
 		recipe.Dims, recipe.Epochs, recipe.BatchSize = t.K, t.Epochs, t.Batch
-		summary, err := trainer.Train(ctx, data, trainer.Options{Recipe: recipe, Backend: backend, Dir: dir})
+		summary, err := trainer.Train(ctx, data, trainer.Options{Recipe: recipe, Backend: backend, Dir: dir, Progress: clock.tick})
 		timing = summary.Timing
 		return err
 	}
-	return job{do: do, said: func() string { return parts(timing) }}, nil
+	return job{do: do, said: func() string { return parts(timing) + clock.besideFloor(t) }}, nil
+}
+
+// epochs measures what an epoch takes beside its training: its evaluation, and
+// its checkpoint, which the run cannot do without either.
+type epochs struct {
+	last     time.Time
+	besides  time.Duration
+	measured int
+}
+
+func (e *epochs) tick(p trainer.Progress) {
+	now := time.Now()
+	if p.Epoch > 0 {
+		e.besides += now.Sub(e.last) - time.Duration(float64(p.Rows[0].Seconds)*float64(time.Second))
+		e.measured++
+	}
+	e.last = now
+}
+
+// besideFloor compares it with the matrix product that projects all texts,
+// which an evaluation cannot do without.
+func (e *epochs) besideFloor(t Task) string {
+	if e.measured == 0 {
+		return ""
+	}
+	product := ourProduct(Task{Benchmark: Core, What: projecting, Batch: 2 * (t.Pairs + t.Test), D: t.D, K: t.K, Threads: t.Threads})
+	defer product.close()
+	var times []float64
+	for range 4 { // the first warms up
+		start := time.Now()
+		product.do()
+		times = append(times, time.Since(start).Seconds())
+	}
+	floor, besides := slices.Min(times[1:]), e.besides.Seconds()/float64(e.measured)
+	return fmt.Sprintf(" An epoch was scored and saved in %.3f s, of which the matrix product alone needs %.3f s (%.2f).", besides, floor, floor/besides)
 }
 
 // parts says what a run's time was spent on.
