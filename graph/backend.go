@@ -76,10 +76,10 @@ type Batch struct {
 // A ScoreKernel computes the cosines of a batch.
 type ScoreKernel interface {
 	// Forward returns s [B] for m [d, k], and keeps the gathered embeddings
-	// X and the gradient G of each cosine by its projected vectors.
+	// X and what the gradient of each cosine by its projected vectors takes.
 	Forward(m Array, b *Batch) (s Array, err error)
-	// Backward returns dM [d, k] = Xᵀ·(diag(ds)·G) for ds [B], from what the
-	// last Forward kept.
+	// Backward returns dM [d, k] = Xᵀ·dP for ds [B], from what the last Forward
+	// kept: row i of dP is ds_i times the gradient of its cosine.
 	Backward(ds Array) (dm Array, err error)
 }
 
