@@ -12,9 +12,9 @@
 // any memory.
 //
 // Two families of operation exist. Score goes from the matrix and a batch to
-// the cosines s [B]; its gradient takes ds [B] to dM = Xᵀ·(diag(ds)·G), where X
-// holds the embeddings of the batch and G the gradient of each cosine by its
-// two projected vectors. Every loss that is a function of the cosines builds
+// the cosines s [B]; its gradient takes ds [B] to dM = Xᵀ·dP, where X holds the
+// embeddings of the batch and a row of dP is the gradient of its cosine times
+// its ds. Every loss that is a function of the cosines builds
 // on it and needs no kernel of its own. Project goes from the matrix and a
 // batch to the projected vectors themselves, for losses that need more than
 // the cosines, and for evaluation.
