@@ -1,4 +1,4 @@
-// Package cuda is the room of the CUDA backend: a graph.Backend behind the
-// build tag gpu, with no cgo and no toolkit at build time. It is not there
-// yet; until it is, every build computes on the CPU and says so.
+// Package cuda is the backend that computes on a GPU of NVIDIA: a
+// graph.Backend behind the build tag gpu, with no cgo and no toolkit at build
+// time. Without the tag, or on another system than Linux, Open says so.
 package cuda
