@@ -8,7 +8,7 @@ import "github.com/cosfit/cosfit/graph"
 type noSupport struct{}
 
 func (noSupport) Error() string {
-	return "this build of cosfit has no GPU support: build it on Linux with go build -tags gpu, or take --device cpu"
+	return "this build of cosfit has no GPU support: build it on Linux with go build -tags gpu"
 }
 
 func (noSupport) Is(target error) bool { return target == ErrNoGPU }

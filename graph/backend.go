@@ -28,6 +28,9 @@ type Backend interface {
 	// "generic/amd64". Results are equal bit for bit between runs with the
 	// same kernel.
 	Kernel() string
+	// Precision is how the products of a training step are computed: "fp32",
+	// "tf32" or "bf16". Scoring is in fp32 whatever it is.
+	Precision() string
 
 	// NewArray allocates zeros.
 	NewArray(shape ...int) (Array, error)

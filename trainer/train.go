@@ -126,7 +126,7 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	r.steps = r.batches * recipe.Epochs
 	r.config = rundir.Config{
 		SchemaVersion: rundir.SchemaVersion, Version: opts.Version,
-		Device: opts.Backend.Name(), Kernel: opts.Backend.Kernel(),
+		Device: opts.Backend.Name(), Precision: opts.Backend.Precision(), Kernel: opts.Backend.Kernel(),
 		Recipe: config, Data: described,
 	}
 	if err := r.build(); err != nil {

@@ -62,6 +62,7 @@ func completionCases() []completionCase {
 		{"cosfit train --init ", sorted(starts())},
 		{"cosfit export --format ", sorted(formats())},
 		{"cosfit demo --device ", sorted(backends())},
+		{"cosfit train --precision ", "bf16 fp32 tf32"},
 		{"cosfit train --data d --loss mse --init i", "identity"},
 
 		{"cosfit train --data ", ""},

@@ -30,7 +30,7 @@ func evalCommand() *cli.Command {
 			"  cosfit eval --run cosfit-demo\n" +
 			"  cosfit eval --run cosfit-demo --split validation --json\n" +
 			"  cosfit eval --matrix matrix.npy --data other.parquet",
-		Flags:  append(flags, threadsFlag(), deviceFlag(), jsonFlag()),
+		Flags:  append(append(flags, deviceFlags()...), threadsFlag(), jsonFlag()),
 		Action: eval,
 	}
 }

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/cosfit/cosfit/cuda"
+	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/graph/cpu"
+	"github.com/cosfit/cosfit/internal/kernel"
+	"github.com/cosfit/cosfit/internal/rundir"
+)
+
+// A place is where to compute and how.
+type place struct {
+	device    string         // a name in backends
+	number    int            // of the GPU
+	precision cuda.Precision // of training steps; empty for the device's own
+	threads   int            // of the CPU; 0 means all
+	say       func(string)   // tells the user a line
+}
+
+// precisions are the values of --precision.
+func precisions() []string {
+	return []string{string(cuda.FP32), string(cuda.TF32), string(cuda.BF16)}
+}
+
+func deviceFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "device", Value: "auto", Usage: "where to compute: " + backends().list() + ", or cuda:1 for the second GPU; auto takes a GPU where there is one"},
+		&cli.StringFlag{Name: "precision", Usage: "of a training step's products on a GPU: " + strings.Join(precisions(), "|") + ". Scoring is in fp32", DefaultText: "tf32; the CPU has fp32"},
+	}
+}
+
+// placeFrom reads --device, --precision and --threads.
+func placeFrom(c *cli.Context) (place, error) {
+	p := place{threads: c.Int("threads"), precision: cuda.Precision(c.String("precision"))}
+	p.say = func(line string) { fmt.Fprintf(c.App.ErrWriter, "cosfit: %s\n", oneLine(line)) }
+	name, number, numbered := strings.Cut(c.String("device"), ":")
+	if _, err := backends().get("device", name); err != nil {
+		return p, err
+	}
+	p.device = name
+	if numbered {
+		n, err := strconv.Atoi(number)
+		if name != "cuda" || err != nil || n < 0 {
+			return p, usage("--device is %q, want one of %s, or cuda:1 for the second GPU", c.String("device"), strings.Join(backends().names(), ", "))
+		}
+		p.number = n
+	}
+	if p.precision != "" && !slices.Contains(precisions(), string(p.precision)) {
+		return p, usage("--precision %q is unknown; there are: %s", p.precision, strings.Join(precisions(), ", "))
+	}
+	if p.threads < 0 {
+		return p, usage("--threads is %d, want 0 for all or a positive number", p.threads)
+	}
+	return p, nil
+}
+
+// openBackend opens what --device, --precision and --threads ask for.
+func openBackend(c *cli.Context) (graph.Backend, error) {
+	p, err := placeFrom(c)
+	if err != nil {
+		return nil, err
+	}
+	return p.open()
+}
+
+func (p place) open() (graph.Backend, error) {
+	b, err := backends()[p.device](p)
+	if errors.Is(err, cuda.ErrNoGPU) {
+		instead := "--device cpu"
+		if p.precision != "" && p.precision != cuda.FP32 {
+			instead += " --precision fp32"
+		}
+		err = fmt.Errorf("%w, or take %s", err, instead)
+	}
+	return b, err
+}
+
+func openCPU(p place) (graph.Backend, error) {
+	if p.precision != "" && p.precision != cuda.FP32 {
+		return nil, usage("--precision %s goes with --device cuda: the CPU computes in fp32", p.precision)
+	}
+	if err := kernel.Check(); err != nil {
+		return nil, usage("%w", err)
+	}
+	return cpu.New(p.threads), nil
+}
+
+func openCUDA(p place) (graph.Backend, error) {
+	return cuda.Open(cuda.Options{Device: p.number, Precision: p.precision, Cache: cudaCache()})
+}
+
+// cudaCache is the folder for compiled kernels, empty where the user has no
+// folder for such things.
+func cudaCache() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(cache, "cosfit", "cuda")
+}
+
+// openAuto takes a GPU where there is one that works, and else the CPU, which it
+// says in a program that was built for a GPU.
+func openAuto(p place) (graph.Backend, error) {
+	b, err := openCUDA(p)
+	if err == nil {
+		return b, nil
+	}
+	if p.precision != "" && p.precision != cuda.FP32 {
+		return nil, fmt.Errorf("--precision %s needs a GPU: %w", p.precision, err)
+	}
+	if cuda.Supported {
+		p.say("computing on the CPU: " + err.Error())
+	}
+	return openCPU(p)
+}
+
+// goOn sets the flags that a resumed run takes from its beginning, as if they
+// had been given.
+func goOn(c *cli.Context, begun rundir.Config) error {
+	if d := c.String("device"); d == "auto" && begun.Device != "" {
+		if err := c.Set("device", begun.Device); err != nil {
+			return err
+		}
+	}
+	if c.String("precision") == "" && begun.Precision != "" {
+		return c.Set("precision", begun.Precision)
+	}
+	return nil
+}
+
+// openAgain opens the backend of a run that was begun elsewhere or earlier.
+func openAgain(c *cli.Context, begun rundir.Config, path string) (graph.Backend, error) {
+	p, err := placeFrom(c)
+	if err != nil {
+		return nil, err
+	}
+	if p.device != begun.Device || begun.Precision != "" && string(p.precision) != begun.Precision {
+		return nil, fmt.Errorf("%s was begun with --device %s --precision %s, not --device %s --precision %s: resume with the same, or train into another folder",
+			path, begun.Device, begun.Precision, p.device, p.precision)
+	}
+	b, err := backends()[p.device](p)
+	if err != nil {
+		err = fmt.Errorf("%s was begun with --device %s and goes on only there: %w", path, begun.Device, err)
+	}
+	return b, err
+}
