@@ -55,6 +55,33 @@ type Backend interface {
 	Close() error
 }
 
+// A Recorder is a Backend that can repeat the work of a step without being told
+// it again, call by call.
+type Recorder interface {
+	NewRecording() (Recording, error)
+}
+
+// A Recording repeats one function, such as the run of a model's tape. It
+// belongs to the backend and ends with it.
+type Recording interface {
+	// Run has the device do what run makes it do for a batch. It calls run, or
+	// repeats what run did for another batch of the same size: run must queue
+	// the same work for both, and take all that varies from the batch that it
+	// was given here. Results are where they would be after run.
+	Run(b *Batch, run func() error) error
+}
+
+// A Tuned is a Backend that makes choices by timing, between algorithms that
+// round differently. A training goes on to the same bits where they are
+// restored.
+type Tuned interface {
+	// Tuning returns the choices that have been made.
+	Tuning() ([]byte, error)
+	// Restore takes over choices that Tuning returned; an error where they are
+	// no such or not of this kind of device. No kernel must have run yet.
+	Restore(tuning []byte) error
+}
+
 // A Table is an array of embeddings that batches gather from.
 type Table interface {
 	Array
