@@ -16,6 +16,10 @@ type Options struct {
 	// for the algorithms of matrix products that were found to be fastest. It
 	// saves seconds at the next start. Nothing is kept without one.
 	Cache string
+
+	untimed       bool // take cuBLASLt's first algorithm, for tests that compare bits
+	recordNothing bool // run every step call by call
+	projectRows   int  // rows of a projection's block, where tests want few
 }
 
 // A Precision is how a training step multiplies matrices. Whatever it is, the
