@@ -28,7 +28,7 @@ func (l *Loss) Close() error { return l.module.Unload() }
 // mean as one float.
 func (l *Loss) Run(s *nvidia.Stream, job, cosines, ds, mean nvidia.Pointer, n int) error {
 	l.arguments.Reset().Pointer(job).Pointer(cosines).Pointer(ds).Pointer(mean).Int32(int32(n))
-	return launch(s, l.run, 1, lossThreads, &l.arguments)
+	return launch(s, l.run, min(n, 1), lossThreads, &l.arguments)
 }
 
 // Scale writes n floats times a factor.

@@ -104,14 +104,14 @@ func (k *Step) PairCosines(s *nvidia.Stream, p, left, right, cosines nvidia.Poin
 // one sum in the order of the columns, so it is the same bits wherever its two
 // vectors stand.
 func (k *Step) Similarities(s *nvidia.Stream, a, b, out nvidia.Pointer, m, n, width int) error {
-	if m == 0 || n == 0 {
-		return nil
-	}
 	tiles := [2]int{(n + similarityTile - 1) / similarityTile, (m + similarityTile - 1) / similarityTile}
 	if tiles[1] > maxGridY {
 		return fmt.Errorf("%d queries at a time are too many for a GPU: ask at most %d", m, maxGridY*similarityTile)
 	}
 	k.arguments.Reset().Pointer(a).Pointer(b).Pointer(out).Int32(int32(m)).Int32(int32(n)).Int32(int32(width))
+	if m == 0 || n == 0 {
+		return nil
+	}
 	return s.Launch(k.similarities, nvidia.Dim{X: tiles[0], Y: tiles[1]}, nvidia.Dim{X: similarityThreads}, 0, &k.arguments)
 }
 
