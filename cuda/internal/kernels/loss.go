@@ -13,7 +13,11 @@ type Loss struct {
 
 // Loss compiles what DeviceLoss.CUDA returned.
 func (c *Compiler) Loss(context *nvidia.Context, formula string) (*Loss, error) {
-	module, err := c.load(context, "loss", lossSource(formula), options(FP32))
+	return c.loss(context, lossSource(formula))
+}
+
+func (c *Compiler) loss(context *nvidia.Context, source string) (*Loss, error) {
+	module, err := c.load(context, "loss", source, options(FP32))
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,11 @@ type Step struct {
 // Step compiles the kernels of a training step and of evaluation. The
 // precision is that of X and dP in Gather and Pull, and of Convert's result.
 func (c *Compiler) Step(context *nvidia.Context, p Precision) (*Step, error) {
-	module, err := c.load(context, "step", stepSource(), options(p))
+	return c.step(context, p, stepSource())
+}
+
+func (c *Compiler) step(context *nvidia.Context, p Precision, source string) (*Step, error) {
+	module, err := c.load(context, "step", source, options(p))
 	if err != nil {
 		return nil, err
 	}
