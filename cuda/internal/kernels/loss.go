@@ -13,7 +13,11 @@ type Loss struct {
 
 // Loss compiles what DeviceLoss.CUDA returned.
 func (c *Compiler) Loss(context *nvidia.Context, formula string) (*Loss, error) {
-	module, err := c.load(context, "loss", lossSource(formula), options(FP32))
+	return c.loss(context, lossSource(formula))
+}
+
+func (c *Compiler) loss(context *nvidia.Context, source string) (*Loss, error) {
+	module, err := c.load(context, "loss", source, options(FP32))
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +32,7 @@ func (l *Loss) Close() error { return l.module.Unload() }
 // mean as one float.
 func (l *Loss) Run(s *nvidia.Stream, job, cosines, ds, mean nvidia.Pointer, n int) error {
 	l.arguments.Reset().Pointer(job).Pointer(cosines).Pointer(ds).Pointer(mean).Int32(int32(n))
-	return launch(s, l.run, 1, lossThreads, &l.arguments)
+	return launch(s, l.run, min(n, 1), lossThreads, &l.arguments)
 }
 
 // Scale writes n floats times a factor.

@@ -10,7 +10,7 @@ import (
 var files embed.FS
 
 // stepFiles are the kernels that are the same for every training.
-var stepFiles = []string{"gather.cu", "cosine.cu", "pull.cu", "evaluate.cu", "similarities.cu"}
+var stepFiles = []string{"gather.cu", "convert.cu", "reduce.cu", "cosine.cu", "pull.cu", "evaluate.cu", "similarities.cu"}
 
 // source joins files behind the prelude.
 func source(names ...string) string {

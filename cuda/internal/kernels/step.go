@@ -22,7 +22,11 @@ type Step struct {
 // Step compiles the kernels of a training step and of evaluation. The
 // precision is that of X and dP in Gather and Pull, and of Convert's result.
 func (c *Compiler) Step(context *nvidia.Context, p Precision) (*Step, error) {
-	module, err := c.load(context, "step", stepSource(), options(p))
+	return c.step(context, p, stepSource())
+}
+
+func (c *Compiler) step(context *nvidia.Context, p Precision, source string) (*Step, error) {
+	module, err := c.load(context, "step", source, options(p))
 	if err != nil {
 		return nil, err
 	}
@@ -104,14 +108,14 @@ func (k *Step) PairCosines(s *nvidia.Stream, p, left, right, cosines nvidia.Poin
 // one sum in the order of the columns, so it is the same bits wherever its two
 // vectors stand.
 func (k *Step) Similarities(s *nvidia.Stream, a, b, out nvidia.Pointer, m, n, width int) error {
-	if m == 0 || n == 0 {
-		return nil
-	}
 	tiles := [2]int{(n + similarityTile - 1) / similarityTile, (m + similarityTile - 1) / similarityTile}
 	if tiles[1] > maxGridY {
 		return fmt.Errorf("%d queries at a time are too many for a GPU: ask at most %d", m, maxGridY*similarityTile)
 	}
 	k.arguments.Reset().Pointer(a).Pointer(b).Pointer(out).Int32(int32(m)).Int32(int32(n)).Int32(int32(width))
+	if m == 0 || n == 0 {
+		return nil
+	}
 	return s.Launch(k.similarities, nvidia.Dim{X: tiles[0], Y: tiles[1]}, nvidia.Dim{X: similarityThreads}, 0, &k.arguments)
 }
 

@@ -19,7 +19,11 @@ type Update struct {
 // Update compiles what DeviceRule.CUDA returned, for a rule of that many slots
 // and the operand M of a precision.
 func (c *Compiler) Update(context *nvidia.Context, body string, slots int, p Precision) (*Update, error) {
-	module, err := c.load(context, "update", updateSource(body, slots), updateOptions(p))
+	return c.update(context, slots, p, updateSource(body, slots))
+}
+
+func (c *Compiler) update(context *nvidia.Context, slots int, p Precision, source string) (*Update, error) {
+	module, err := c.load(context, "update", source, updateOptions(p))
 	if err != nil {
 		return nil, err
 	}
