@@ -96,7 +96,11 @@ func openCPU(p place) (graph.Backend, error) {
 }
 
 func openCUDA(p place) (graph.Backend, error) {
-	return cuda.Open(cuda.Options{Device: p.number, Precision: p.precision, Cache: cudaCache()})
+	return cuda.Open(p.options())
+}
+
+func (p place) options() cuda.Options {
+	return cuda.Options{Device: p.number, Precision: p.precision, Cache: cudaCache()}
 }
 
 // cudaCache is the folder for compiled kernels, empty where the user has no
