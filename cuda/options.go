@@ -1,6 +1,10 @@
 package cuda
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/cosfit/cosfit/cuda/internal/kernels"
+)
 
 // Options say what to compute on, and how. The zero value is the first GPU at
 // tf32.
@@ -12,17 +16,21 @@ type Options struct {
 	// for the algorithms of matrix products that were found to be fastest. It
 	// saves seconds at the next start. Nothing is kept without one.
 	Cache string
+
+	untimed       bool // take cuBLASLt's first algorithm, for tests that compare bits
+	recordNothing bool // run every step call by call
+	projectRows   int  // rows of a projection's block, where tests want few
 }
 
 // A Precision is how a training step multiplies matrices. Whatever it is, the
 // products are summed in float32, the parameters and the optimiser's state are
 // float32, and evaluation computes in float32.
-type Precision string
+type Precision = kernels.Precision
 
 const (
-	FP32 Precision = "fp32" // float32 as it is
-	TF32 Precision = "tf32" // factors rounded to 10 bits of fraction, by the tensor cores
-	BF16 Precision = "bf16" // factors stored as bfloat16, 7 bits of fraction
+	FP32 = kernels.FP32 // float32 as it is
+	TF32 = kernels.TF32 // factors rounded to 10 bits of fraction, for the tensor cores
+	BF16 = kernels.BF16 // factors stored as bfloat16, 7 bits of fraction
 )
 
 // A Device is a GPU of this machine.

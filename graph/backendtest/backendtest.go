@@ -330,6 +330,14 @@ func (decay) Update(h graph.Hyper, w, g []float32, slots [][]float32) {
 	}
 }
 
+func (decay) CUDA() string {
+	return "slot[0] = slot[0] / 2 + g; w -= h[0] * slot[0];"
+}
+
+func (decay) Scalars(h graph.Hyper) []float32 {
+	return []float32{float32(h.LearningRate * float64(h.Step))}
+}
+
 func (s *suite) update() {
 	const n = 40000 // more than one piece of the work
 	w, g := s.random(n), s.random(n)
