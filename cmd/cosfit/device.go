@@ -80,7 +80,7 @@ func (p place) open() (graph.Backend, error) {
 		if p.precision != "" && p.precision != cuda.FP32 {
 			instead += " --precision fp32"
 		}
-		err = fmt.Errorf("%w, or take %s", err, instead)
+		err = fmt.Errorf("%w; %s computes without one", err, instead)
 	}
 	return b, err
 }
