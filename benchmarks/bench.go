@@ -23,6 +23,7 @@ type Options struct {
 	Host      Host
 	Pythons   []string     // interpreters, by name or path; each brings the peers that it can import
 	Self      []string     // a command that runs ServePeer; without one some contenders are missing
+	GPU       *GPU         // instead of the CPU, with the peers that it has
 	Progress  func(string) // called with each step; may be nil
 	tasks     []Task       // instead of the plan
 	pace      *pace        // instead of the benchmark's
@@ -37,7 +38,8 @@ type Host struct {
 	Go      string `json:"go"`
 	Version string `json:"version"` // of cosfit
 	Kernel  string `json:"kernel"`
-	Date    string `json:"date"` // of the measurement, YYYY-MM-DD
+	GPU     string `json:"gpu,omitempty"` // of which the measurement is, with its driver
+	Date    string `json:"date"`          // of the measurement, YYYY-MM-DD
 	Command string `json:"command"`
 	Peers   []Peer `json:"peers"`
 }
@@ -112,7 +114,11 @@ func Measure(ctx context.Context, o Options) (Result, error) {
 		m.pace = *o.pace
 	}
 	tasks := o.tasks
-	if tasks == nil {
+	switch {
+	case tasks != nil:
+	case o.GPU != nil:
+		tasks = planGPU(o.Benchmark, o.GPU.Precision, o.Quick)
+	default:
 		tasks = plan(o.Benchmark, o.Threads, o.Quick)
 	}
 	limited := ctx

@@ -16,8 +16,8 @@ func (t Task) title() string {
 	switch t.Benchmark {
 	case Machine:
 		text = t.What
-		if t.What == sgemm {
-			text = fmt.Sprintf("sgemm of %d³", t.Batch)
+		if t.What == sgemm || t.What == gemm {
+			text = fmt.Sprintf("%s of %d³", t.What, t.Batch)
 		}
 	case Core:
 		text = fmt.Sprintf("%s, %s rows, %s × %s", t.What, thousands(t.Batch), thousands(t.D), thousands(t.K))
@@ -35,7 +35,15 @@ func (t Task) title() string {
 			text = fmt.Sprintf("what a step consumes, %s pairs, %s → %s", thousands(t.Batch), thousands(t.D), thousands(t.K))
 		}
 	}
-	return text + ", " + count(t.Threads, "thread")
+	return text + ", " + t.where()
+}
+
+// where names what does a task.
+func (t Task) where() string {
+	if t.Device != "" {
+		return string(t.Precision) + " on the GPU"
+	}
+	return count(t.Threads, "thread")
 }
 
 func count(n int, what string) string {
@@ -68,13 +76,35 @@ func (r Result) groups() (machine []Row, tasks [][]Row) {
 	return machine, tasks
 }
 
-// peakOf is the machine's FMA peak with a number of threads, in GFLOP/s.
-func (r Result) peakOf(threads int) rundir.Figure {
-	i := slices.IndexFunc(r.Rows, func(row Row) bool { return row.What == peak && row.Threads == threads })
+// peakOf is the most that a task could run at, in GFLOP/s: the machine's FMA
+// peak with as many threads, or cuBLASLt's large product at its precision.
+func (r Result) peakOf(t Task) rundir.Figure {
+	i := slices.IndexFunc(r.Rows, func(row Row) bool {
+		if t.Device != "" {
+			return row.What == gemm && row.Precision == t.Precision
+		}
+		return row.What == peak && row.Threads == t.Threads
+	})
 	if i < 0 {
 		return rundir.None
 	}
 	return r.Rows[i].GFLOPS
+}
+
+// peakName is what peakOf finds.
+func (t Task) peakName() string {
+	if t.Device != "" {
+		return "cuBLASLt 8192³"
+	}
+	return "FMA peak"
+}
+
+// what was measured, in a title.
+func (h Host) what() string {
+	if h.GPU != "" {
+		return h.GPU
+	}
+	return h.CPU + ", " + count(h.Cores, "CPU")
 }
 
 // rate is a row's speed and its unit.
@@ -94,13 +124,18 @@ func (r Result) Print(w io.Writer) {
 	machine, tasks := r.groups()
 	m := r.Machine
 	line(w, "")
-	line(w, fmt.Sprintf(" cosfit bench · %s · %s · kernel %s", m.CPU, count(m.Cores, "CPU"), m.Kernel))
+	if m.GPU != "" {
+		line(w, " cosfit bench · "+m.GPU)
+		line(w, " "+m.CPU+" · "+count(m.Cores, "CPU")+" · kernel "+m.Kernel)
+	} else {
+		line(w, fmt.Sprintf(" cosfit bench · %s · %s · kernel %s", m.CPU, count(m.Cores, "CPU"), m.Kernel))
+	}
 	if len(machine) > 0 {
 		line(w, "")
 		line(w, " the machine")
 		for _, row := range machine {
 			speed, unit := row.rate()
-			line(w, fmt.Sprintf("   %-26s%10s %-8s%s", fit(row.Who, 26), digits(speed), unit, count(row.Threads, "thread")))
+			line(w, fmt.Sprintf("   %-26s%10s %-8s%s", fit(row.Who, 26), digits(speed), unit, row.where()))
 		}
 	}
 	for _, rows := range tasks {
@@ -123,11 +158,11 @@ func (r Result) printTask(w io.Writer, rows []Row) {
 	line(w, "")
 	line(w, " "+rows[0].title())
 	line(w, fmt.Sprintf(taskLine, "", "ms", "least–most", unit, "peak", "×"))
-	ours := slices.IndexFunc(rows, func(row Row) bool { return row.Who == Cosfit })
+	ours := slices.IndexFunc(rows, func(row Row) bool { return isCosfit(row.Who) })
 	for _, row := range rows {
 		speed, _ := row.rate()
 		share, times := "", ""
-		if top := r.peakOf(row.Threads); top.Known() && row.GFLOPS.Known() {
+		if top := r.peakOf(row.Task); top.Known() && row.GFLOPS.Known() {
 			share = fmt.Sprintf("%.0f %%", 100*row.GFLOPS/top)
 		}
 		if ours >= 0 {
@@ -142,7 +177,7 @@ func (r Result) printTask(w io.Writer, rows []Row) {
 // notebook ran on.
 func (r Row) label() string {
 	switch {
-	case r.Who == Cosfit && r.Benchmark == Core:
+	case isCosfit(r.Who) && r.Benchmark == Core && r.Device == "":
 		return r.Who + " " + r.With
 	case r.Who == "notebook":
 		on, _, _ := strings.Cut(r.With, ",")

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
-	"github.com/cosfit/cosfit/graph/cpu"
+	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/trainer"
@@ -14,29 +15,33 @@ import (
 
 // ourRun is a whole run of the notebook's recipe, from data in memory to the
 // files of a run directory.
-func ourRun(ctx context.Context, t Task) (job, error) {
+func ourRun(ctx context.Context, t Task, open func() (graph.Backend, error)) (job, error) {
 	data := madeUp(t)
 	var timing rundir.Timing
-	do := func() (err error) {
+	once := func() (took time.Duration, err error) {
 		path, err := os.MkdirTemp("", "cosfit-bench-")
 		if err != nil {
-			return err
+			return 0, err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(path)) }()
 		dir, err := rundir.Create(path, false)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		defer dir.Unlock()
-		backend := cpu.New(t.Threads)
+		backend, err := open()
+		if err != nil {
+			return 0, err
+		}
 		defer backend.Close()
 		recipe := trainer.Notebook(t.D)
 		recipe.Dims, recipe.Epochs, recipe.BatchSize = t.K, t.Epochs, t.Batch
+		start := time.Now()
 		summary, err := trainer.Train(ctx, data, trainer.Options{Recipe: recipe, Backend: backend, Dir: dir})
 		timing = summary.Timing
-		return err
+		return time.Since(start), err
 	}
-	return job{do: do, said: func() string { return parts(timing) }}, nil
+	return job{timed: once, said: func() string { return parts(timing) }}, nil
 }
 
 // parts says what a run's time was spent on.

@@ -46,7 +46,7 @@ func completionCases() []completionCase {
 		{"cosfit export --unknown x --js", "--json"},
 		{"cosfit version ", "--help --json"},
 		{"cosfit bench ", "core load run step"},
-		{"cosfit bench step ", "--config --help --json --out --python --quick --threads"},
+		{"cosfit bench step ", "--config --device --help --json --out --precision --python --quick --threads"},
 		{"cosfit bench step --quick --th", "--threads"},
 		{"cosfit train --resume --ep", "--epochs"},
 		{"cosfit eval --split", "--split --split-column"},

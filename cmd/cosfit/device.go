@@ -80,7 +80,7 @@ func (p place) open() (graph.Backend, error) {
 		if p.precision != "" && p.precision != cuda.FP32 {
 			instead += " --precision fp32"
 		}
-		err = fmt.Errorf("%w, or take %s", err, instead)
+		err = fmt.Errorf("%w; %s computes without one", err, instead)
 	}
 	return b, err
 }
@@ -96,7 +96,11 @@ func openCPU(p place) (graph.Backend, error) {
 }
 
 func openCUDA(p place) (graph.Backend, error) {
-	return cuda.Open(cuda.Options{Device: p.number, Precision: p.precision, Cache: cudaCache()})
+	return cuda.Open(p.options())
+}
+
+func (p place) options() cuda.Options {
+	return cuda.Options{Device: p.number, Precision: p.precision, Cache: cudaCache()}
 }
 
 // cudaCache is the folder for compiled kernels, empty where the user has no

@@ -40,12 +40,12 @@ func TestNoSupport(t *testing.T) {
 	if cuda.Supported {
 		t.Skip("a build with GPU support")
 	}
-	const reason = "this build of cosfit has no GPU support: build it on Linux with go build -tags gpu, or take --device cpu"
+	const reason = "this build of cosfit has no GPU support: build it on Linux with go build -tags gpu; --device cpu"
 	dir := t.TempDir()
 	for args, want := range map[string]string{
-		"--device cuda":                    reason,
-		"--device cuda:3 --precision bf16": reason + " --precision fp32",
-		"--precision tf32":                 "--precision tf32 needs a GPU: " + reason + " --precision fp32",
+		"--device cuda":                    reason + " computes without one",
+		"--device cuda:3 --precision bf16": reason + " --precision fp32 computes without one",
+		"--precision tf32":                 "--precision tf32 needs a GPU: " + reason + " --precision fp32 computes without one",
 	} {
 		if code, _, stderr := cosfit(t, context.Background(), dir, append([]string{"demo"}, strings.Fields(args)...)...); code != exitFailed || stderr != "cosfit: "+want+"\n" {
 			t.Errorf("%s: exit code %d, printed %q, want %q", args, code, stderr, want)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cosfit/cosfit/cuda"
 	"github.com/cosfit/cosfit/graph"
@@ -70,7 +72,7 @@ func (room gpuRoom) look(present []string) gpus {
 		found := library{Name: l.Name, Version: l.Version, Path: l.Path}
 		if l.Err != nil {
 			found.Error = l.Err.Error()
-			g.problem("%s: %v", l.Name, l.Err)
+			g.problem(l.Err)
 		}
 		g.Libraries = append(g.Libraries, found)
 	}
@@ -81,7 +83,7 @@ func (room gpuRoom) look(present []string) gpus {
 		}
 		g.Text = "none is used: " + err.Error()
 		if len(g.problems) == 0 {
-			g.problem("GPU: %v", err)
+			g.problem(err)
 		}
 		return g
 	}
@@ -109,12 +111,14 @@ func (g *gpus) try(open func() (graph.Backend, error)) {
 	g.Used, g.Text = g.SelfTest.Passed, "--device auto takes the first"
 	if !g.Used {
 		g.Text = "not used: " + g.SelfTest.Text
-		g.problem("GPU: %s.", g.SelfTest.Text)
+		g.problem(errors.New("the GPU does not work: " + g.SelfTest.Text))
 	}
 }
 
-func (g *gpus) problem(format string, args ...any) {
-	g.problems = append(g.problems, fmt.Sprintf(format, args...))
+// problem makes a sentence of an error.
+func (g *gpus) problem(err error) {
+	first, size := utf8.DecodeRuneInString(err.Error())
+	g.problems = append(g.problems, string(unicode.ToUpper(first))+err.Error()[size:]+".")
 }
 
 // facts are the panel's lines.

@@ -18,7 +18,7 @@ import (
 func TestDoctorGPU(t *testing.T) {
 	driver := cuda.Library{Name: "driver", Version: "13.0", Path: "/lib/libcuda.so.1"}
 	nvrtc := cuda.Library{Name: "NVRTC", Version: "13.0", Path: "/lib/libnvrtc.so.13"}
-	missing := cuda.Library{Name: "NVRTC", Err: errors.New("libnvrtc was not found: pip install it")}
+	missing := cuda.Library{Name: "NVRTC", Err: errors.New("NVRTC was not found: pip install it")}
 	card := cuda.Device{Name: "NVIDIA Imaginary", Memory: 80e9, Capability: "9.0", Multiprocessors: 132}
 	second := cuda.Device{Index: 1, Name: "Another", Memory: 16e9, Capability: "8.6", Multiprocessors: 60}
 	works := func() (graph.Backend, error) { return engine.New(1), nil }
@@ -42,18 +42,18 @@ func TestDoctorGPU(t *testing.T) {
 				func() []cuda.Library { return []cuda.Library{{Name: "driver", Err: noDriver}, nvrtc} }, works},
 			facts: "GPU: none is used: no NVIDIA driver is installed: install one|driver: not there|NVRTC: 13.0, /lib/libnvrtc.so.13",
 			// once, although both calls say it
-			advice: "driver: no NVIDIA driver is installed: install one"},
+			advice: "No NVIDIA driver is installed: install one."},
 		{name: "a driver without a card",
 			room: gpuRoom{true, func() ([]cuda.Device, error) { return nil, nil },
 				func() []cuda.Library { return []cuda.Library{driver, nvrtc} }, works},
 			facts:  "GPU: none is used: the driver shows no GPU|driver: 13.0, /lib/libcuda.so.1|NVRTC: 13.0, /lib/libnvrtc.so.13",
-			advice: "GPU: the driver shows no GPU"},
+			advice: "The driver shows no GPU."},
 		{name: "a library is missing",
 			room: gpuRoom{true, func() ([]cuda.Device, error) { return []cuda.Device{card}, nil },
 				func() []cuda.Library { return []cuda.Library{driver, missing} }, works},
 			facts: "GPU: cuda:0 NVIDIA Imaginary, 80 GB, compute capability 9.0, 132 multiprocessors|: not used, because a library is missing|" +
 				"driver: 13.0, /lib/libcuda.so.1|NVRTC: not there",
-			advice: "NVRTC: libnvrtc was not found: pip install it"},
+			advice: "NVRTC was not found: pip install it."},
 		{name: "everything is there", used: true, selfTested: true,
 			room: gpuRoom{true, func() ([]cuda.Device, error) { return []cuda.Device{card, second}, nil },
 				func() []cuda.Library { return []cuda.Library{driver} }, works},
@@ -65,7 +65,7 @@ func TestDoctorGPU(t *testing.T) {
 				func() []cuda.Library { return []cuda.Library{driver} }, func() (graph.Backend, error) { return nil, errors.New("it is on fire") }},
 			facts: "GPU: cuda:0 NVIDIA Imaginary, 80 GB, compute capability 9.0, 132 multiprocessors|: not used: it is on fire|" +
 				"driver: 13.0, /lib/libcuda.so.1",
-			advice: "GPU: it is on fire."},
+			advice: "The GPU does not work: it is on fire."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g := test.room.look(test.present)

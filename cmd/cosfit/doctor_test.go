@@ -119,8 +119,8 @@ func TestLook(t *testing.T) {
 // same holds for unknown figures too.
 func same(a, b rundir.Figure) bool { return a == b || !a.Known() && !b.Known() }
 
-// fake is what doctor finds on the server.
-func fake(system map[string]string, logical, used int) machine {
+// imaginary is what doctor finds on the server.
+func imaginary(system map[string]string, logical, used int) machine {
 	m := look(files(system), logical, used)
 	m.Version, m.OS, m.Arch = "1.2.3", "linux", "amd64"
 	m.CPU.Features = []feature{{"AVX2", true}, {"FMA", true}, {"AVX512F", false}}
@@ -169,7 +169,7 @@ func TestDoctorPanel(t *testing.T) {
    gpu.
 
 `
-	m := fake(server(), 6, 2)
+	m := imaginary(server(), 6, 2)
 	m.ToDo = m.advice(func(string) string { return "" })
 	var b strings.Builder
 	report.Facts(&b, m.title(), m.facts(), m.ToDo, report.Style{})
@@ -204,7 +204,7 @@ func TestAdvice(t *testing.T) {
 		{"a wrong result", func(m *machine) { m.SelfTest.Passed = false }, nil, "Do not trust results of this machine"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m := fake(server(), 8, 8)
+			m := imaginary(server(), 8, 8)
 			m.CPU.Limit, m.Memory.Available = rundir.None, 4e9
 			m.GPU.Present = nil
 			m.Disk = []disk{{"current folder", "/a", 5e9}, {"cache folder", "/b", 5e9}}
