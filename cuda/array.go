@@ -116,3 +116,13 @@ func (b *Backend) convert(a *array) error {
 	a.current = true
 	return b.step.Convert(b.stream, a.at, a.operand.at, a.Size())
 }
+
+// convertAll brings every parameter's copy up to date.
+func (b *Backend) convertAll() error {
+	for _, a := range b.parameters {
+		if err := b.convert(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}

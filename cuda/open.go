@@ -5,6 +5,7 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -12,6 +13,10 @@ import (
 	"github.com/cosfit/cosfit/cuda/internal/nvidia"
 	"github.com/cosfit/cosfit/graph"
 )
+
+// graphsVariable is set to 0 by who wants every step told call by call; the
+// bits are the same.
+const graphsVariable = "COSFIT_CUDA_GRAPHS"
 
 // Open makes a GPU ready: it loads NVIDIA's libraries and compiles the kernels
 // or takes them from the cache. The caller closes the backend.
@@ -43,7 +48,7 @@ func open(o Options) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{precision: o.Precision, device: device, recordsNothing: o.recordNothing, projectRows: o.projectRows}
+	b := &Backend{precision: o.Precision, device: device, recordsNothing: o.recordNothing || os.Getenv(graphsVariable) == "0", projectRows: o.projectRows}
 	if b.projectRows == 0 {
 		b.projectRows = projectRows
 	}
@@ -127,7 +132,7 @@ func (b *Backend) start(driver *nvidia.Driver, o Options) (err error) {
 	if o.Cache != "" {
 		images, products = filepath.Join(o.Cache, "kernels"), filepath.Join(o.Cache, "products")
 	}
-	b.products = newProducts(handle, tunedFor{Device: name, CublasLt: blas.Library.Version}, products, o.untimed)
+	b.products = newProducts(handle, tunedFor{Device: name, CublasLt: blas.Library.Version}, products, o.algorithm)
 	b.compiler = kernels.NewCompiler(nvrtc, architecture, images)
 	return b.compile()
 }

@@ -17,8 +17,8 @@ type Options struct {
 	// saves seconds at the next start. Nothing is kept without one.
 	Cache string
 
-	untimed       bool // take cuBLASLt's first algorithm, for tests that compare bits
-	recordNothing bool // run every step call by call
+	algorithm     int  // of a product, as cuBLASLt lists them from 1 on, for tests; 0 is the fastest
+	recordNothing bool // every step is told call by call
 	projectRows   int  // rows of a projection's block, where tests want few
 }
 

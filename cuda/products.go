@@ -11,11 +11,11 @@ import (
 
 // products are the matrix products by cuBLASLt, each planned at its first use.
 type products struct {
-	handle  *nvidia.Handle
-	plans   map[nvidia.Matmul]*plan
-	tuning  tuning
-	untimed bool
-	space   memory // that algorithms work in
+	handle *nvidia.Handle
+	plans  map[nvidia.Matmul]*plan
+	tuning tuning
+	number int    // of the algorithm to take, from 1 on; 0 takes the fastest
+	space  memory // that algorithms work in
 }
 
 type plan struct {
@@ -28,8 +28,8 @@ const (
 	candidates = 8
 )
 
-func newProducts(h *nvidia.Handle, on tunedFor, cache string, untimed bool) *products {
-	return &products{handle: h, plans: map[nvidia.Matmul]*plan{}, tuning: newTuning(on, cache), untimed: untimed}
+func newProducts(h *nvidia.Handle, on tunedFor, cache string, number int) *products {
+	return &products{handle: h, plans: map[nvidia.Matmul]*plan{}, tuning: newTuning(on, cache), number: number}
 }
 
 func (p *products) close() (first error) {
@@ -89,11 +89,10 @@ func (b *Backend) plan(m nvidia.Matmul, x, y, d nvidia.Pointer) (_ *plan, err er
 	if err != nil {
 		return nil, err
 	}
-	made.algo = all[0]
-	if !p.untimed && len(all) > 1 {
-		if made.algo, err = b.fastest(made, all, x, y, d); err != nil {
-			return nil, err
-		}
+	if p.number > 0 {
+		made.algo = all[min(p.number, len(all))-1]
+	} else if made.algo, err = b.fastest(made, all, x, y, d); err != nil {
+		return nil, err
 	}
 	p.tuning.keep(m, made.algo)
 	return made, nil
@@ -102,6 +101,9 @@ func (b *Backend) plan(m nvidia.Matmul, x, y, d nvidia.Pointer) (_ *plan, err er
 // fastest times algorithms in turns and takes the fastest; of those as good as
 // equal the one that cuBLASLt named first, so that noise chooses seldom.
 func (b *Backend) fastest(p *plan, all []nvidia.Algo, x, y, d nvidia.Pointer) (best nvidia.Algo, err error) {
+	if len(all) == 1 {
+		return all[0], nil
+	}
 	start, err := b.context.NewEvent(true)
 	if err != nil {
 		return best, err

@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/cosfit/cosfit/cuda/internal/nvidia"
 	"github.com/cosfit/cosfit/graph"
@@ -115,10 +116,8 @@ func (r *recording) Run(batch *graph.Batch, run func() error) error {
 			return err
 		}
 	}
-	for _, a := range b.parameters {
-		if err := b.convert(a); err != nil {
-			return err
-		}
+	if err := b.convertAll(); err != nil {
+		return err
 	}
 	for _, z := range s.resized {
 		z.array.Resize(z.rows)
@@ -144,13 +143,11 @@ func (r *recording) first(of shape, run func() error) error {
 // run instead, and no other is tried.
 func (r *recording) record(s *recorded, run func() error) error {
 	b := r.backend
-	for _, a := range b.parameters {
-		if err := b.convert(a); err != nil {
-			return err
-		}
+	if err := b.convertAll(); err != nil { // it is no part of the step
+		return err
 	}
 	if err := b.stream.BeginCapture(); err != nil {
-		return err
+		return notRecorded(err)
 	}
 	c := &capture{}
 	b.capturing = c
@@ -168,9 +165,17 @@ func (r *recording) record(s *recorded, run func() error) error {
 		return err
 	}
 	if ended != nil {
-		return ended
+		return notRecorded(ended)
 	}
 	s.resized = c.resized
 	s.graph, err = g.Instantiate()
-	return err
+	return notRecorded(err)
+}
+
+// notRecorded says how to do without.
+func notRecorded(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the GPU cannot record a training step, %s=0 does without: %w", graphsVariable, err)
 }

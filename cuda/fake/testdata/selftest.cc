@@ -239,6 +239,15 @@ void checkCompiler() {
   functionOf(module, "k");
   expect(cu("cuModuleGetFunction", &function, module, "mangled") == 500, "a mangled kernel is found");
   expect(cu("cuModuleGetFunction", &function, module, "absent") == 500, "an absent kernel is found");
+
+  // One name in two modules, and other parameters.
+  u64 one = functionOf(compile("extern \"C\" __global__ void k(int* p) { p[0] = 1; }"), "k");
+  u64 two = functionOf(compile("extern \"C\" __global__ void k(int i, int* p) { p[1] = i; }"), "k");
+  u64 out = device(8);
+  want(tryLaunch(one, 1, 1, out), "launch");
+  want(tryLaunch(two, 1, 1, 2, out), "launch");
+  want(synchronise(), "synchronise");
+  expect(download<int>(out, 2) == std::vector<int>{1, 2}, "two kernels of one name");
 }
 
 void checkEvents() {
@@ -637,6 +646,20 @@ const std::map<std::string, std::function<void()>> checks = {
     {"missing-barrier", checkMissingBarrier},
     {"two-blocks", checkTwoBlocks},
     {"two-threads", checkTwoThreads},
+    {"between-barriers",
+     [] {
+       runBroken("extern \"C\" __global__ void k(float* p) {\n __shared__ float s[64];\n s[threadIdx.x] = 1;\n "
+                 "__syncthreads();\n float right = s[(threadIdx.x + 1) % 64];\n s[threadIdx.x] = right + 1;\n "
+                 "__syncthreads();\n p[threadIdx.x] = s[threadIdx.x];\n}",
+                 1, 64, 256, 719);
+     }},
+    {"between-warps",
+     [] {
+       runBroken("extern \"C\" __global__ void k(float* p) {\n __shared__ float s[32];\n s[threadIdx.x] = 1;\n "
+                 "__syncwarp();\n float right = s[(threadIdx.x + 1) % 32];\n s[threadIdx.x] = right + 1;\n "
+                 "__syncwarp();\n p[threadIdx.x] = s[threadIdx.x];\n}",
+                 1, 32, 128, 719);
+     }},
     {"use-after-free", checkUseAfterFree},
     {"divergent-barrier",
      [] {

@@ -221,8 +221,7 @@ func (r *rig) same(what string, got, want []float32) {
 	r.Helper()
 	for i, w := range want {
 		if g := got[i]; math.Float32bits(g) != math.Float32bits(w) && (g == g || w == w) {
-			r.Errorf("%s: number %d is %v, want %v", what, i, g, w)
-			return
+			r.Fatalf("%s: number %d is %v, want %v", what, i, g, w)
 		}
 	}
 }
@@ -237,8 +236,7 @@ func (r *rig) near(what string, got []float32, want []float64, tolerance float64
 			continue
 		}
 		if !(math.Abs(g-w) <= tolerance) {
-			r.Errorf("%s: number %d is %v, float64 says %v", what, i, g, w)
-			return
+			r.Fatalf("%s: number %d is %v, float64 says %v", what, i, g, w)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func stepSource() string { return source(stepFiles...) }
 
 // lossSource is the source of a Loss, whose formula comes from a DeviceLoss.
 func lossSource(formula string) string {
-	return source("reduce.cu") + "#line 1 \"the loss\"\n" + formula + "\n" + file("loss.cu")
+	return source("reduce.cu") + "#line 1 \"formula\"\n" + formula + "\n" + file("loss.cu")
 }
 
 // updateSource is the source of an Update, whose body comes from a DeviceRule.
@@ -50,7 +50,7 @@ func updateSource(body string, slots int) string {
 #define SLOT_PARAMETERS %s
 #define SLOT_POINTERS %s
 __device__ __forceinline__ void update(float &w, float g, float *slot, const float *h) {
-#line 1 "the rule"
+#line 1 "rule"
 %s
 }
 `, slots, strings.Join(parameters, ""), strings.Join(pointers, ", "), body) + file("update.cu")

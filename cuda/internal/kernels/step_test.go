@@ -23,8 +23,8 @@ func TestGatherOnDevice(t *testing.T) {
 		r.shapes(func(n, d int) {
 			texts := n + 3
 			table := r.random(texts * d)
-			left, right := r.rows(n, texts), r.rows(r.rng.IntN(n+1), texts) // sides of different length
-			left[0] = int32(texts - 1)                                      // the end of the table
+			left, right := r.rows(n, texts), r.rows(r.rng.IntN(2*n+1), texts) // sides of different length
+			left[0] = int32(texts - 1)                                        // the end of the table
 			rows := len(left) + len(right) + 2
 			for _, drop := range []graph.Dropout{{}, {Rate: 0.4, Seed: r.rng.Uint64(), Step: r.rng.Uint32(), Row: r.rng.Uint32N(1000)}} {
 				want := make([]float32, rows*d) // ends with rows of zeros

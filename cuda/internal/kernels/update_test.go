@@ -38,9 +38,14 @@ func TestUpdateOnDevice(t *testing.T) {
 				if len(slots) == 3 {
 					copy(slots[2], r.random(n))
 				}
+				shift := r.shift
+				if i%3 == 1 {
+					r.shift = 4 // the slots alone
+				}
 				for _, s := range slots {
 					onSlots = append(onSlots, upload(r, s))
 				}
+				r.shift = shift
 				for step := 1; step <= 3; step++ {
 					h, g := graph.Hyper{LearningRate: 0.03, Momentum: 0.8, Step: step}, r.random(n)
 					r.do(k.Apply(r.stream, upload(r, rule.Scalars(h)), onW, upload(r, g), onSlots, operand, n))
