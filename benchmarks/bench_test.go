@@ -99,7 +99,7 @@ func tiny() []Task {
 func measureTiny(t *testing.T) Result {
 	t.Helper()
 	o := Options{Benchmark: Step, Threads: 2, Host: Host{CPU: "Test & <CPU>", Cores: 2, Version: "v1", Date: "2026-01-02"},
-		tasks: tiny(), pace: &pace{rounds: 2}}
+		Tasks: tiny(), pace: &pace{rounds: 2}}
 	r, err := Measure(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)

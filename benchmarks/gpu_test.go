@@ -54,7 +54,7 @@ func TestMeasureOnDevice(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	o := Options{Benchmark: Step, Host: Host{CPU: "CPU", Cores: 2, GPU: devices[0].Name}, tasks: tinyGPU(), pace: &pace{rounds: 2},
+	o := Options{Benchmark: Step, Host: Host{CPU: "CPU", Cores: 2, GPU: devices[0].Name}, Tasks: tinyGPU(), pace: &pace{rounds: 2},
 		Pythons: []string{"python3"}, GPU: &GPU{Options: cuda.Options{Precision: cuda.BF16, Cache: t.TempDir()}, Kernel: "bf16/any"}}
 	r, err := Measure(context.Background(), o)
 	if err != nil {
