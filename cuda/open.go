@@ -130,7 +130,10 @@ func (b *Backend) start(driver *nvidia.Driver, o Options) (err error) {
 	b.closing(handle.Destroy)
 	images, products := "", ""
 	if o.Cache != "" {
-		images, products = filepath.Join(o.Cache, "kernels"), filepath.Join(o.Cache, "products")
+		images = filepath.Join(o.Cache, "kernels")
+		if o.algorithm == 0 {
+			products = filepath.Join(o.Cache, "products")
+		}
 	}
 	b.products = newProducts(handle, tunedFor{Device: name, CublasLt: blas.Library.Version}, products, o.algorithm)
 	b.compiler = kernels.NewCompiler(nvrtc, architecture, images)
