@@ -9,7 +9,6 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"testing"
 	"unsafe"
 
@@ -277,6 +276,3 @@ func widen(x []float32) []float64 {
 }
 
 func nan() float32 { return float32(math.NaN()) }
-
-// oneLine is a text for a table's message.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -1,3 +1,5 @@
+//go:build gpu && linux
+
 package kernels
 
 // The shapes of launches.
