@@ -80,7 +80,11 @@ func (v *verification) checks() {
 	if v.Fake {
 		limit *= 3
 	}
-	v.run("every kernel and precision against float64, gradients, PyTorch's trainings", limit, os.Args[0], "-test.run=OnDevice$", "-test.v")
+	tests := os.Getenv(testsVariable)
+	if tests == "" {
+		tests = "OnDevice$"
+	}
+	v.run("every kernel and precision against float64, gradients, PyTorch's trainings", limit, os.Args[0], "-test.run="+tests, "-test.v")
 	for _, binary := range filepath.SplitList(os.Getenv(alsoVariable)) {
 		// An update is compared with Go's portable arithmetic, to the bit.
 		v.run("tests on the device in "+filepath.Base(binary), 60*time.Second, binary, "-test.run=OnDevice$", "-test.v", "COSFIT_CPU=generic")

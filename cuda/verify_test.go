@@ -5,8 +5,10 @@ package cuda_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/cosfit/cosfit/benchmarks"
 	"github.com/cosfit/cosfit/cuda"
+	"github.com/cosfit/cosfit/cuda/fake"
 )
 
 // The environment of benchmarks/gpu/verify.sh, which runs this binary on a
@@ -22,6 +25,7 @@ import (
 const (
 	verifyVariable  = "COSFIT_VERIFY"       // file for the results; without it TestVerify does nothing
 	alsoVariable    = "COSFIT_VERIFY_ALSO"  // more test binaries, separated by colons
+	testsVariable   = "COSFIT_VERIFY_TESTS" // a pattern of tests instead of all that end in OnDevice
 	measureVariable = "COSFIT_VERIFY_BENCH" // of a child: what to measure, and the file for it
 )
 
@@ -132,3 +136,58 @@ func TestMeasure(t *testing.T) {
 }
 
 func isFake(d cuda.Device) bool { return strings.HasPrefix(d.Name, "fake device") }
+
+// TestVerifyOnFake runs it as verify.sh does, with few tests, on the fake
+// device, which the results must own up to.
+func TestVerifyOnFake(t *testing.T) {
+	libraries := fake.For(t, "")
+	file := filepath.Join(t.TempDir(), "results.json")
+	c := exec.Command(os.Args[0], "-test.run=^TestVerify$")
+	c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries, "COSFIT_CUDA_LIBRARIES="+libraries,
+		verifyVariable+"="+file, testsVariable+"=^TestGradientOnDevice$/^tf32$")
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"THIS RUNS ON THE FAKE DEVICE", "2 tests passed", "step 4, 8 → 4 cosfit tf32", "EVERYTHING PASSED, on the fake device, not on a GPU"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("it does not print %q:\n%s", want, out)
+		}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v verification
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	if !v.Fake || v.GPU.Name == "" || len(v.Checks) != 4 || v.Checks[0].Outcome != passed || len(v.Benchmarks) != 1 || len(v.Benchmarks[0].Rows) != 3 {
+		t.Errorf("the results are %+v", v)
+	}
+}
+
+// TestJudge reads what tests print and how they end.
+func TestJudge(t *testing.T) {
+	bad := errors.New("exit status 1")
+	for _, test := range []struct {
+		out       string
+		err       error
+		outOfTime bool
+		outcome   string
+		tests     int
+	}{
+		{"--- PASS: TestA (0.00s)\n    --- PASS: TestA/b (0.00s)\nPASS\n", nil, false, passed, 2},
+		{"--- PASS: TestA (0.00s)\n--- SKIP: TestB (0.00s)\nPASS\n", nil, false, failed, 1}, // a check that was not made
+		{"--- PASS: TestA (0.00s)\n--- FAIL: TestB (0.00s)\nFAIL\n", bad, false, failed, 1},
+		{"--- PASS: TestA (0.00s)\nSIGSEGV\n", bad, false, failed, 1},
+		{"--- PASS: TestA (0.00s)\n", bad, true, late, 1},
+		{"--- FAIL: TestA (0.00s)\n", bad, true, failed, 0},
+		{"testing: warning: no tests to run\nPASS\n", nil, false, failed, 0},
+	} {
+		var s step
+		if s.judge([]byte(test.out), test.err, test.outOfTime); s.Outcome != test.outcome || s.Tests != test.tests {
+			t.Errorf("%q, %v: %s after %d tests, want %s after %d", test.out, test.err, s.Outcome, s.Tests, test.outcome, test.tests)
+		}
+	}
+}
