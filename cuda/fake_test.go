@@ -65,13 +65,32 @@ func openFor(t *testing.T, o Options) *Backend {
 	return b
 }
 
-func TestConformsOnFake(t *testing.T) {
-	for _, order := range []string{"ascending", "descending", "random:1"} {
-		t.Run(order, func(t *testing.T) {
-			t.Parallel()
-			onFake(t, "", "OnDevice$", nil, "COSFIT_FAKE_ORDER="+order)
-		})
+// orders are those that threads and blocks may run in.
+var orders = []string{"ascending", "descending", "random:1"}
+
+func TestOnFake(t *testing.T) {
+	for _, order := range orders {
+		t.Run(order, func(t *testing.T) { onFake(t, "", "OnDevice$", nil, "COSFIT_FAKE_ORDER="+order) })
 	}
+}
+
+// TestSanitizedOnFake has the sanitizer look for races between CUDA threads.
+func TestSanitizedOnFake(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes tens of seconds")
+	}
+	onFake(t, fake.Thread, "^Test(Backend|LargeProjection)OnDevice$/^(|bf16)$", nil)
+}
+
+func TestShortOfMemoryOnFake(t *testing.T) {
+	onFake(t, "", "^TestShortOfMemory$", []string{
+		"cuMemAlloc_v2: 600000 bytes, and 399988 of 1000000 are free", // the second table
+		"cuMemAlloc_v2: 600000 bytes, and 399988 of 1000000 are free", // again, which needs no new memory
+		"cuMemAlloc_v2: 1200000 bytes, and 399988 of 1000000 are free",
+		"cuMemAlloc_v2: 1200000 bytes, and 999988 of 1000000 are free", // with the first given up
+		"cuMemAlloc_v2: 4000000 bytes",
+		"cuMemAlloc_v2: 33554432 bytes", // the products' workspace
+	}, "COSFIT_FAKE_MEMORY=1000000")
 }
 
 func must[T any](v T, err error) func(*testing.T) T {

@@ -106,8 +106,8 @@ func (e *OutOfMemoryError) Error() string {
 	text := fmt.Sprintf("the GPU has %s of %s free, and %s are needed at once: ",
 		humanize.Bytes(uint64(e.Free)), humanize.Bytes(uint64(e.Total)), humanize.Bytes(uint64(e.Needed)))
 	if e.table {
-		// A third of what --memory says is a chunk, and there are two; the rest
-		// is for what evaluation computes from them.
+		// At most a third of what --memory says is a chunk, and two are here; the
+		// rest is for what evaluation computes from them.
 		return text + "hold fewer embeddings there with --memory " + strings.ReplaceAll(humanize.Bytes(uint64(e.Free/10*9)), " ", "")
 	}
 	return text + "take a smaller --batch-size, fewer --dims or a smaller --memory, or end what else uses the GPU"
