@@ -123,7 +123,9 @@ func (g *GPU) load(ctx context.Context, r request) (job, error) {
 // planGPU lists the tasks of a benchmark on a GPU, the card's own first.
 func planGPU(benchmark string, p cuda.Precision, quick bool) (tasks []Task) {
 	add := func(t Task) {
-		t.Device, t.Precision = "cuda", p
+		if t.Device = "cuda"; t.What != copying {
+			t.Precision = p
+		}
 		tasks = append(tasks, t)
 	}
 	add(Task{Benchmark: Machine, What: copying, Batch: 1 << 14, D: 1 << 14, K: 1, Queued: 20})

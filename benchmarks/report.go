@@ -41,7 +41,7 @@ func (t Task) title() string {
 // where names what does a task.
 func (t Task) where() string {
 	if t.Device != "" {
-		return string(t.Precision) + " on the GPU"
+		return strings.TrimSpace(string(t.Precision) + " on the GPU")
 	}
 	return count(t.Threads, "thread")
 }
