@@ -92,7 +92,7 @@ func trained(t *testing.T, file string, memory int64, steps []int, options ...se
 			t.Fatalf("streamed is %v with %d bytes", streamed, memory)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		b := openFor(t, options[min(call, len(options)-1)])
+		b := openWith(t, options[min(call, len(options)-1)])
 		interrupted := &interrupting{b, -1, cancel}
 		if call < len(steps) {
 			interrupted.left = steps[call]

@@ -79,7 +79,7 @@ func TestChoicesOnDevice(t *testing.T) {
 	cache := t.TempDir()
 	choices := func(o settings, restored []byte) []byte {
 		t.Helper()
-		b := openFor(t, o)
+		b := openWith(t, o)
 		defer func() { do(t, b.Close()) }()
 		if restored != nil {
 			do(t, b.Restore(restored))
@@ -94,7 +94,7 @@ func TestChoicesOnDevice(t *testing.T) {
 	if again := choices(settings{algorithm: 3}, timed); !bytes.Equal(again, timed) {
 		t.Errorf("restored:\n%s\nwant\n%s", again, timed)
 	}
-	b := openFor(t, settings{Options: Options{Precision: BF16}, algorithm: 1})
+	b := openWith(t, settings{Options: Options{Precision: BF16}, algorithm: 1})
 	defer func() { do(t, b.Close()) }()
 	if err := b.Restore([]byte("none")); err == nil || !strings.Contains(err.Error(), "cannot be read") {
 		t.Error(err)
