@@ -22,7 +22,7 @@ func TestBackendOnDevice(t *testing.T) {
 	for precision, tolerance := range tolerances {
 		t.Run(string(precision), func(t *testing.T) {
 			backendtest.Run(t, func(t *testing.T) graph.Backend {
-				return openFor(t, Options{Precision: precision, algorithm: 1, projectRows: 64})
+				return openWith(t, settings{Options: Options{Precision: precision}, algorithm: 1})
 			}, tolerance)
 		})
 	}
@@ -108,11 +108,11 @@ var short = history{d: 13, k: 7, texts: 20, sizes: []int{9, 9, 9, 4, 9, 4, 4, 1,
 func TestRecordingOnDevice(t *testing.T) {
 	for precision := range tolerances {
 		t.Run(string(precision), func(t *testing.T) {
-			plain := openFor(t, Options{Precision: precision, algorithm: 2, recordNothing: true})
+			plain := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2, recordNothing: true})
 			want := short.run(t, plain, every)
 			do(t, plain.Close())
 
-			b := openFor(t, Options{Precision: precision, algorithm: 2})
+			b := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2})
 			got := short.run(t, b, every)
 			for i := range want {
 				if !want[i].same(got[i]) {
@@ -130,7 +130,7 @@ func TestRecordingOnDevice(t *testing.T) {
 			}
 			do(t, b.Close())
 
-			b = openFor(t, Options{Precision: precision, algorithm: 2})
+			b = openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2})
 			if queued := short.run(t, b, short.last); !queued[0].same(want[len(want)-1]) {
 				t.Errorf("steps and tables that queue up: loss %v, want %v, or another gradient or matrix", queued[0].loss, want[len(want)-1].loss)
 			}
@@ -145,7 +145,7 @@ func TestTrainingOnDevice(t *testing.T) {
 	want := short.run(t, cpu.New(1), every)
 	for precision, tolerance := range tolerances {
 		t.Run(string(precision), func(t *testing.T) {
-			b := openFor(t, Options{Precision: precision, algorithm: 1})
+			b := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 1})
 			defer func() { do(t, b.Close()) }()
 			for i, got := range short.run(t, b, every) {
 				if e := math.Abs(float64(got.loss-want[i].loss)) / float64(want[i].loss); !(e <= tolerance) {
@@ -173,7 +173,7 @@ func distance(a, b []float32) float64 {
 // A step that looks at the device in between cannot be recorded. It is told
 // call by call, every time.
 func TestUnrecordableOnDevice(t *testing.T) {
-	b := openFor(t, Options{Precision: BF16, algorithm: 1})
+	b := openWith(t, settings{Options: Options{Precision: BF16}, algorithm: 1})
 	defer func() { do(t, b.Close()) }()
 	const d, k, n = 5, 3, 4
 	table, m := must(b.NewTable(d))(t), must(b.NewArray(d, k))(t)
@@ -202,10 +202,11 @@ func TestUnrecordableOnDevice(t *testing.T) {
 }
 
 // Results have the length of the repeated batch, and their numbers; a matrix
-// that was uploaded in between is the one that is used.
+// that was uploaded in between is the one that is used. A batch that is changed
+// after its step is another one.
 func TestRepeatedShapesOnDevice(t *testing.T) {
 	for precision := range tolerances {
-		b := openFor(t, Options{Precision: precision, algorithm: 1})
+		b := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 1})
 		const d, k = 6, 5
 		table, m := must(b.NewTable(d))(t), must(b.NewArray(d, k))(t)
 		do(t, table.Set(random(3, 30*d)))
@@ -222,7 +223,9 @@ func TestRepeatedShapesOnDevice(t *testing.T) {
 				s, err = recorded.Forward(m, batch)
 				return err
 			}))
-			want := must(plain.Forward(m, batch))(t)
+			fresh := must(b.NewArray(d, k))(t)
+			do(t, b.Upload(fresh, random(uint64(i), d*k)))
+			want := must(plain.Forward(fresh, batch))(t)
 			if !slices.Equal(s.Shape(), want.Shape()) {
 				t.Fatalf("%s, step %d: shape %v, want %v", precision, i, s.Shape(), want.Shape())
 			}
@@ -230,6 +233,12 @@ func TestRepeatedShapesOnDevice(t *testing.T) {
 			do(t, b.Download(got, s), b.Download(wanted, want))
 			if !slices.Equal(got, wanted) {
 				t.Errorf("%s, step %d: %v, want %v", precision, i, got, wanted)
+			}
+
+			batch.Left[0] = batch.Right[0]
+			do(t, b.Download(got, must(plain.Forward(fresh, batch))(t)))
+			if math.Abs(float64(got[0])-1) > 1e-6 || !slices.Equal(got[1:], wanted[1:]) {
+				t.Errorf("%s, step %d: %v of a text and itself, was %v", precision, i, got, wanted)
 			}
 		}
 		do(t, b.Close())
@@ -239,7 +248,7 @@ func TestRepeatedShapesOnDevice(t *testing.T) {
 // A projection of more rows than are gathered at a time, of both sides, with
 // dropout: against float64, and a vector's is the same bits wherever it stands.
 func TestLargeProjectionOnDevice(t *testing.T) {
-	b := openFor(t, Options{Precision: BF16, algorithm: 3, projectRows: 64})
+	b := openWith(t, settings{Options: Options{Precision: BF16}, algorithm: 3})
 	defer func() { do(t, b.Close()) }()
 	const d, k, texts, lefts, rights = 5, 3, 50, 64*keptBlocks + 77, 64*keptBlocks - 30
 	vectors, matrix := random(5, texts*d), random(6, d*k)
@@ -316,7 +325,7 @@ func narrow(x []float64) []float32 {
 
 // Queries and passages come in parts that outgrow their memory.
 func TestGrowingSimilaritiesOnDevice(t *testing.T) {
-	b := openFor(t, Options{algorithm: 1})
+	b := openWith(t, settings{algorithm: 1})
 	defer func() { do(t, b.Close()) }()
 	const d, n = 9, 60
 	table := must(b.NewTable(d))(t)
@@ -346,7 +355,7 @@ func TestGrowingSimilaritiesOnDevice(t *testing.T) {
 
 // A copy longer than all the blocks that it goes through.
 func TestLongCopiesOnDevice(t *testing.T) {
-	b := openFor(t, Options{algorithm: 1})
+	b := openWith(t, settings{algorithm: 1})
 	defer func() { do(t, b.Close()) }()
 	const n = (pieceBlocks+1)*pieceBytes/4 + 3
 	want := random(9, n)
@@ -360,7 +369,7 @@ func TestLongCopiesOnDevice(t *testing.T) {
 
 // Wrong input is refused before the device sees it.
 func TestRefusedOnDevice(t *testing.T) {
-	b := openFor(t, Options{algorithm: 1})
+	b := openWith(t, settings{algorithm: 1})
 	defer func() { do(t, b.Close()) }()
 	const d, k = 4, 3
 	table, m := must(b.NewTable(d))(t), must(b.NewArray(d, k))(t)
@@ -396,7 +405,7 @@ func TestRefusedOnDevice(t *testing.T) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
-	other := openFor(t, Options{algorithm: 1})
+	other := openWith(t, settings{algorithm: 1})
 	defer func() { do(t, other.Close()) }()
 	if err := other.Upload(m, make([]float32, d*k)); err == nil || !strings.Contains(err.Error(), "another backend") {
 		t.Error(err)

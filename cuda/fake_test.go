@@ -52,8 +52,18 @@ func onFake(t *testing.T, sanitizer, run string, expected []string, env ...strin
 // openFor opens a backend for a test, or skips it where there is no GPU.
 func openFor(t *testing.T, o Options) *Backend {
 	t.Helper()
+	return openWith(t, settings{Options: o})
+}
+
+// openWith is openFor with more to choose. Projections are in small blocks,
+// unless the test says otherwise.
+func openWith(t *testing.T, o settings) *Backend {
+	t.Helper()
 	if o.Cache == "" {
 		o.Cache = os.Getenv(cacheVariable)
+	}
+	if o.projectRows == 0 {
+		o.projectRows = 64
 	}
 	b, err := open(o)
 	if errors.Is(err, ErrNoGPU) {

@@ -23,14 +23,22 @@ const graphsVariable = "COSFIT_CUDA_GRAPHS"
 //
 // Where there is no GPU at all, the error wraps ErrNoGPU.
 func Open(o Options) (graph.Backend, error) {
-	b, err := open(o)
+	b, err := open(settings{Options: o, projectRows: projectRows, recordNothing: os.Getenv(graphsVariable) == "0"})
 	if err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
-func open(o Options) (*Backend, error) {
+// settings are the options, and what else tests vary.
+type settings struct {
+	Options
+	algorithm     int  // of a product, as cuBLASLt lists them from 1 on; 0 is the fastest
+	recordNothing bool // every step is told call by call
+	projectRows   int  // of a block
+}
+
+func open(o settings) (*Backend, error) {
 	if o.Precision == "" {
 		o.Precision = TF32
 	}
@@ -48,10 +56,7 @@ func open(o Options) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{precision: o.Precision, device: device, recordsNothing: o.recordNothing || os.Getenv(graphsVariable) == "0", projectRows: o.projectRows}
-	if b.projectRows == 0 {
-		b.projectRows = projectRows
-	}
+	b := &Backend{precision: o.Precision, device: device, recordsNothing: o.recordNothing, projectRows: o.projectRows}
 	if err := b.start(driver, o); err != nil {
 		b.Close() // the error that matters is the first
 		return nil, err
@@ -82,7 +87,7 @@ type noGPU struct{ error }
 func (e noGPU) Unwrap() []error { return []error{e.error, ErrNoGPU} }
 
 // start takes the device and everything that a backend has from the beginning.
-func (b *Backend) start(driver *nvidia.Driver, o Options) (err error) {
+func (b *Backend) start(driver *nvidia.Driver, o settings) (err error) {
 	name, err := b.device.Name()
 	if err != nil {
 		return err

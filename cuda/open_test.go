@@ -89,7 +89,7 @@ func TestListsOnDevice(t *testing.T) {
 	if _, err := Open(Options{Device: len(devices)}); err == nil || errors.Is(err, ErrNoGPU) || !strings.Contains(err.Error(), "there is no GPU") {
 		t.Error(err)
 	}
-	b := openFor(t, Options{Precision: BF16, algorithm: 1})
+	b := openWith(t, settings{Options: Options{Precision: BF16}, algorithm: 1})
 	if k := b.Kernel(); !strings.HasPrefix(k, "bf16/sm_") || !strings.Contains(k, "/cublasLt-") || !strings.Contains(k, "/nvrtc-") {
 		t.Errorf("the kernel is called %s", k)
 	}
@@ -108,7 +108,7 @@ func TestShortOfMemory(t *testing.T) {
 	if os.Getenv("COSFIT_FAKE_MEMORY") != "1000000" {
 		t.Skip("a part of TestShortOfMemoryOnFake")
 	}
-	b := openFor(t, Options{algorithm: 1})
+	b := openWith(t, settings{algorithm: 1})
 	const d = 100
 	table := must(b.NewTable(d))(t)
 	cosine := func() float32 {

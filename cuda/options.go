@@ -16,10 +16,6 @@ type Options struct {
 	// for the algorithms of matrix products that were found to be fastest. It
 	// saves seconds at the next start. Nothing is kept without one.
 	Cache string
-
-	algorithm     int  // of a product, as cuBLASLt lists them from 1 on, for tests; 0 is the fastest
-	recordNothing bool // every step is told call by call
-	projectRows   int  // rows of a projection's block, where tests want few
 }
 
 // A Precision is how a training step multiplies matrices. Whatever it is, the

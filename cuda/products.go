@@ -55,7 +55,7 @@ func (b *Backend) multiply(m nvidia.Matmul, x, y nvidia.Pointer, beta float32, d
 		}
 		var err error
 		if made, err = b.plan(m, x, y, d); err != nil {
-			return fmt.Errorf("the product of %d × %d and %d × %d: %w", m.M, m.K, m.K, m.N, err)
+			return fmt.Errorf("the product of %d × %d and %d × %d at %s: %w", m.M, m.K, m.K, m.N, precisionOf(m), err)
 		}
 		p.plans[m] = made
 	}
@@ -157,4 +157,15 @@ func (b *Backend) fastest(p *plan, all []nvidia.Algo, x, y, d nvidia.Pointer) (b
 		}
 	}
 	return all[chosen], nil
+}
+
+// precisionOf is what a product's factors are.
+func precisionOf(m nvidia.Matmul) Precision {
+	switch {
+	case m.Input == nvidia.BFloat16:
+		return BF16
+	case m.Compute == nvidia.ComputeTF32:
+		return TF32
+	}
+	return FP32
 }

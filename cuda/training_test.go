@@ -80,7 +80,7 @@ func few(t *testing.T) string {
 // trained is a run's matrix, after as many interruptions as there are numbers
 // of steps; each call opens the backend anew, with options of its own or the
 // last ones.
-func trained(t *testing.T, file string, memory int64, steps []int, options ...Options) string {
+func trained(t *testing.T, file string, memory int64, steps []int, options ...settings) string {
 	t.Helper()
 	dir := must(rundir.Create(filepath.Join(t.TempDir(), "run"), false))(t)
 	recipe := trainer.Default(12)
@@ -92,7 +92,7 @@ func trained(t *testing.T, file string, memory int64, steps []int, options ...Op
 			t.Fatalf("streamed is %v with %d bytes", streamed, memory)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		b := openFor(t, options[min(call, len(options)-1)])
+		b := openWith(t, options[min(call, len(options)-1)])
 		interrupted := &interrupting{b, -1, cancel}
 		if call < len(steps) {
 			interrupted.left = steps[call]
@@ -120,7 +120,7 @@ func trained(t *testing.T, file string, memory int64, steps []int, options ...Op
 // would choose other algorithms by itself.
 func TestOneResultOnDevice(t *testing.T) {
 	file := few(t)
-	second := Options{algorithm: 2, projectRows: 64}
+	second := settings{algorithm: 2}
 	want := trained(t, file, 0, nil, second)
 	told, other := second, second
 	told.recordNothing = true
@@ -133,7 +133,7 @@ func TestOneResultOnDevice(t *testing.T) {
 		"told call by call": trained(t, file, 0, nil, told),
 		"streamed":          trained(t, file, little, nil, second),
 		"interrupted":       trained(t, file, 0, []int{10, 1, 5}, second, other),
-		"interrupted while it streams, gone on with by whatever is fastest": trained(t, file, little, []int{12}, second, Options{projectRows: 64, Cache: t.TempDir()}),
+		"interrupted while it streams, gone on with by whatever is fastest": trained(t, file, little, []int{12}, second, settings{Options: Options{Cache: t.TempDir()}}),
 	} {
 		if got != want {
 			t.Errorf("%s: another matrix", name)

@@ -77,9 +77,9 @@ func newTuningFind(on tunedFor, folder string, m nvidia.Matmul) (*nvidia.Algo, b
 // that is told to take something else does so.
 func TestChoicesOnDevice(t *testing.T) {
 	cache := t.TempDir()
-	choices := func(o Options, restored []byte) []byte {
+	choices := func(o settings, restored []byte) []byte {
 		t.Helper()
-		b := openFor(t, o)
+		b := openWith(t, o)
 		defer func() { do(t, b.Close()) }()
 		if restored != nil {
 			do(t, b.Restore(restored))
@@ -87,14 +87,14 @@ func TestChoicesOnDevice(t *testing.T) {
 		short.run(t, b, short.last)
 		return must(b.Tuning())(t)
 	}
-	timed := choices(Options{Cache: cache}, nil)
-	if again := choices(Options{Cache: cache}, nil); !bytes.Equal(again, timed) {
+	timed := choices(settings{Options: Options{Cache: cache}}, nil)
+	if again := choices(settings{Options: Options{Cache: cache}}, nil); !bytes.Equal(again, timed) {
 		t.Errorf("from the folder:\n%s\nwant\n%s", again, timed)
 	}
-	if again := choices(Options{algorithm: 3}, timed); !bytes.Equal(again, timed) {
+	if again := choices(settings{algorithm: 3}, timed); !bytes.Equal(again, timed) {
 		t.Errorf("restored:\n%s\nwant\n%s", again, timed)
 	}
-	b := openFor(t, Options{Precision: BF16, algorithm: 1})
+	b := openWith(t, settings{Options: Options{Precision: BF16}, algorithm: 1})
 	defer func() { do(t, b.Close()) }()
 	if err := b.Restore([]byte("none")); err == nil || !strings.Contains(err.Error(), "cannot be read") {
 		t.Error(err)

@@ -1,33 +1,36 @@
 // out [m, n] = A·Bᵀ for A [m, k] and B [n, k]. A block of 256 threads has a tile
 // of 128 × 128, a thread four times 4 × 4 of it. Tiles of A and B lie in shared
-// memory column by column, sixteen columns at a time; while these are
-// multiplied the next ones are on their way into registers.
+// memory column by column, eight columns at a time; while these are multiplied
+// the next ones are on their way into registers.
 //
 // A number of out is one chain of fused products and sums in the order of the
 // columns, so its bits do not depend on where its rows stand.
-static constexpr int tile = 128, depth = 16;
+static constexpr int tile = 128, depth = 8;
 
-// The sixteen columns from c on of rows of X [rows, k], from row first on: of
-// each thread four columns of two rows, 64 rows apart.
-static __device__ __forceinline__ void fetch(const float *__restrict__ X, int rows, int k, int first, int c, bool wide, float4 (&to)[2]) {
-	c += threadIdx.x % 4 * 4;
-#pragma unroll
-	for (int j = 0; j < 2; j++) {
-		int row = first + threadIdx.x / 4 + 64 * j;
-		to[j] = load4(X + (long long)row * k + c, row < rows ? k - c : 0, wide);
-	}
+// A thread fetches four columns of one row of A and of B, and goes on eight
+// columns at a time; of a row that is not there it has none.
+struct source {
+	const float *at;
+	int left;  // columns
+};
+
+static __device__ __forceinline__ source source_of(const float *X, int rows, int k, int first) {
+	int row = first + threadIdx.x / 2, c = threadIdx.x % 2 * 4;
+	return {X + (long long)row * k + c, row < rows ? k - c : 0};
 }
 
-static __device__ __forceinline__ void put(float (&shared)[depth][tile + 4], const float4 (&from)[2]) {
-	int c = threadIdx.x % 4 * 4;
-#pragma unroll
-	for (int j = 0; j < 2; j++) {
-		int row = threadIdx.x / 4 + 64 * j;
-		shared[c][row] = from[j].x;
-		shared[c + 1][row] = from[j].y;
-		shared[c + 2][row] = from[j].z;
-		shared[c + 3][row] = from[j].w;
-	}
+static __device__ __forceinline__ float4 next(source &s, bool wide) {
+	float4 v = load4(s.at, s.left, wide);
+	s.at += depth, s.left -= depth;
+	return v;
+}
+
+static __device__ __forceinline__ void put(float (&shared)[depth][tile + 4], float4 from) {
+	int row = threadIdx.x / 2, c = threadIdx.x % 2 * 4;
+	shared[c][row] = from.x;
+	shared[c + 1][row] = from.y;
+	shared[c + 2][row] = from.z;
+	shared[c + 3][row] = from.w;
 }
 
 // Eight numbers of a column: four from place 4·i on and four 64 further.
@@ -41,18 +44,15 @@ extern "C" __global__ void __launch_bounds__(256, 2) similarities(const float *_
 	__shared__ float a[depth][tile + 4], b[depth][tile + 4];
 	int top = blockIdx.y * tile, left = blockIdx.x * tile, down = threadIdx.x / 16, across = threadIdx.x % 16;
 	bool wide = k % 4 == 0 && aligned(A) && aligned(B);
-	float4 next_a[2], next_b[2];
 	float sums[8][8] = {};
-	fetch(A, m, k, top, 0, wide, next_a);
-	fetch(B, n, k, left, 0, wide, next_b);
+	source from_a = source_of(A, m, k, top), from_b = source_of(B, n, k, left);
+	float4 next_a = next(from_a, wide), next_b = next(from_b, wide);
 	for (int c = 0; c < k; c += depth) {
 		put(a, next_a);
 		put(b, next_b);
 		__syncthreads();
-		if (c + depth < k) {
-			fetch(A, m, k, top, c + depth, wide, next_a);
-			fetch(B, n, k, left, c + depth, wide, next_b);
-		}
+		next_a = next(from_a, wide);
+		next_b = next(from_b, wide);
 #pragma unroll
 		for (int j = 0; j < depth; j++) {
 			float x[8], y[8];
