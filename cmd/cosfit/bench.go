@@ -90,10 +90,6 @@ func bench(c *cli.Context) error {
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	gpu, err := gpuFrom(c)
-	if err != nil {
-		return err
-	}
 	var pythons []string
 	if p := c.String("python"); p != "" && p != "-" {
 		pythons = strings.Split(p, ",")
@@ -102,6 +98,10 @@ func bench(c *cli.Context) error {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return fmt.Errorf("--out %s cannot be made a folder: %w: choose another", dir, errors.Unwrap(err))
 		}
+	}
+	gpu, err := gpuFrom(c)
+	if err != nil {
+		return err
 	}
 	options := benchmarks.Options{
 		Benchmark: c.Command.Name, Quick: c.Bool("quick"), Threads: threads, Host: host(c, gpu), Pythons: pythons, GPU: gpu,
@@ -150,6 +150,7 @@ func gpuFrom(c *cli.Context) (*benchmarks.GPU, error) {
 		return nil, err
 	}
 	defer backend.Close()
+	p.tell(c.App.ErrWriter)
 	if backend.Name() == "cpu" {
 		return nil, nil
 	}

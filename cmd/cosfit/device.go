@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,7 +25,8 @@ type place struct {
 	number    int            // of the GPU
 	precision cuda.Precision // of training steps; empty for the device's own
 	threads   int            // of the CPU; 0 means all
-	say       func(string)   // tells the user a line
+	run       string         // folder of the run that goes on there; empty for one that begins
+	note      string         // what open has to tell; empty for nothing
 }
 
 // precisions are the values of --precision.
@@ -40,9 +42,8 @@ func deviceFlags() []cli.Flag {
 }
 
 // placeFrom reads --device, --precision and --threads.
-func placeFrom(c *cli.Context) (place, error) {
-	p := place{threads: c.Int("threads"), precision: cuda.Precision(c.String("precision"))}
-	p.say = func(line string) { fmt.Fprintf(c.App.ErrWriter, "cosfit: %s\n", oneLine(line)) }
+func placeFrom(c *cli.Context) (*place, error) {
+	p := &place{threads: c.Int("threads"), precision: cuda.Precision(c.String("precision"))}
 	name, number, numbered := strings.Cut(c.String("device"), ":")
 	if _, err := backends().get("device", name); err != nil {
 		return p, err
@@ -64,18 +65,15 @@ func placeFrom(c *cli.Context) (place, error) {
 	return p, nil
 }
 
-// openBackend opens what --device, --precision and --threads ask for.
-func openBackend(c *cli.Context) (graph.Backend, error) {
-	p, err := placeFrom(c)
-	if err != nil {
-		return nil, err
-	}
-	return p.open()
-}
-
-func (p place) open() (graph.Backend, error) {
+// open opens the backend. What there is to tell is told later, when nothing
+// else can be wrong with the command line.
+func (p *place) open() (graph.Backend, error) {
 	b, err := backends()[p.device](p)
-	if errors.Is(err, cuda.ErrNoGPU) {
+	switch {
+	case err == nil:
+	case p.run != "":
+		err = fmt.Errorf("%s was begun with --device %s and goes on only there: %w", p.run, p.device, err)
+	case errors.Is(err, cuda.ErrNoGPU):
 		instead := "--device cpu"
 		if p.precision != "" && p.precision != cuda.FP32 {
 			instead += " --precision fp32"
@@ -85,7 +83,14 @@ func (p place) open() (graph.Backend, error) {
 	return b, err
 }
 
-func openCPU(p place) (graph.Backend, error) {
+// tell writes what open had to tell.
+func (p *place) tell(w io.Writer) {
+	if p.note != "" {
+		fmt.Fprintf(w, "cosfit: %s\n", oneLine(p.note))
+	}
+}
+
+func openCPU(p *place) (graph.Backend, error) {
 	if p.precision != "" && p.precision != cuda.FP32 {
 		return nil, usage("--precision %s goes with --device cuda: the CPU computes in fp32", p.precision)
 	}
@@ -95,11 +100,11 @@ func openCPU(p place) (graph.Backend, error) {
 	return cpu.New(p.threads), nil
 }
 
-func openCUDA(p place) (graph.Backend, error) {
+func openCUDA(p *place) (graph.Backend, error) {
 	return cuda.Open(p.options())
 }
 
-func (p place) options() cuda.Options {
+func (p *place) options() cuda.Options {
 	return cuda.Options{Device: p.number, Precision: p.precision, Cache: cudaCache()}
 }
 
@@ -115,7 +120,7 @@ func cudaCache() string {
 
 // openAuto takes a GPU where there is one that works, and else the CPU, which it
 // says in a program that was built for a GPU.
-func openAuto(p place) (graph.Backend, error) {
+func openAuto(p *place) (graph.Backend, error) {
 	b, err := openCUDA(p)
 	if err == nil {
 		return b, nil
@@ -124,7 +129,7 @@ func openAuto(p place) (graph.Backend, error) {
 		return nil, fmt.Errorf("--precision %s needs a GPU: %w", p.precision, err)
 	}
 	if cuda.Supported {
-		p.say("computing on the CPU: " + err.Error())
+		p.note = "computing on the CPU: " + err.Error()
 	}
 	return openCPU(p)
 }
@@ -143,19 +148,16 @@ func goOn(c *cli.Context, begun rundir.Config) error {
 	return nil
 }
 
-// openAgain opens the backend of a run that was begun elsewhere or earlier.
-func openAgain(c *cli.Context, begun rundir.Config, path string) (graph.Backend, error) {
+// placeAgain is where a run goes on that was begun elsewhere or earlier.
+func placeAgain(c *cli.Context, begun rundir.Config, run string) (*place, error) {
 	p, err := placeFrom(c)
 	if err != nil {
 		return nil, err
 	}
 	if p.device != begun.Device || begun.Precision != "" && string(p.precision) != begun.Precision {
 		return nil, fmt.Errorf("%s was begun with --device %s --precision %s, not --device %s --precision %s: resume with the same, or train into another folder",
-			path, begun.Device, begun.Precision, p.device, p.precision)
+			run, begun.Device, begun.Precision, p.device, p.precision)
 	}
-	b, err := backends()[p.device](p)
-	if err != nil {
-		err = fmt.Errorf("%s was begun with --device %s and goes on only there: %w", path, begun.Device, err)
-	}
-	return b, err
+	p.run = run
+	return p, nil
 }

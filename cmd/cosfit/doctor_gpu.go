@@ -54,7 +54,7 @@ type gpuRoom struct {
 
 func cudaRoom() gpuRoom {
 	return gpuRoom{cuda.Supported, cuda.Devices, cuda.Libraries, func() (graph.Backend, error) {
-		return openCUDA(place{precision: cuda.FP32})
+		return openCUDA(&place{precision: cuda.FP32})
 	}}
 }
 

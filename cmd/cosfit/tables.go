@@ -63,8 +63,8 @@ func formats() table[func(*projection.Projection, io.Writer) error] {
 	}
 }
 
-func backends() table[func(place) (graph.Backend, error)] {
-	return table[func(place) (graph.Backend, error)]{
+func backends() table[func(*place) (graph.Backend, error)] {
+	return table[func(*place) (graph.Backend, error)]{
 		"auto": openAuto,
 		"cpu":  openCPU,
 		"cuda": openCUDA,

@@ -12,7 +12,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/report"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
@@ -102,7 +101,7 @@ func resume(c *cli.Context, out string) error {
 		return err
 	}
 	t := training{context: c, source: source, title: "cosfit train · " + source.Path, next: afterTraining, resume: true}
-	t.backend = func() (graph.Backend, error) { return openAgain(c, config, out) }
+	t.place = func() (*place, error) { return placeAgain(c, config, out) }
 	t.recipe = func(int) (trainer.Recipe, error) {
 		r, err := configured(config.Recipe)
 		if err != nil {
@@ -118,7 +117,7 @@ func resume(c *cli.Context, out string) error {
 type training struct {
 	context *cli.Context
 	source  rundir.Data
-	backend func() (graph.Backend, error)       // may be nil: what the flags ask for
+	place   func() (*place, error)              // may be nil: what the flags ask for
 	recipe  func(d int) (trainer.Recipe, error) // for embeddings of d dimensions
 	resume  bool
 	title   string
@@ -133,15 +132,14 @@ func (t *training) run() error {
 	if every < 0 {
 		return usage("--checkpoint-every is %v, want a time such as 90s or 5m", every)
 	}
-	open := t.backend
-	if open == nil {
-		open = func() (graph.Backend, error) { return openBackend(c) }
+	where := t.place
+	if where == nil {
+		where = func() (*place, error) { return placeFrom(c) }
 	}
-	backend, err := open()
+	place, err := where()
 	if err != nil {
 		return err
 	}
-	defer backend.Close()
 	data, err := openData(c, t.source)
 	if err != nil {
 		return err
@@ -158,11 +156,17 @@ func (t *training) run() error {
 	if err != nil {
 		return err
 	}
+	backend, err := place.open() // takes seconds on a GPU, so all that can be wrong was checked
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
 	dir, err := t.open()
 	if err != nil {
 		return err
 	}
 	defer dir.Unlock()
+	place.tell(c.App.ErrWriter)
 	progress := newProgress(c.App.ErrWriter, describeData(data), !c.Bool("json"))
 	summary, err := trainer.Train(c.Context, data, trainer.Options{
 		Recipe: recipe, Backend: backend, Dir: dir, Resume: t.resume,
