@@ -10,13 +10,6 @@ import (
 	"github.com/cosfit/cosfit/trainer"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // A training gives what it gives in PyTorch: every loss, every learning rate, and the matrix.
 func TestTrainingAgainstPyTorch(t *testing.T) {
 	r := backendtest.PyTorch(t)
