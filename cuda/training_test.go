@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
@@ -125,7 +126,7 @@ func TestOneResultOnDevice(t *testing.T) {
 	told, other := second, second
 	told.recordNothing = true
 	other.algorithm = 1
-	if trained(t, file, 0, nil, other) == want {
+	if trained(t, file, 0, nil, other) == want && onFakeDevice(t) { // a GPU's algorithms may agree
 		t.Error("another algorithm has the same bits, so this test shows nothing about choices")
 	}
 	const little = 4000 // bytes, of vectors that take twice as much
@@ -139,4 +140,11 @@ func TestOneResultOnDevice(t *testing.T) {
 			t.Errorf("%s: another matrix", name)
 		}
 	}
+}
+
+// onFakeDevice says whether the device is the fake one.
+func onFakeDevice(t *testing.T) bool {
+	t.Helper()
+	devices := must(Devices())(t)
+	return strings.HasPrefix(devices[0].Name, "fake device")
 }
