@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +32,7 @@ type verification struct {
 	GPU           card                `json:"gpu"`
 	Libraries     map[string]string   `json:"libraries"` // versions
 	Checks        []step              `json:"checks"`
+	Kernels       []kernelTime        `json:"kernels"`
 	Benchmarks    []benchmarks.Result `json:"benchmarks"`
 	Seconds       float64             `json:"seconds"`
 
@@ -57,6 +59,13 @@ type step struct {
 	Seconds float64  `json:"seconds"`
 }
 
+// A kernelTime is one kernel's of a training step.
+type kernelTime struct {
+	Kernel       string  `json:"kernel"` // precision, sizes and name
+	Microseconds float64 `json:"microseconds"`
+	GBPerSecond  float64 `json:"gb_per_second"`
+}
+
 const (
 	passed   = "passed"
 	failed   = "failed"
@@ -66,7 +75,7 @@ const (
 
 func newVerification(t *testing.T, d cuda.Device) *verification {
 	v := &verification{SchemaVersion: 1, Date: time.Now().UTC().Format(time.RFC3339), Version: commit, Fake: isFake(d), GPU: card{d.Name, d.Memory, d.Capability, d.Multiprocessors},
-		Libraries: map[string]string{}, Checks: []step{}, Benchmarks: []benchmarks.Result{}, t: t, dir: t.TempDir(), begun: time.Now()}
+		Libraries: map[string]string{}, Checks: []step{}, Kernels: []kernelTime{}, Benchmarks: []benchmarks.Result{}, t: t, dir: t.TempDir(), begun: time.Now()}
 	for _, l := range cuda.Libraries() {
 		v.Libraries[l.Name] = l.Version
 	}
@@ -103,8 +112,29 @@ func (v *verification) sanitizers() {
 			v.add(step{Name: tool.name, Outcome: notThere, Said: "compute-sanitizer is neither on PATH nor in /usr/local/cuda/bin"})
 			continue
 		}
-		v.run(tool.name, 70*time.Second, sanitizer, "--tool", tool.name, "--error-exitcode", "86", "--print-limit", "20",
+		v.run(tool.name, 60*time.Second, sanitizer, "--tool", tool.name, "--error-exitcode", "86", "--print-limit", "20",
 			os.Args[0], "-test.run="+tool.tests, "-test.v")
+	}
+}
+
+var kernelLine = regexp.MustCompile(`(?m)^BenchmarkKernels/(\S+?)(?:-\d+)?\s+1\s+(\S+) GB/s\s+(\S+) µs/launch`)
+
+// kernels times each kernel by itself.
+func (v *verification) kernels() {
+	out := v.run("timing the kernels", 40*time.Second, os.Args[0], "-test.run=^$", "-test.bench=^BenchmarkKernels$", "-test.benchtime=1x")
+	for _, m := range kernelLine.FindAllStringSubmatch(string(out), -1) {
+		k := kernelTime{Kernel: m[1]}
+		for text, to := range map[string]*float64{m[2]: &k.GBPerSecond, m[3]: &k.Microseconds} {
+			value, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				v.t.Error(err)
+			}
+			*to = value
+		}
+		v.Kernels = append(v.Kernels, k)
+	}
+	if len(v.Kernels) == 0 {
+		v.Checks[len(v.Checks)-1].Outcome = failed
 	}
 }
 
@@ -139,12 +169,12 @@ func find(program, folder string) string {
 // run runs one step within a limit, and within what is left of all time. An
 // argument that is a variable of ours, such as COSFIT_CPU=generic, goes into
 // its environment.
-func (v *verification) run(name string, limit time.Duration, program string, arguments ...string) {
+func (v *verification) run(name string, limit time.Duration, program string, arguments ...string) (out []byte) {
 	limit = min(limit, verifyFor-time.Since(v.begun))
 	s := step{Name: name, Outcome: late}
 	if limit <= 0 {
 		v.add(s)
-		return
+		return nil
 	}
 	fmt.Printf("… %s\n", name)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -167,6 +197,7 @@ func (v *verification) run(name string, limit time.Duration, program string, arg
 	s.Seconds = time.Since(start).Seconds()
 	s.judge(out, err, errors.Is(ctx.Err(), context.DeadlineExceeded))
 	v.add(s)
+	return out
 }
 
 var outcome = regexp.MustCompile(`(?m)^ *--- (PASS|FAIL|SKIP): (\S+)`)
@@ -184,7 +215,7 @@ func (s *step) judge(out []byte, err error, outOfTime bool) {
 		}
 	}
 	switch {
-	case len(s.Failed) > 0, err != nil && !outOfTime, !outOfTime && s.Tests == 0:
+	case len(s.Failed) > 0, err != nil && !outOfTime, !outOfTime && s.Tests == 0 && !kernelLine.Match(out):
 		s.Outcome = failed
 	case outOfTime:
 		s.Outcome = late
@@ -251,6 +282,10 @@ func (v *verification) print(w io.Writer, file string) {
 	v.banner(w)
 	for _, s := range v.Checks {
 		fmt.Fprintln(w, s)
+	}
+	fmt.Fprintf(w, "\n%-60s %9s %12s\n", "", "ms", "")
+	for _, k := range v.Kernels {
+		fmt.Fprintf(w, "%-60s %9.3f %7.0f GB/s\n", k.Kernel, k.Microseconds/1e3, k.GBPerSecond)
 	}
 	fmt.Fprintf(w, "\n%-60s %9s %12s %6s\n", "", "ms", "GFLOP/s", "gemm")
 	for _, r := range v.Benchmarks {

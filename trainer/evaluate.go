@@ -63,7 +63,7 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 	if err != nil {
 		return rundir.Summary{}, nil, err
 	}
-	s := rundir.Summary{SchemaVersion: rundir.SchemaVersion, SelectedOn: opts.SelectedOn, Device: backend.Name(), Precision: backend.Precision()}
+	s := rundir.Summary{SchemaVersion: rundir.SchemaVersion, SelectedOn: opts.SelectedOn, Device: backend.Name(), Precision: "fp32"} // scoring has no other
 	if s.Data, err = describe(data, rundir.Data{Path: data.Name}); err != nil {
 		return s, nil, err
 	}

@@ -142,8 +142,8 @@ func TestTrainOnGPU(t *testing.T) {
 		if err := json.Unmarshal([]byte(p.must(t, "eval", "--run", precision, "--device", "cuda:0", "--json")), &again); err != nil {
 			t.Fatal(err)
 		}
-		if a, b := again.After["test"], s.After["test"]; !(math.Abs(float64(a.ROCAUC-b.ROCAUC)) < 1e-6) || again.Device != "cuda" {
-			t.Errorf("%s: eval on %s says %+v, the run %+v", precision, again.Device, a, b)
+		if a, b := again.After["test"], s.After["test"]; !(math.Abs(float64(a.ROCAUC-b.ROCAUC)) < 1e-6) || again.Device != "cuda" || again.Precision != "fp32" {
+			t.Errorf("%s: eval on %s at %s says %+v, the run %+v", precision, again.Device, again.Precision, a, b)
 		}
 	}
 	p.must(t, "export", "--run", "tf32", "--format", "npy", "--out", "m.npy")

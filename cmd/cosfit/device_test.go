@@ -35,6 +35,21 @@ func TestDeviceSettings(t *testing.T) {
 	}
 }
 
+// TestDeviceFromElsewhere sets the device in a file and in the environment.
+func TestDeviceFromElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	file := writeConfig(t, "device: cpu\ntrain:\n  precision: bf16\n")
+	want := "cosfit: --precision bf16 goes with --device cuda: the CPU computes in fp32\n"
+	if code, _, stderr := cosfit(t, context.Background(), dir, "train", "--data", "sample", "--out", "run", "--config", file); code != exitUsage || stderr != want {
+		t.Errorf("exit code %d, printed %q, want %q", code, stderr, want)
+	}
+	t.Setenv("COSFIT_PRECISION", "fp64")
+	want = "cosfit: --precision \"fp64\" is unknown; there are: fp32, tf32, bf16\n"
+	if code, _, stderr := cosfit(t, context.Background(), dir, "train", "--data", "sample", "--out", "run", "--config", file); code != exitUsage || stderr != want {
+		t.Errorf("exit code %d, printed %q, want %q", code, stderr, want)
+	}
+}
+
 // TestNoSupport asks a build that has none for a GPU.
 func TestNoSupport(t *testing.T) {
 	if cuda.Supported {
