@@ -4,10 +4,10 @@ GO       ?= go
 FUZZTIME ?= 5m
 export CGO_ENABLED ?= 0
 
-.PHONY: help test lint bench demo fuzz race build generate
+.PHONY: help test lint bench demo fuzz race build generate gpu-tests
 
 help: ## list the chores
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /	/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /	/' | expand -t 10
 
 test: ## all tests
 	$(GO) test ./...
@@ -21,6 +21,7 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) vet -tags openblas ./...
 	$(GO) vet -tags gpu ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags gpu ./...
 
 bench: ## the training step beside the peers that are installed
 	$(GO) run ./cmd/cosfit bench step
@@ -38,6 +39,10 @@ fuzz: ## each fuzz target for FUZZTIME
 
 generate: ## the assembly of the matrix product
 	$(GO) run ./internal/kernel/_gen internal/kernel
+
+gpu-tests: ## the test binaries that benchmarks/gpu/verify.sh runs on a machine with a GPU, in dist/
+	$(GO) test -c -tags gpu -ldflags "-s -w -X github.com/cosfit/cosfit/cuda_test.commit=$$(git describe --always --dirty)" -o dist/cuda.test ./cuda
+	$(GO) test -c -tags gpu -ldflags "-s -w" -o dist/kernels.test ./cuda/internal/kernels
 
 build: ## a small static binary in dist/
 	$(GO) build -trimpath -ldflags "-s -w" -o dist/cosfit ./cmd/cosfit

@@ -21,11 +21,13 @@ type Options struct {
 	Quick     bool   // end within 45 seconds
 	Threads   int
 	Host      Host
-	Pythons   []string     // interpreters, by name or path; each brings the peers that it can import
-	Self      []string     // a command that runs ServePeer; without one some contenders are missing
-	Progress  func(string) // called with each step; may be nil
-	tasks     []Task       // instead of the plan
-	pace      *pace        // instead of the benchmark's
+	Pythons   []string      // interpreters, by name or path; each brings the peers that it can import
+	Self      []string      // a command that runs ServePeer; without one some contenders are missing
+	GPU       *GPU          // instead of the CPU, with the peers that it has
+	Progress  func(string)  // called with each step; may be nil
+	Tasks     []Task        // instead of the benchmark's own; nil for those
+	Limit     time.Duration // to end within, if need be with fewer turns; 0 means none, or Quick's
+	pace      *pace         // instead of the benchmark's
 }
 
 // A Host is the machine, and what runs on it.
@@ -37,7 +39,8 @@ type Host struct {
 	Go      string `json:"go"`
 	Version string `json:"version"` // of cosfit
 	Kernel  string `json:"kernel"`
-	Date    string `json:"date"` // of the measurement, YYYY-MM-DD
+	GPU     string `json:"gpu,omitempty"` // of which the measurement is, with its driver
+	Date    string `json:"date"`          // of the measurement, YYYY-MM-DD
 	Command string `json:"command"`
 	Peers   []Peer `json:"peers"`
 }
@@ -111,9 +114,16 @@ func Measure(ctx context.Context, o Options) (Result, error) {
 	if o.pace != nil {
 		m.pace = *o.pace
 	}
-	tasks := o.tasks
-	if tasks == nil {
+	tasks := o.Tasks
+	switch {
+	case tasks != nil:
+	case o.GPU != nil:
+		tasks = planGPU(o.Benchmark, o.GPU.Precision, o.Quick)
+	default:
 		tasks = plan(o.Benchmark, o.Threads, o.Quick)
+	}
+	if o.Limit > 0 {
+		m.pace.limit = o.Limit
 	}
 	limited := ctx
 	if m.pace.limit > 0 {
@@ -126,7 +136,7 @@ func Measure(ctx context.Context, o Options) (Result, error) {
 		return m.result, ctx.Err()
 	}
 	if err == nil && len(m.late) > 0 {
-		m.note("Not measured within the time of --quick: %s.", strings.Join(m.late, "; "))
+		m.note("Not measured within the time: %s.", strings.Join(m.late, "; "))
 	}
 	return m.result, err
 }

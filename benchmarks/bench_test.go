@@ -16,21 +16,22 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/cosfit/cosfit/cuda"
 	"github.com/cosfit/cosfit/internal/kernel"
 )
 
-// A fake contender writes down its turns.
-type fake struct {
+// A puppet is a contender that writes down its turns.
+type puppet struct {
 	is   Peer
 	ms   float64
 	err  error
 	said *[]string
 }
 
-func (f *fake) peer() Peer    { return f.is }
-func (f *fake) child() *child { return nil }
+func (f *puppet) peer() Peer    { return f.is }
+func (f *puppet) child() *child { return nil }
 
-func (f *fake) turn(ctx context.Context, r request) ([]float64, error) {
+func (f *puppet) turn(ctx context.Context, r request) ([]float64, error) {
 	if !r.Forget {
 		*f.said = append(*f.said, f.is.Who)
 	}
@@ -40,7 +41,7 @@ func (f *fake) turn(ctx context.Context, r request) ([]float64, error) {
 func TestTurns(t *testing.T) {
 	var said []string
 	all := func(who string, ms float64, err error, tasks ...string) contender {
-		return &fake{Peer{Who: who, Tasks: tasks}, ms, err, &said}
+		return &puppet{Peer{Who: who, Tasks: tasks}, ms, err, &said}
 	}
 	m := &meter{pace: pace{rounds: 3}, entrants: []contender{
 		all("a", 10, nil, Step), all("b", 30, nil, Step), all("broken", 0, errors.New("no memory"), Step), all("other", 1, nil, Core),
@@ -98,7 +99,7 @@ func tiny() []Task {
 func measureTiny(t *testing.T) Result {
 	t.Helper()
 	o := Options{Benchmark: Step, Threads: 2, Host: Host{CPU: "Test & <CPU>", Cores: 2, Version: "v1", Date: "2026-01-02"},
-		tasks: tiny(), pace: &pace{rounds: 2}}
+		Tasks: tiny(), pace: &pace{rounds: 2}}
 	r, err := Measure(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -348,7 +349,51 @@ func TestPlan(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range Names() {
+		for _, task := range planGPU(name, cuda.TF32, true) {
+			if task.Benchmark != name && task.Benchmark != Machine || task.Device != "cuda" || (task.Precision != cuda.TF32) != (task.What == copying) || task.Threads != 0 {
+				t.Errorf("%s plans %+v on a GPU", name, task)
+			}
+		}
+	}
 	if n := len(plan(Step, 1, true)); n != 6 {
 		t.Errorf("on one thread there are %d tasks, want 6: one peak", n)
+	}
+}
+
+// TestGPURows prints and draws rows of a GPU: its limit is cuBLASLt's product
+// at the same precision, and its name is the file's.
+func TestGPURows(t *testing.T) {
+	on := func(t Task) Task {
+		t.Device, t.Precision, t.Queued = "cuda", cuda.TF32, 20
+		return t
+	}
+	step := on(Task{Benchmark: Step, Batch: 1000, D: 1536, K: 1024}) // 12.6 GFLOP
+	r := Result{Machine: Host{CPU: "CPU", Cores: 26, GPU: "NVIDIA H100 80GB HBM3, driver of CUDA 13.0", Kernel: "tf32/sm_90/cublasLt-13.0.0", Date: "2026-01-02"}, Rows: []Row{
+		newRow(Task{Benchmark: Machine, What: copying, Batch: 1 << 14, D: 1 << 14, K: 1, Device: "cuda"}, Peer{Who: copying}, []float64{1}),
+		newRow(on(Task{Benchmark: Machine, What: gemm, Batch: 8192, D: 8192, K: 8192}), Peer{Who: "cublasLt tf32"}, []float64{2.2}),
+		newRow(step, Peer{Who: "cosfit tf32"}, []float64{0.05}),
+		newRow(step, Peer{Who: "pytorch 2.11 tf32 compile graph"}, []float64{0.1}),
+	}}
+	var table bytes.Buffer
+	r.Print(&table)
+	for _, want := range []string{"copy                           2,147 GB/s    on the GPU", "cublasLt tf32                499,778 GFLOP/s tf32 on the GPU",
+		"cosfit tf32                       0.050  0.050–0.050      251,658  50 %  1.00",
+		"pytorch 2.11 tf32 compile graph     0.1  0.1–0.1          125,829  25 %  2.00"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, &table)
+		}
+	}
+	for line := range strings.Lines(table.String()) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+			t.Errorf("a line of %d columns: %s", n, line)
+		}
+	}
+	files, err := r.Save(t.TempDir())
+	if err != nil || filepath.Base(files[0]) != "nvidia-h100-80gb-hbm3-2026-01-02.json" {
+		t.Errorf("wrote %q, %v", files, err)
+	}
+	if svg, err := os.ReadFile(files[1]); err != nil || !strings.Contains(string(svg), "cuBLASLt 8192³ 499,778") {
+		t.Errorf("the chart is\n%s", svg)
 	}
 }

@@ -38,11 +38,11 @@ func (r Result) Chart(w io.Writer) error {
 	})
 	var body strings.Builder
 	y := 24
-	fmt.Fprintf(&body, `<text class="title" x="12" y="%d">%s</text>`+"\n", y, escaped("cosfit beside its peers, "+r.Machine.CPU+", "+count(r.Machine.Cores, "CPU")))
+	fmt.Fprintf(&body, `<text class="title" x="12" y="%d">%s</text>`+"\n", y, escaped("cosfit beside its peers, "+r.Machine.what()))
 	y += 20
 	fmt.Fprintf(&body, `<text class="quiet" x="12" y="%d">%s</text>`+"\n", y, escaped("longer is faster; medians; "+r.Machine.Date+", "+r.Machine.Version))
 	for _, rows := range tasks {
-		y = chartTask(&body, rows, y+titleStep)
+		y = r.chartTask(&body, rows, y+titleStep)
 	}
 	_, err := fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" role="img" aria-label="speed of cosfit and its peers">
 <style>%s</style>
@@ -52,10 +52,10 @@ func (r Result) Chart(w io.Writer) error {
 }
 
 // chartTask draws one task's group from y down and returns where it ends.
-func chartTask(w io.Writer, rows []Row, y int) int {
+func (r Result) chartTask(w io.Writer, rows []Row, y int) int {
 	_, unit := rows[0].rate()
 	fmt.Fprintf(w, `<text class="title" x="12" y="%d">%s</text>`+"\n", y, escaped(rows[0].title()))
-	top := peakOf(rows)
+	top := r.peakOf(rows)
 	rows = slices.DeleteFunc(slices.Clone(rows), func(row Row) bool { return row.Who == peak })
 	longest := 0.0
 	if top.Known() {
@@ -70,12 +70,12 @@ func chartTask(w io.Writer, rows []Row, y int) int {
 	if top.Known() {
 		x := labelWidth + float64(top)*scale
 		fmt.Fprintf(w, `<line class="peak" x1="%.1f" x2="%.1[1]f" y1="%d" y2="%d"/>`, x, y-4, y+len(rows)*barStep)
-		fmt.Fprintf(w, `<text class="top" x="%.1f" y="%d" text-anchor="end">FMA peak %s</text>`+"\n", x, y-8, digits(top))
+		fmt.Fprintf(w, `<text class="top" x="%.1f" y="%d" text-anchor="end">%s %s</text>`+"\n", x, y-8, rows[0].peakName(), digits(top))
 	}
 	for _, row := range rows {
 		speed, _ := row.rate()
 		class, label := "peer", digits(speed)+" "+unit
-		if row.Who == Cosfit {
+		if isCosfit(row.Who) {
 			class = "own"
 		}
 		if row.Benchmark == Run {

@@ -2,7 +2,9 @@ package benchmarks
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/graph/cpu"
@@ -10,8 +12,11 @@ import (
 	"github.com/cosfit/cosfit/trainer"
 )
 
-// Cosfit is who we are.
+// Cosfit is who we are on the CPU.
 const Cosfit = "cosfit fp32"
+
+// isCosfit tells us from our peers, at any precision.
+func isCosfit(who string) bool { return strings.HasPrefix(who, "cosfit ") }
 
 // ourselves is cosfit with the arithmetic of this process.
 func ourselves() *local {
@@ -24,12 +29,12 @@ func ourselves() *local {
 			case Step:
 				return ourStep(r.Task)
 			case Run:
-				return ourRun(ctx, r.Task)
+				return ourRun(ctx, r.Task, func() (graph.Backend, error) { return cpu.New(r.Task.Threads), nil })
 			case Load:
 				if r.Task.What == consuming {
 					return ourStep(r.Task)
 				}
-				return ourLoad(ctx, r)
+				return ourLoad(ctx, r, nil)
 			}
 			return job{}, unable(Cosfit, r.Task)
 		},
@@ -72,27 +77,34 @@ const (
 	rate    = 0.1
 )
 
-// ourStep is a step of the graph with dropout and plain SGD.
 func ourStep(t Task) (job, error) {
-	p := newProblem(t)
 	backend := cpu.New(t.Threads)
-	model, err := graph.NewModel(backend, t.D, t.K, graph.MSE{})
+	do, model, err := newStep(t, backend)
 	if err != nil {
-		return job{}, err
+		return job{}, errors.Join(err, backend.Close())
+	}
+	return job{do: do, close: func() { model.Close(); backend.Close() }}, nil
+}
+
+// newStep makes a step of the graph with dropout and plain SGD.
+func newStep(t Task, backend graph.Backend) (do func() error, model *graph.Model, err error) {
+	p := newProblem(t)
+	if model, err = graph.NewModel(backend, t.D, t.K, graph.MSE{}); err != nil {
+		return nil, nil, err
 	}
 	if err := backend.Upload(model.Matrix(), p.matrix); err != nil {
-		return job{}, err
+		return nil, nil, err
 	}
 	table, err := backend.NewTable(t.D)
 	if err != nil {
-		return job{}, err
+		return nil, nil, err
 	}
 	if err := table.Set(p.table); err != nil {
-		return job{}, err
+		return nil, nil, err
 	}
 	update, err := backend.NewUpdate(trainer.SGD{}, t.D*t.K)
 	if err != nil {
-		return job{}, err
+		return nil, nil, err
 	}
 	batch := &graph.Batch{Table: table, Labels: p.labels, Dropout: graph.Dropout{Rate: dropout, Seed: 1}}
 	for i := range int32(t.Batch) {
@@ -100,7 +112,7 @@ func ourStep(t Task) (job, error) {
 		batch.Right = append(batch.Right, int32(t.Batch)+i)
 	}
 	step := 0
-	do := func() error {
+	do = func() error {
 		step++
 		batch.Dropout.Step = uint32(step)
 		if err := model.Step(batch); err != nil {
@@ -108,7 +120,7 @@ func ourStep(t Task) (job, error) {
 		}
 		return update.Apply(graph.Hyper{LearningRate: rate, Step: step}, model.Matrix(), model.Gradient())
 	}
-	return job{do: do, close: func() { model.Close(); backend.Close() }}, nil
+	return do, model, nil
 }
 
 // A problem is random pairs, no text in two of them.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cosfit/cosfit/internal/kernel"
@@ -14,6 +15,10 @@ import (
 
 // find looks for everybody who can take part.
 func (m *meter) find(ctx context.Context) {
+	if m.GPU != nil {
+		m.findGPU(ctx)
+		return
+	}
 	m.enter(ceiling(peak), ceiling(copying), ourselves())
 	if len(m.Self) > 0 && m.Benchmark == Core {
 		m.findForced(ctx, command{path: m.Self[0], args: m.Self[1:]})
@@ -24,6 +29,30 @@ func (m *meter) find(ctx context.Context) {
 	}
 	for _, python := range m.Pythons {
 		m.findPython(ctx, python)
+	}
+}
+
+// findGPU looks for everybody who can compute on the GPU.
+func (m *meter) findGPU(ctx context.Context) {
+	m.enter(m.GPU.contenders()...)
+	for _, name := range m.Pythons {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			m.note("%s is not there: PyTorch and the notebook are missing; name an interpreter with --python.", name)
+			continue
+		}
+		m.progress("asking %s whether its PyTorch has the GPU", name)
+		c := m.start(ctx, name, command{path: path, args: []string{"-c", peerScript, "cuda", strconv.Itoa(m.GPU.Device), string(m.GPU.Precision)}})
+		if c == nil {
+			continue
+		}
+		c.calm = true // its threads wait for the GPU
+		for _, p := range c.Peers {
+			m.enter(&remote{p, c})
+		}
+		for _, n := range c.Notes {
+			m.note("%s: %s.", filepath.Base(name), n)
+		}
 	}
 }
 

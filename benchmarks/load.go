@@ -7,6 +7,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 )
@@ -34,8 +35,9 @@ func writePairs(path string, pairs, d int) error {
 	})
 }
 
-// ourLoad opens a file, or streams an epoch of it from a scratch file.
-func ourLoad(ctx context.Context, r request) (job, error) {
+// ourLoad opens a file, or streams an epoch of it from a scratch file, into the
+// table where there is one.
+func ourLoad(ctx context.Context, r request, table graph.Table) (job, error) {
 	open := func(memory int64) (*loader.Dataset, error) {
 		return loader.Open(ctx, r.File, loader.Options{Memory: memory})
 	}
@@ -61,6 +63,11 @@ func ourLoad(ctx context.Context, r request) (job, error) {
 		for chunk, err := range data.Chunks(ctx, order, seedBatch) {
 			if err != nil {
 				return err
+			}
+			if table != nil {
+				if err := table.Set(chunk.Vectors); err != nil {
+					return err
+				}
 			}
 			for batch := range chunk.Batches(seedBatch) {
 				seen += batch.Len()

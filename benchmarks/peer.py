@@ -4,6 +4,7 @@ notebook's formulas in PyTorch, JAX, pyarrow, and OpenBLAS through ctypes.
 Prints a line of JSON about who is here, then answers each request line with the
 times that a task took. `peer.py openblas FILE` offers that library alone, which
 starts quickly: its kernel is chosen by OPENBLAS_CORETYPE when it is loaded.
+`peer.py cuda NUMBER PRECISION` offers PyTorch on a GPU, and nothing of the CPU's.
 """
 
 import sys
@@ -82,6 +83,8 @@ def filled(size):
 
 
 class Torch:
+    device = "cpu"
+
     def __init__(self, torch):
         self.torch, self.F = torch, torch.nn.functional
         torch.manual_seed(1)
@@ -112,24 +115,46 @@ class Torch:
         torch = self.torch
         n, d, k = task["batch"], task["d"], task["k"]
         if task["what"] == "Xᵀ·dP":
-            a, b, out = torch.randn(n, d).T, torch.randn(n, k), torch.empty(d, k)
+            a, b, out = self.normal(n, d).T, self.normal(n, k), (d, k)
         elif task["what"] == "A·Bᵀ":
-            a, b, out = torch.randn(n, k), torch.randn(d, k).T, torch.empty(n, d)
+            a, b, out = self.normal(n, k), self.normal(d, k).T, (n, d)
         else:
-            a, b, out = torch.randn(n, d), torch.randn(d, k), torch.empty(n, k)
+            a, b, out = self.normal(n, d), self.normal(d, k), (n, k)
+        a, b = self.factor(a), self.factor(b)
+        out = torch.empty(out, device=self.device, dtype=a.dtype)
         return lambda: torch.mm(a, b, out=out)
+
+    def normal(self, *size):
+        return self.torch.randn(*size, device=self.device)
+
+    def factor(self, x):
+        """What is multiplied, at the precision."""
+        return x
+
+    def parameter(self, task):
+        return self.normal(task["d"], task["k"]).requires_grad_()
+
+    def labels(self, n, period):
+        return (self.torch.arange(n, device=self.device) % period == period - 1).float()
 
     def step(self, task):
         """One product for both sides, and no optimiser object."""
+        return self.train(task, self.loss)
+
+    def loss(self, table, rows, labels, matrix):
+        F, n = self.F, len(labels)
+        projected = self.factor(F.dropout(table.index_select(0, rows), DROPOUT)) @ self.factor(matrix)
+        projected = projected.float()
+        return F.mse_loss(F.cosine_similarity(projected[:n], projected[n:]), labels)
+
+    def train(self, task, loss_of):
         self.threads(task["threads"])
-        torch, F, n = self.torch, self.F, task["batch"]
-        table, rows = torch.randn(2 * n, task["d"]), torch.arange(2 * n)
-        labels = (torch.arange(n) % 2).float()
-        matrix = torch.randn(task["d"], task["k"], requires_grad=True)
+        torch, n = self.torch, task["batch"]
+        table, rows = self.normal(2 * n, task["d"]), torch.arange(2 * n, device=self.device)
+        labels, matrix = self.labels(n, 2), self.parameter(task)
 
         def step():
-            projected = F.dropout(table.index_select(0, rows), DROPOUT) @ matrix
-            loss = F.mse_loss(F.cosine_similarity(projected[:n], projected[n:]), labels)
+            loss = loss_of(table, rows, labels, matrix)
             (gradient,) = torch.autograd.grad(loss, matrix)
             with torch.no_grad():
                 matrix.sub_(gradient, alpha=RATE)
@@ -140,15 +165,15 @@ class Torch:
         """The notebook's formulas, from vectors that are already gathered."""
         self.threads(task["threads"])
         torch, n = self.torch, task["batch"]
-        a, b = torch.randn(n, task["d"]), torch.randn(n, task["d"])
-        labels = (torch.arange(n) % 2).float()
-        matrix = torch.randn(task["d"], task["k"], requires_grad=True)
+        a, b = self.normal(n, task["d"]), self.normal(n, task["d"])
+        labels, matrix = self.labels(n, 2), self.parameter(task)
         optimizer = torch.optim.SGD([matrix], lr=RATE)
         return lambda: self.notebook_train(a, b, labels, matrix, optimizer)
 
     def notebook_model(self, a, b, matrix):
-        F = self.F
-        return F.cosine_similarity(F.dropout(a, DROPOUT) @ matrix, F.dropout(b, DROPOUT) @ matrix)
+        F, m = self.F, self.factor(matrix)
+        a, b = (self.factor(F.dropout(x, DROPOUT)) @ m for x in (a, b))
+        return F.cosine_similarity(a.float(), b.float())
 
     def notebook_train(self, a, b, labels, matrix, optimizer):
         difference = self.notebook_model(a, b, matrix) - labels
@@ -158,10 +183,8 @@ class Torch:
         optimizer.zero_grad()
 
     def data(self, task):
-        torch = self.torch
-
         def split(pairs):
-            return torch.randn(pairs, task["d"]), torch.randn(pairs, task["d"]), (torch.arange(pairs) % 3 == 0).float()
+            return self.normal(pairs, task["d"]), self.normal(pairs, task["d"]), self.labels(pairs, 3)
 
         return split(task["pairs"]), split(task["test_pairs"])
 
@@ -186,14 +209,14 @@ class Torch:
             return float(best) / len(labels), float(F.mse_loss(cosines, labels))
 
         def run():
-            matrix = torch.randn(task["d"], task["k"], requires_grad=True)
+            matrix = self.parameter(task)
             optimizer = torch.optim.SGD([matrix], lr=PEAK_RATE)
             schedule = self.schedule(optimizer, task)
             best, kept = -1.0, None
             for _ in range(task["epochs"]):
-                for rows in torch.randperm(task["pairs"]).split(task["batch"]):
+                for rows in torch.randperm(task["pairs"], device=self.device).split(task["batch"]):
                     a, b, labels = (x[rows] for x in train)
-                    both = F.dropout(torch.cat((a, b)), DROPOUT) @ matrix
+                    both = (self.factor(F.dropout(torch.cat((a, b)), DROPOUT)) @ self.factor(matrix)).float()
                     loss = F.mse_loss(F.cosine_similarity(both[: len(rows)], both[len(rows):]), labels)
                     optimizer.zero_grad()
                     loss.backward()
@@ -234,7 +257,7 @@ class Torch:
             return best, (best * (1 - best) / len(labels)) ** 0.5
 
         def run():
-            matrix = torch.randn(task["d"], task["k"], requires_grad=True)
+            matrix = self.parameter(task)
             optimizer = torch.optim.SGD([matrix], lr=PEAK_RATE)
             schedule = self.schedule(optimizer, task)
             loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*train), batch_size=task["batch"], shuffle=True)
@@ -250,6 +273,53 @@ class Torch:
             return max(history, key=lambda epoch: epoch[1])
 
         return run
+
+class Cuda(Torch):
+    """PyTorch on a GPU. Everything stays there, the rows of a batch too, which
+    a training would bring anew: the peer at its best."""
+
+    def __init__(self, torch, number, precision):
+        self.torch, self.F, self.device, self.precision = torch, torch.nn.functional, f"cuda:{number}", precision
+        torch.cuda.set_device(self.device)
+        torch.manual_seed(1)
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        version = ".".join(torch.__version__.split("+")[0].split(".")[:2])
+        self.who = f"pytorch {version} {precision}"
+        self.detail = f"{torch.__version__}, CUDA {torch.version.cuda}"
+        x = self.factor(self.normal(64, 64))
+        (x @ x).float().sum().item()  # loads what is loaded late
+
+    def threads(self, n):
+        pass
+
+    def factor(self, x):
+        return x.bfloat16() if self.precision == "bf16" else x
+
+    def wait(self):
+        self.torch.cuda.synchronize()
+
+    def compiled(self, task):
+        return self.train(task, self.torch.compile(self.loss))
+
+    def captured(self, task):
+        return self.capture(self.step(task))
+
+    def compiled_and_captured(self, task):
+        return self.capture(self.compiled(task))
+
+    def capture(self, step):
+        """The step as one launch of a CUDA graph."""
+        torch = self.torch
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(3):
+                step()
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            step()
+        return graph.replay
 
 
 class Jax:
@@ -392,31 +462,75 @@ def discover():
     return peers, path or ctypes.util.find_library("openblas"), notes
 
 
+def cuda(number, precision):
+    """Returns what discover does, of a GPU."""
+    try:
+        import torch
+    except Exception as error:
+        return [], None, [f"PyTorch is not there ({error})"]
+    if not torch.cuda.is_available():
+        return [], None, [f"PyTorch {torch.__version__} sees no GPU"]
+    try:
+        t = Cuda(torch, number, precision)
+    except Exception as error:
+        return [], None, [f"PyTorch {torch.__version__} cannot use the GPU ({error})"]
+    peers = []
+
+    def add(who, functions):
+        functions = {task: (do, t.wait) for task, do in functions.items()}
+        peers.append(({"who": who, "with": t.detail, "tasks": sorted(functions)}, functions))
+
+    add(t.who, {"core": t.product, "step": t.step, "run": t.run})
+    add(f"{t.who} compile", {"step": t.compiled})
+    add(f"{t.who} graph", {"step": t.captured})
+    add(f"{t.who} compile graph", {"step": t.compiled_and_captured})
+    add("notebook", {"step": t.notebook_step, "run": t.notebook_run})
+    peers[-1][0]["with"] = f"{t.who}, {t.detail}"
+    return peers, None, []
+
+
 def openblas(path):
     library = OpenBLAS(path)
     peer = {"who": "openblas", "with": f"{library.version} {library.core}", "tasks": ["core", "machine:sgemm"]}
     return [(peer, {"core": library.product, "machine:sgemm": library.product})], path, []
 
 
-def turn(do, request):
+def turn(do, wait, request):
+    """Times calls, on a GPU as many together as are queued there."""
+    calls = max(1, request["task"].get("queued", 0))
+
+    def once():
+        for _ in range(calls):
+            do()
+        wait()
+
     if request["warm"]:
-        do()
+        once()
     times, begun = [], time.perf_counter()
     while True:
         start = time.perf_counter()
-        do()
+        once()
         now = time.perf_counter()
-        times.append(1e3 * (now - start))
+        times.append(1e3 * (now - start) / calls)
         if now - begun >= request["seconds"]:
             return times
+
+
+def ask(arguments):
+    """Who is here."""
+    if arguments[:1] == ["openblas"]:
+        return openblas(arguments[1])
+    if arguments[:1] == ["cuda"]:
+        return cuda(int(arguments[1]), arguments[2])
+    return discover()
 
 
 def main():
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is not an answer
-    peers, path, notes = openblas(sys.argv[2]) if sys.argv[1:2] == ["openblas"] else discover()
+    peers, path, notes = ask(sys.argv[1:])
     print(json.dumps({"peers": [p for p, _ in peers], "openblas": path or "", "notes": notes}), file=answers, flush=True)
-    ready, do = None, None
+    ready, do, wait = None, None, None
     for line in sys.stdin:
         request = json.loads(line)
         task, answer = request["task"], {"ms": []}
@@ -429,9 +543,10 @@ def main():
                     functions = next(f for p, f in peers if p["who"] == request["who"])
                     name = task["benchmark"] if task["benchmark"] in functions else f"{task['benchmark']}:{task['what']}"
                     arguments = (task, request["file"]) if "file" in request else (task,)
-                    do = functions[name](*arguments)
+                    prepare, wait = functions[name] if isinstance(functions[name], tuple) else (functions[name], lambda: None)
+                    do = prepare(*arguments)
                     ready = request["who"], task
-                answer["ms"] = turn(do, request)
+                answer["ms"] = turn(do, wait, request)
         except Exception as error:  # it is the other side's to report
             answer = {"ms": [], "error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)

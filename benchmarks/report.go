@@ -16,8 +16,8 @@ func (t Task) title() string {
 	switch t.Benchmark {
 	case Machine:
 		text = t.What
-		if t.What == sgemm {
-			text = fmt.Sprintf("sgemm of %d³", t.Batch)
+		if t.What == sgemm || t.What == gemm {
+			text = fmt.Sprintf("%s of %d³", t.What, t.Batch)
 		}
 	case Core:
 		text = fmt.Sprintf("%s, %s rows, %s × %s", t.What, thousands(t.Batch), thousands(t.D), thousands(t.K))
@@ -35,7 +35,15 @@ func (t Task) title() string {
 			text = fmt.Sprintf("what a step consumes, %s pairs, %s → %s", thousands(t.Batch), thousands(t.D), thousands(t.K))
 		}
 	}
-	return text + ", " + count(t.Threads, "thread")
+	return text + ", " + t.where()
+}
+
+// where names what does a task.
+func (t Task) where() string {
+	if t.Device != "" {
+		return strings.TrimSpace(string(t.Precision) + " on the GPU")
+	}
+	return count(t.Threads, "thread")
 }
 
 func count(n int, what string) string {
@@ -68,14 +76,35 @@ func (r Result) groups() (machine []Row, tasks [][]Row) {
 	return machine, tasks
 }
 
-// peakOf is the FMA peak in GFLOP/s that a task's rows are held against: the one
-// that took turns with them, else none.
-func peakOf(rows []Row) rundir.Figure {
-	i := slices.IndexFunc(rows, func(row Row) bool { return row.Who == peak })
+// peakOf is the most that a task's contenders could run at, in GFLOP/s: the FMA
+// peak that took turns with them, or cuBLASLt's large product at their
+// precision. None where nothing like that was measured.
+func (r Result) peakOf(rows []Row) rundir.Figure {
+	from, is := rows, func(row Row) bool { return row.Who == peak }
+	if t := rows[0].Task; t.Device != "" {
+		from, is = r.Rows, func(row Row) bool { return row.What == gemm && row.Precision == t.Precision }
+	}
+	i := slices.IndexFunc(from, is)
 	if i < 0 {
 		return rundir.None
 	}
-	return rows[i].GFLOPS
+	return from[i].GFLOPS
+}
+
+// peakName is what peakOf finds.
+func (t Task) peakName() string {
+	if t.Device != "" {
+		return "cuBLASLt 8192³"
+	}
+	return "FMA peak"
+}
+
+// what was measured, in a title.
+func (h Host) what() string {
+	if h.GPU != "" {
+		return h.GPU
+	}
+	return h.CPU + ", " + count(h.Cores, "CPU")
 }
 
 // rate is a row's speed and its unit.
@@ -95,17 +124,22 @@ func (r Result) Print(w io.Writer) {
 	machine, tasks := r.groups()
 	m := r.Machine
 	line(w, "")
-	line(w, fmt.Sprintf(" cosfit bench · %s · %s · kernel %s", m.CPU, count(m.Cores, "CPU"), m.Kernel))
+	if m.GPU != "" {
+		line(w, " cosfit bench · "+m.GPU)
+		line(w, " "+m.CPU+" · "+count(m.Cores, "CPU")+" · kernel "+m.Kernel)
+	} else {
+		line(w, fmt.Sprintf(" cosfit bench · %s · %s · kernel %s", m.CPU, count(m.Cores, "CPU"), m.Kernel))
+	}
 	if len(machine) > 0 {
 		line(w, "")
 		line(w, " the machine")
 		for _, row := range machine {
 			speed, unit := row.rate()
-			line(w, fmt.Sprintf("   %-26s%10s %-8s%s", fit(row.Who, 26), digits(speed), unit, count(row.Threads, "thread")))
+			line(w, fmt.Sprintf("   %-26s%10s %-8s%s", fit(row.Who, 26), digits(speed), unit, row.where()))
 		}
 	}
 	for _, rows := range tasks {
-		printTask(w, rows)
+		r.printTask(w, rows)
 	}
 	line(w, "")
 	for _, p := range m.Peers {
@@ -119,16 +153,16 @@ func (r Result) Print(w io.Writer) {
 	line(w, "")
 }
 
-func printTask(w io.Writer, rows []Row) {
+func (r Result) printTask(w io.Writer, rows []Row) {
 	_, unit := rows[0].rate()
 	line(w, "")
 	line(w, " "+rows[0].title())
 	line(w, fmt.Sprintf(taskLine, "", "ms", "least–most", unit, "peak", "×"))
-	ours := slices.IndexFunc(rows, func(row Row) bool { return row.Who == Cosfit })
+	ours := slices.IndexFunc(rows, func(row Row) bool { return isCosfit(row.Who) })
 	for _, row := range rows {
 		speed, _ := row.rate()
 		share, times := "", ""
-		if top := peakOf(rows); top.Known() && row.GFLOPS.Known() {
+		if top := r.peakOf(rows); top.Known() && row.GFLOPS.Known() {
 			share = fmt.Sprintf("%.0f %%", 100*row.GFLOPS/top)
 		}
 		if ours >= 0 {
@@ -143,7 +177,7 @@ func printTask(w io.Writer, rows []Row) {
 // notebook ran on.
 func (r Row) label() string {
 	switch {
-	case r.Who == Cosfit && r.Benchmark == Core:
+	case isCosfit(r.Who) && r.Benchmark == Core && r.Device == "":
 		return r.Who + " " + r.With
 	case r.Who == "notebook":
 		on, _, _ := strings.Cut(r.With, ",")

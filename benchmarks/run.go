@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cosfit/cosfit/graph/cpu"
+	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/trainer"
@@ -16,31 +16,35 @@ import (
 
 // ourRun is a whole run of the notebook's recipe, from data in memory to the
 // files of a run directory.
-func ourRun(ctx context.Context, t Task) (job, error) {
+func ourRun(ctx context.Context, t Task, open func() (graph.Backend, error)) (job, error) {
 	data := madeUp(t)
 	var timing rundir.Timing
 	var clock epochs
-	do := func() (err error) {
+	once := func() (took time.Duration, err error) {
 		clock = epochs{}
 		path, err := os.MkdirTemp("", "cosfit-bench-")
 		if err != nil {
-			return err
+			return 0, err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(path)) }()
 		dir, err := rundir.Create(path, false)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		defer dir.Unlock()
-		backend := cpu.New(t.Threads)
+		backend, err := open()
+		if err != nil {
+			return 0, err
+		}
 		defer backend.Close()
 		recipe := trainer.Notebook(t.D)
 		recipe.Dims, recipe.Epochs, recipe.BatchSize = t.K, t.Epochs, t.Batch
+		start := time.Now()
 		summary, err := trainer.Train(ctx, data, trainer.Options{Recipe: recipe, Backend: backend, Dir: dir, Progress: clock.tick})
 		timing = summary.Timing
-		return err
+		return time.Since(start), err
 	}
-	return job{do: do, said: func() string { return parts(timing) + clock.besideFloor(t) }}, nil
+	return job{timed: once, said: func() string { return parts(timing) + clock.besideFloor(t) }}, nil
 }
 
 // epochs measures what an epoch takes beside its training: its evaluation, and
@@ -63,7 +67,7 @@ func (e *epochs) tick(p trainer.Progress) {
 // besideFloor compares it with the matrix product that projects all texts,
 // which an evaluation cannot do without.
 func (e *epochs) besideFloor(t Task) string {
-	if e.measured == 0 {
+	if e.measured == 0 || t.Device != "" {
 		return ""
 	}
 	product := ourProduct(Task{Benchmark: Core, What: projecting, Batch: 2 * (t.Pairs + t.Test), D: t.D, K: t.K, Threads: t.Threads})

@@ -63,7 +63,7 @@ func read(path string) (r Result, err error) {
 // over adds what was measured before, of other benchmarks.
 func (r Result) over(before Result) Result {
 	a, b := before.Machine, r.Machine
-	if a.Version != b.Version || a.Kernel != b.Kernel || a.CPU != b.CPU || a.Go != b.Go {
+	if a.Version != b.Version || a.Kernel != b.Kernel || a.CPU != b.CPU || a.GPU != b.GPU || a.Go != b.Go {
 		return r
 	}
 	own := map[string]bool{Machine: true} // the later ceiling counts
@@ -95,14 +95,22 @@ func (r Result) over(before Result) Result {
 	return merged
 }
 
-// slug is a file name for the machine: its processor and how many there are.
+// slug is a file name for the machine: its GPU, or its processor and how many
+// there are.
 func (h Host) slug() string {
+	name := h.CPU
+	if h.GPU != "" {
+		name, _, _ = strings.Cut(h.GPU, ",")
+	}
 	var words []string
-	for word := range strings.FieldsFuncSeq(strings.ToLower(h.CPU), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
+	for word := range strings.FieldsFuncSeq(strings.ToLower(name), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
 		words = append(words, word)
 	}
 	if len(words) == 0 {
 		words = []string{h.Arch}
+	}
+	if h.GPU != "" {
+		return strings.Join(words, "-")
 	}
 	return fmt.Sprintf("%s-%d", strings.Join(words, "-"), h.Cores)
 }

@@ -3,6 +3,7 @@ package benchmarks
 import (
 	"slices"
 
+	"github.com/cosfit/cosfit/cuda"
 	"github.com/cosfit/cosfit/internal/rundir"
 )
 
@@ -26,6 +27,7 @@ const (
 
 	peak    = "fma peak"
 	sgemm   = "sgemm" // X·M of a size at which libraries are at their best
+	gemm    = "gemm"  // the same on a GPU, at its precision
 	copying = "copy"
 
 	opening   = "open"   // a warm Parquet file
@@ -44,7 +46,18 @@ type Task struct {
 	Pairs     int    `json:"pairs,omitempty"` // of a run's training split, or of a file
 	Test      int    `json:"test_pairs,omitempty"`
 	Epochs    int    `json:"epochs,omitempty"`
+
+	// Of a GPU, which makes its steps while the program goes on.
+	Device    string         `json:"device,omitempty"` // cuda
+	Precision cuda.Precision `json:"precision,omitempty"`
+	Queued    int            `json:"queued,omitempty"` // calls without a wait between them; the time is of one
 }
+
+// calls is how many calls are timed together.
+func (t Task) calls() int { return max(1, t.Queued) }
+
+// size is Batch·D, of an operand or of a copy.
+func (t Task) size() int64 { return int64(t.Batch) * int64(t.D) }
 
 // flop is the floating-point operations of a task, None where it has hardly
 // any. A step has 8·B·d·k: two projections forward, their weight gradient
@@ -77,8 +90,11 @@ func (t Task) pairs() rundir.Figure {
 
 // bytes is what a copy reads and writes, else None.
 func (t Task) bytes() rundir.Figure {
-	if t.What != copying {
+	switch {
+	case t.What != copying:
 		return rundir.None
+	case t.Device != "":
+		return 2 * 4 * rundir.Figure(t.size())
 	}
 	return 2 * copySize
 }

@@ -28,6 +28,9 @@ type Backend interface {
 	// "generic/amd64". Results are equal bit for bit between runs with the
 	// same kernel.
 	Kernel() string
+	// Precision is how the products of a training step are computed: "fp32",
+	// "tf32" or "bf16". Scoring is in fp32 whatever it is.
+	Precision() string
 
 	// NewArray allocates zeros.
 	NewArray(shape ...int) (Array, error)
@@ -50,6 +53,33 @@ type Backend interface {
 	PairCosines(p Array, left, right []int32, s []float32) error
 
 	Close() error
+}
+
+// A Recorder is a Backend that can repeat the work of a step without being told
+// it again, call by call.
+type Recorder interface {
+	NewRecording() (Recording, error)
+}
+
+// A Recording repeats one function, such as the run of a model's tape. It
+// belongs to the backend and ends with it.
+type Recording interface {
+	// Run has the device do what run makes it do for a batch. It calls run, or
+	// repeats what run did for another batch of the same size: run must queue
+	// the same work for both, and take all that varies from the batch that it
+	// was given here. Results are where they would be after run.
+	Run(b *Batch, run func() error) error
+}
+
+// A Tuned is a Backend that makes choices by timing, between algorithms that
+// round differently. A training goes on to the same bits where they are
+// restored.
+type Tuned interface {
+	// Tuning returns the choices that have been made.
+	Tuning() ([]byte, error)
+	// Restore takes over choices that Tuning returned; an error where they are
+	// no such or not of this kind of device. No kernel must have run yet.
+	Restore(tuning []byte) error
 }
 
 // A Table is an array of embeddings that batches gather from.
@@ -124,14 +154,28 @@ type SimilarityKernel interface {
 // −1..1 where the data set says so; a binary pair is positive at or above the
 // middle.
 //
-// A backend of a device that cannot call Go will need the same formula as an
-// expression of that device, and will ask the loss for it here, through an
-// optional interface.
+// A GPU cannot call Go: a loss that is to train on one is a [DeviceLoss] too.
 type Loss interface {
 	Name() string
 	// Evaluate returns the mean loss over the batch and writes its derivative
 	// by each cosine to gradient. All slices have the length of the batch.
 	Evaluate(cosines, labels, gradient []float32) float64
+}
+
+// A DeviceLoss is a Loss that a GPU can compute.
+type DeviceLoss interface {
+	Loss
+	// CUDA returns the same formula in CUDA C, the settings of the loss
+	// written into it as constants: the definition of
+	//
+	//	__device__ void loss(const float *s, const float *y, int n, float *ds, float *mean)
+	//
+	// for cosines s [n] and labels y [n], which writes the derivative by each
+	// cosine to ds [n] and the mean loss to *mean. All threads of one block
+	// run it. It divides the batch between them by each(i, n), which stands for
+	// the head of a loop, and block_sum(x) returns the sum of every thread's x
+	// to all of them; all must come to it.
+	CUDA() string
 }
 
 // Hyper is what a step of an optimiser is told.
@@ -158,4 +202,20 @@ type Rule interface {
 	// Update changes the parameter w and the slots in place, given the
 	// gradient g. All slices have the same length.
 	Update(h Hyper, w, g []float32, slots [][]float32)
+}
+
+// A DeviceRule is a Rule that a GPU can compute. A GPU rounds every product
+// and sum by itself here, as Go's portable code does.
+type DeviceRule interface {
+	Rule
+	// CUDA returns the rule in CUDA C: the body of
+	//
+	//	__device__ void update(float &w, float g, float *slot, const float *h)
+	//
+	// for one element w of the parameter, its gradient g and its Slots()
+	// numbers of state, with the step's Scalars in h.
+	CUDA() string
+	// Scalars returns the numbers that CUDA's h holds at a step, always as
+	// many.
+	Scalars(h Hyper) []float32
 }

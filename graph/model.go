@@ -16,6 +16,9 @@ type Model struct {
 	loss     *gorgonia.Node
 	gradient *gorgonia.Node
 	machine  gorgonia.VM
+
+	recording Recording // nil where the backend records nothing
+	tape      func() error
 }
 
 // NewModel builds the graph for a matrix [d, k], which starts as zeros, and a
@@ -48,7 +51,14 @@ func build(b Backend, d, k int, cost func(m, batch *gorgonia.Node) (*gorgonia.No
 	}
 	model.gradient = gradients[0]
 	model.machine = gorgonia.NewTapeMachine(g)
-	return model, nil
+	model.tape = func() error {
+		model.machine.Reset()
+		return model.machine.RunAll()
+	}
+	if r, ok := b.(Recorder); ok {
+		model.recording, err = r.NewRecording()
+	}
+	return model, err
 }
 
 // inputs makes a graph with its two inputs. Sizes that follow the batch are 1
@@ -66,8 +76,10 @@ func inputs(matrix Array) (g *gorgonia.ExprGraph, m, batch *gorgonia.Node) {
 // results. It does not change the matrix.
 func (m *Model) Step(batch *Batch) error {
 	m.batch.batch = batch
-	m.machine.Reset()
-	return m.machine.RunAll()
+	if m.recording != nil {
+		return m.recording.Run(batch, m.tape)
+	}
+	return m.tape()
 }
 
 // Matrix returns the parameter [d, k].

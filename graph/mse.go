@@ -5,6 +5,8 @@ package graph
 // label range. Source: the OpenAI cookbook's "Customizing embeddings".
 type MSE struct{}
 
+var _ DeviceLoss = MSE{}
+
 // Name returns "mse".
 func (MSE) Name() string { return "mse" }
 
@@ -17,4 +19,19 @@ func (MSE) Evaluate(cosines, labels, gradient []float32) float64 {
 		gradient[i] = float32(2 * diff / n)
 	}
 	return sum / n
+}
+
+// CUDA is Evaluate for a GPU.
+func (MSE) CUDA() string {
+	return `
+__device__ void loss(const float *s, const float *y, int n, float *ds, float *mean) {
+	float sum = 0;
+	each(i, n) {
+		float diff = s[i] - y[i];
+		sum += diff * diff;
+		ds[i] = 2 * diff / n;
+	}
+	sum = block_sum(sum);
+	*mean = sum / n;
+}`
 }

@@ -18,7 +18,7 @@ const (
 // ε = 1e-8.
 type Adam struct{}
 
-var _ graph.Rule = Adam{}
+var _ graph.DeviceRule = Adam{}
 
 // Name returns "adam".
 func (Adam) Name() string { return "adam" }
@@ -30,6 +30,12 @@ func (Adam) Slots() int { return 2 }
 func (Adam) Update(h graph.Hyper, w, g []float32, slots [][]float32) {
 	adamStep(h).Adam(w, g, slots[0], slots[1], nil)
 }
+
+// CUDA is Update for a GPU.
+func (Adam) CUDA() string { return adamCUDA }
+
+// Scalars are the fields of the step.
+func (Adam) Scalars(h graph.Hyper) []float32 { return adamScalars(adamStep(h)) }
 
 // AdamW is Adam with weight decay that bypasses the moments: w also shrinks by
 // rate·decay·w. Source: Loshchilov and Hutter, "Decoupled weight decay
@@ -44,7 +50,10 @@ type AdamW struct {
 	ToStart     bool    `json:"to_start"`
 }
 
-var _ AnchoredRule = AdamW{}
+var (
+	_ AnchoredRule     = AdamW{}
+	_ graph.DeviceRule = AdamW{}
+)
 
 // Name returns "adamw".
 func (AdamW) Name() string { return "adamw" }
@@ -62,14 +71,33 @@ func (o AdamW) Anchor() (slot int, ok bool) { return 2, o.ToStart }
 
 // Update applies one step.
 func (o AdamW) Update(h graph.Hyper, w, g []float32, slots [][]float32) {
+	var start []float32
+	if o.ToStart {
+		start = slots[2]
+	}
+	o.step(h).Adam(w, g, slots[0], slots[1], start)
+}
+
+// CUDA is Update for a GPU.
+func (o AdamW) CUDA() string {
+	if o.ToStart {
+		return `
+	w -= h[0] * (w - slot[2]); // Pull` + adamCUDA
+	}
+	return adamCUDA
+}
+
+// Scalars are the fields of the step.
+func (o AdamW) Scalars(h graph.Hyper) []float32 { return adamScalars(o.step(h)) }
+
+func (o AdamW) step(h graph.Hyper) graph.AdamStep {
 	step, decay := adamStep(h), h.LearningRate*o.WeightDecay
 	if o.ToStart {
 		step.Pull = float32(decay)
-		step.Adam(w, g, slots[0], slots[1], slots[2])
-		return
+	} else {
+		step.Keep = float32(1 - decay)
 	}
-	step.Keep = float32(1 - decay)
-	step.Adam(w, g, slots[0], slots[1], nil)
+	return step
 }
 
 // An AnchoredRule keeps the start of the training in one of its slots.
@@ -89,3 +117,17 @@ func adamStep(h graph.Hyper) graph.AdamStep {
 		Scale: float32(1 / math.Sqrt(1-math.Pow(adamBeta2, t))),
 	}
 }
+
+// adamScalars are the fields of a step in their order.
+func adamScalars(s graph.AdamStep) []float32 {
+	return []float32{s.Pull, s.Beta1, s.Rest1, s.Beta2, s.Rest2, s.Rate, s.Scale, s.Epsilon, s.Keep}
+}
+
+// adamCUDA is a step without the pull, in the order and with the rounding of
+// graph.AdamStep.
+const adamCUDA = `
+	const float beta1 = h[1], rest1 = h[2], beta2 = h[3], rest2 = h[4];
+	const float rate = h[5], scale = h[6], epsilon = h[7], keep = h[8];
+	slot[0] = beta1 * slot[0] + rest1 * g;
+	slot[1] = beta2 * slot[1] + rest2 * g * g;
+	w = keep * w - rate * slot[0] / (sqrtf(slot[1]) * scale + epsilon);`

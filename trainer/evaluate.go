@@ -44,7 +44,8 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 	if err != nil {
 		return rundir.Summary{}, nil, err
 	}
-	e := &evaluator{data, backend, table, p.Out, func(vectors []float32, rows []int32) (graph.Array, error) {
+	e := &evaluator{data: data, backend: backend, table: table, dims: p.Out, loss: loss}
+	e.project = func(vectors []float32, rows []int32) (graph.Array, error) {
 		x := make([]float32, 0, len(rows)*t.Dim)
 		for _, r := range rows {
 			x = append(x, vectors[int(r)*t.Dim:(int(r)+1)*t.Dim]...)
@@ -52,7 +53,7 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		y := make([]float32, len(rows)*p.Out)
 		p.ApplyAll(y, x, false, opts.Threads)
 		return projected, projected.Set(y)
-	}, loss}
+	}
 	pairs := data.Indices(loader.Train, loader.Validation, loader.Test)
 	before, err := e.cosines(ctx, pairs, false)
 	if err != nil {
@@ -62,7 +63,7 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 	if err != nil {
 		return rundir.Summary{}, nil, err
 	}
-	s := rundir.Summary{SchemaVersion: rundir.SchemaVersion, SelectedOn: opts.SelectedOn, Device: backend.Name()}
+	s := rundir.Summary{SchemaVersion: rundir.SchemaVersion, SelectedOn: opts.SelectedOn, Device: backend.Name(), Precision: "fp32"} // scoring has no other
 	if s.Data, err = describe(data, rundir.Data{Path: data.Name}); err != nil {
 		return s, nil, err
 	}

@@ -43,6 +43,20 @@ type evaluator struct {
 	// matrix.
 	project func(vectors []float32, rows []int32) (graph.Array, error)
 	loss    graph.Loss
+	whole   bool // the table holds all embeddings of a data set in memory
+}
+
+// hold makes the table hold vectors that the data set delivered. One in memory
+// delivers the same array each time and never changes it, so once is enough.
+func (e *evaluator) hold(vectors []float32) error {
+	if e.whole {
+		return nil
+	}
+	if err := e.table.Set(vectors); err != nil {
+		return err
+	}
+	e.whole = e.data.Vectors.Data != nil
+	return nil
 }
 
 // rowsAtOnce is how many vectors may be projected at a time without taking
@@ -65,7 +79,7 @@ func (e *evaluator) cosines(ctx context.Context, pairs []int32, projected bool) 
 		if err != nil {
 			return nil, err
 		}
-		if err := e.table.Set(chunk.Vectors); err != nil {
+		if err := e.hold(chunk.Vectors); err != nil {
 			return nil, err
 		}
 		size := chunk.Len()

@@ -27,7 +27,7 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 	s := rundir.Summary{
 		SchemaVersion: rundir.SchemaVersion, Selection: r.figure, SelectedOn: r.recipe.SelectOn.String(),
 		BestEpoch: r.state.BestEpoch, Epochs: r.state.Epochs, Steps: r.state.Step,
-		Device: r.config.Device, Config: r.config, Data: r.config.Data,
+		Device: r.config.Device, Precision: r.config.Precision, Config: r.config, Data: r.config.Data,
 	}
 	s.Config.Data = rundir.Data{} // it stands beside
 	if after, err = r.judge(ctx, &s, all, before, after); err != nil {

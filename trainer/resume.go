@@ -26,6 +26,7 @@ type state struct {
 	BestScore float64        `json:"best_score"`
 	History   []rundir.Epoch `json:"history"`
 	Timing    rundir.Timing  `json:"timing"`
+	Tuning    []byte         `json:"tuning,omitempty"` // the choices of a graph.Tuned backend
 }
 
 // checkpoint saves everything that the rest of the run depends on.
@@ -35,6 +36,12 @@ func (r *run) checkpoint() error {
 	arrays := r.arrays()
 	for i, a := range r.deviceArrays() {
 		if err := r.opts.Backend.Download(arrays[i], a); err != nil {
+			return err
+		}
+	}
+	if tuned, ok := r.opts.Backend.(graph.Tuned); ok {
+		var err error
+		if r.state.Tuning, err = tuned.Tuning(); err != nil {
 			return err
 		}
 	}
@@ -80,6 +87,11 @@ func (r *run) resume() error {
 	})
 	if err != nil {
 		return err
+	}
+	if tuned, ok := r.opts.Backend.(graph.Tuned); ok && r.state.Tuning != nil {
+		if err := tuned.Restore(r.state.Tuning); err != nil {
+			return fmt.Errorf("%s cannot go on to the same result here: %w", r.opts.Dir.Path(), err)
+		}
 	}
 	for i, a := range r.deviceArrays() {
 		if err := r.opts.Backend.Upload(a, arrays[i]); err != nil {

@@ -257,7 +257,7 @@ func (e *evaluator) visit(ctx context.Context, rows []int32, projected bool, f f
 		if err != nil {
 			return err
 		}
-		if err := e.table.Set(vectors); err != nil {
+		if err := e.hold(vectors); err != nil {
 			return err
 		}
 		var p graph.Array = e.table

@@ -126,7 +126,7 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	r.steps = r.batches * recipe.Epochs
 	r.config = rundir.Config{
 		SchemaVersion: rundir.SchemaVersion, Version: opts.Version,
-		Device: opts.Backend.Name(), Kernel: opts.Backend.Kernel(),
+		Device: opts.Backend.Name(), Precision: opts.Backend.Precision(), Kernel: opts.Backend.Kernel(),
 		Recipe: config, Data: described,
 	}
 	if err := r.build(); err != nil {
@@ -152,9 +152,8 @@ func (r *run) build() (err error) {
 	if err != nil {
 		return err
 	}
-	r.eval = &evaluator{r.data, b, table, k, func(_ []float32, rows []int32) (graph.Array, error) {
-		return r.project.Run(table, rows)
-	}, r.recipe.Loss}
+	r.eval = &evaluator{data: r.data, backend: b, table: table, dims: k, loss: r.recipe.Loss}
+	r.eval.project = func(_ []float32, rows []int32) (graph.Array, error) { return r.project.Run(table, rows) }
 	r.best = make([]float32, d*k)
 	r.start, err = r.recipe.Start.Matrix(r.data.Vectors, trainingRows(r.data), k, r.recipe.Seed)
 	return err
@@ -262,7 +261,7 @@ func (r *run) epoch(ctx context.Context) (pairs int, err error) {
 		if err != nil {
 			return pairs, err
 		}
-		if err := r.eval.table.Set(chunk.Vectors); err != nil {
+		if err := r.eval.hold(chunk.Vectors); err != nil {
 			return pairs, err
 		}
 		for batch := range chunk.Batches(size) {

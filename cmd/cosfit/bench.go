@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/cosfit/cosfit/benchmarks"
+	"github.com/cosfit/cosfit/cuda"
 	"github.com/cosfit/cosfit/internal/kernel"
 )
 
@@ -24,11 +25,14 @@ func benchCommand() *cli.Command {
 			"the notebook's own formulas, JAX, OpenBLAS through ctypes) in one run, in turns, with\n" +
 			"as many threads each, and measures what the machine itself can do. A build with\n" +
 			"-tags openblas also has OpenBLAS without Python, alone and under Gorgonia.\n\n" +
+			"On a GPU the peers are PyTorch, plain, compiled and captured in a CUDA graph, and the\n" +
+			"notebook's formulas, and the limits are copying the card's memory and cuBLASLt.\n\n" +
 			"Examples:\n" +
 			"  cosfit bench step --quick\n" +
 			"  cosfit bench run --python venv/bin/python\n" +
 			"  cosfit bench core --json > core.json\n" +
-			"  cosfit bench step --out benchmarks/results",
+			"  cosfit bench step --out benchmarks/results\n" +
+			"  cosfit bench step --device cuda --precision bf16",
 		HideHelpCommand: true,
 		Subcommands: []*cli.Command{
 			benchmark(benchmarks.Core, "matrix products of several sizes, with each arithmetic that the processor can run",
@@ -64,13 +68,13 @@ func benchmark(name, short, long string) *cli.Command {
 		Description: long + "\n\nExamples:\n" +
 			"  cosfit bench " + name + " --quick\n" +
 			"  cosfit bench " + name + " --python venv/bin/python --out benchmarks/results",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "quick", Usage: "end within 45 seconds: fewer sizes, turns and epochs"},
 			&cli.StringFlag{Name: "python", Value: "python3", Usage: "interpreters whose packages take part, separated by commas, or - for none"},
 			&cli.StringFlag{Name: "out", Usage: "folder for the results as MACHINE-DATE.json and as a chart; those of other benchmarks in the same file stay"},
 			&cli.IntFlag{Name: "threads", Usage: "of cosfit and its peers; 0 means all", DefaultText: "all"},
 			jsonFlag(),
-		},
+		}, deviceFlags()...),
 		Action: bench,
 	}
 }
@@ -95,8 +99,12 @@ func bench(c *cli.Context) error {
 			return fmt.Errorf("--out %s cannot be made a folder: %w: choose another", dir, errors.Unwrap(err))
 		}
 	}
+	gpu, err := gpuFrom(c)
+	if err != nil {
+		return err
+	}
 	options := benchmarks.Options{
-		Benchmark: c.Command.Name, Quick: c.Bool("quick"), Threads: threads, Host: host(c), Pythons: pythons,
+		Benchmark: c.Command.Name, Quick: c.Bool("quick"), Threads: threads, Host: host(c, gpu), Pythons: pythons, GPU: gpu,
 		Progress: func(text string) { fmt.Fprintf(c.App.ErrWriter, "%s\n", text) },
 	}
 	if self, err := os.Executable(); err == nil {
@@ -131,8 +139,42 @@ func baseNames(list string) string {
 	return strings.Join(names, ",")
 }
 
+// gpuFrom is the GPU that --device asks to be measured, nil for the CPU.
+func gpuFrom(c *cli.Context) (*benchmarks.GPU, error) {
+	p, err := placeFrom(c)
+	if err != nil {
+		return nil, err
+	}
+	backend, err := p.open()
+	if err != nil {
+		return nil, err
+	}
+	defer backend.Close()
+	p.tell(c.App.ErrWriter)
+	if backend.Name() == "cpu" {
+		return nil, nil
+	}
+	o := p.options()
+	o.Precision = cuda.Precision(backend.Precision())
+	return &benchmarks.GPU{Options: o, Kernel: backend.Kernel()}, nil
+}
+
+// nameOf is a GPU with its driver, as results call it.
+func nameOf(g *benchmarks.GPU) string {
+	name := "a GPU"
+	if devices, err := cuda.Devices(); err == nil && g.Device < len(devices) {
+		name = devices[g.Device].Name
+	}
+	for _, l := range cuda.Libraries() {
+		if l.Name == "driver" && l.Err == nil {
+			name += ", driver of CUDA " + l.Version
+		}
+	}
+	return name
+}
+
 // host describes this machine and this program.
-func host(c *cli.Context) benchmarks.Host {
+func host(c *cli.Context, gpu *benchmarks.GPU) benchmarks.Host {
 	m := look(systemFiles(), runtime.NumCPU(), runtime.GOMAXPROCS(0))
 	command := []string{"cosfit", "bench", c.Command.Name}
 	for _, f := range c.Command.Flags {
@@ -144,8 +186,12 @@ func host(c *cli.Context) benchmarks.Host {
 			command = append(command, "--"+name+"="+value)
 		}
 	}
-	return benchmarks.Host{
+	h := benchmarks.Host{
 		CPU: orUnknown(m.CPU.Model), Cores: m.CPU.Logical, OS: m.OS, Arch: m.Arch, Go: m.Go, Version: m.Version,
 		Kernel: m.CPU.Kernel, Date: time.Now().Format(time.DateOnly), Command: strings.Join(command, " "), Peers: []benchmarks.Peer{},
 	}
+	if gpu != nil {
+		h.GPU, h.Kernel = nameOf(gpu), gpu.Kernel
+	}
+	return h
 }

@@ -139,6 +139,8 @@ func flagValues(flag string) []string {
 		return formats().names()
 	case "device":
 		return backends().names()
+	case "precision":
+		return precisions()
 	case "split":
 		return loader.SplitNames()
 	}

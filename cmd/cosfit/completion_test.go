@@ -46,7 +46,7 @@ func completionCases() []completionCase {
 		{"cosfit export --unknown x --js", "--json"},
 		{"cosfit version ", "--help --json"},
 		{"cosfit bench ", "core load run step"},
-		{"cosfit bench step ", "--config --help --json --out --python --quick --threads"},
+		{"cosfit bench step ", "--config --device --help --json --out --precision --python --quick --threads"},
 		{"cosfit bench step --quick --th", "--threads"},
 		{"cosfit train --resume --ep", "--epochs"},
 		{"cosfit eval --split", "--split --split-column"},
@@ -62,6 +62,7 @@ func completionCases() []completionCase {
 		{"cosfit train --init ", sorted(starts())},
 		{"cosfit export --format ", sorted(formats())},
 		{"cosfit demo --device ", sorted(backends())},
+		{"cosfit train --precision ", "bf16 fp32 tf32"},
 		{"cosfit train --data d --loss mse --init i", "identity"},
 
 		{"cosfit train --data ", ""},

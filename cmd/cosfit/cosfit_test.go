@@ -210,7 +210,7 @@ func TestMistakes(t *testing.T) {
 		{"train --data sample --out r --threads -3", 2, "--threads is -3, want 0 for all or a positive number"},
 		{"train --data", 2, "flag needs an argument: --data; see cosfit train --help"},
 		{"train --data sample --out r --init random --learning-rate 1e38 --optimizer sgd --decay-to-start", 2, "--decay-to-start goes with --optimizer adamw, not sgd"},
-		{"train --data sample --out r --init random --learning-rate 1e38 --epochs 1 --json", 1, "the training diverged in epoch 1: a cosine is not a number; try a lower --learning-rate than 1e+38"},
+		{"train --data sample --out r --init random --learning-rate 1e38 --epochs 1 --device cpu --json", 1, "the training diverged in epoch 1: a cosine is not a number; try a lower --learning-rate than 1e+38"},
 		{"train --data nowhere --out r", 1, "open nowhere: file does not exist"},
 		{"train --data text.parquet --out r", 1, "open text.parquet: not a Parquet file: it does not begin with PAR1"},
 		{"train --data . --out r", 1, ".: no pairs.parquet in it: give a data set folder or one wide Parquet file"},

@@ -17,10 +17,10 @@ func demoCommand() *cli.Command {
 			"and shows what that gained on documents it never saw. Needs no key and no\n" +
 			"network. The run is written to cosfit-demo/, replacing the one before.\n\n" +
 			"Example:\n  cosfit demo",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "out", Value: "cosfit-demo", Usage: "folder of the run; a run in it is replaced"},
-			threadsFlag(), deviceFlag(), jsonFlag(),
-		},
+			threadsFlag(), jsonFlag(),
+		}, deviceFlags()...),
 		Action: demo,
 	}
 }

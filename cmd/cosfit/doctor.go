@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/cpu"
 	"golang.org/x/term"
 
+	"github.com/cosfit/cosfit/cuda"
 	engine "github.com/cosfit/cosfit/graph/cpu"
 	"github.com/cosfit/cosfit/internal/report"
 	"github.com/cosfit/cosfit/internal/rundir"
@@ -39,7 +40,8 @@ func doctor(c *cli.Context) error {
 	m := look(systemFiles(), runtime.NumCPU(), runtime.GOMAXPROCS(0))
 	m.Terminal = lookAtTerminal(c)
 	m.Disk = lookAtDisk()
-	m.SelfTest = selfTest(engine.New(0))
+	m.SelfTest = selfTest(engine.New(0), selfTestTolerance)
+	m.GPU = cudaRoom().look(m.GPU.Present)
 	var err error
 	if m.Speed, err = measure(c.Context, m.CPU.Used, m.Memory.Available); err != nil {
 		return err
@@ -52,6 +54,9 @@ func doctor(c *cli.Context) error {
 	}
 	if err == nil && !m.SelfTest.Passed {
 		err = fmt.Errorf("the self-test failed: %s", m.SelfTest.Text)
+	}
+	if test := m.GPU.SelfTest; err == nil && test != nil && !test.Passed {
+		err = fmt.Errorf("the self-test of the GPU failed: %s", test.Text)
 	}
 	return err
 }
@@ -99,12 +104,6 @@ type disk struct {
 	Free rundir.Figure `json:"free_bytes"`
 }
 
-type gpus struct {
-	Used    bool     `json:"used"`
-	Present []string `json:"present"`
-	Text    string   `json:"text"`
-}
-
 type terminal struct {
 	Present bool `json:"present"`
 	Width   int  `json:"width"` // columns; 0 where unknown
@@ -123,7 +122,7 @@ func look(system fs.FS, logical, used int) machine {
 	m.CPU = cpus{Model: model, Present: present, Logical: logical, Limit: groups.cpus, Used: used,
 		Features: cpuFeatures(), Kernel: engine.New(0).Kernel()}
 	m.Memory = readMemory(system, groups)
-	m.GPU = gpus{Present: readGPUs(system), Text: "this build computes on the CPU only"}
+	m.GPU = gpus{Supported: cuda.Supported, Present: readGPUs(system), Devices: []gpu{}, Libraries: []library{}, Text: noGPUSupport}
 	return m
 }
 
@@ -188,8 +187,8 @@ func (m machine) facts() [][]report.Fact {
 			{Name: "threads", What: m.CPU.threads()},
 			{Name: "features", What: m.CPU.features()},
 			{Name: "kernel", What: m.CPU.Kernel},
-			{Name: "GPU", What: m.GPU.describe()},
 		},
+		m.GPU.facts(),
 		append([]report.Fact{{Name: "memory", What: m.Memory.describe()}}, m.space()...),
 		{
 			{Name: "product", What: m.Speed.products(m.CPU.Used)},
@@ -250,13 +249,6 @@ func (c cpus) features() string {
 		text += "; not " + strings.Join(no, ", ")
 	}
 	return orUnknown(strings.TrimPrefix(text, "; "))
-}
-
-func (g gpus) describe() string {
-	if len(g.Present) == 0 {
-		return g.Text
-	}
-	return strings.Join(g.Present, ", ") + ": not used, " + g.Text
 }
 
 func (m memory) describe() string {
@@ -342,7 +334,7 @@ func (m machine) advice(environment func(string) string) []string {
 			add("Only %s is free in the %s: make room, or keep runs elsewhere with --out.", bytesText(d.Free), d.Use)
 		}
 	}
-	return todo
+	return append(todo, m.GPU.advice()...)
 }
 
 // interrupted is how a measurement ends early.

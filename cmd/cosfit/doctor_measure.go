@@ -111,7 +111,7 @@ const selfTestTolerance = 1e-6
 
 // selfTest makes one small training step on a backend and compares the loss,
 // the gradient and the new matrix with those in double precision.
-func selfTest(b graph.Backend) check {
+func selfTest(b graph.Backend, tolerance float64) check {
 	p := newProblem()
 	got, err := p.step(b)
 	if err != nil {
@@ -121,10 +121,10 @@ func selfTest(b graph.Backend) check {
 	for i, want := range p.reference() {
 		worst = max(worst, relativeError(got[i], want)) // NaN stays
 	}
-	c := check{Passed: worst <= selfTestTolerance, Error: rundir.Figure(worst)}
+	c := check{Passed: worst <= tolerance, Error: rundir.Figure(worst)}
 	c.Text = fmt.Sprintf("a training step agrees with double precision to %.0e", worst)
 	if !c.Passed {
-		c.Text = fmt.Sprintf("a training step differs from double precision by %.0e, more than %.0e", worst, selfTestTolerance)
+		c.Text = fmt.Sprintf("a training step differs from double precision by %.0e, more than %.0e", worst, tolerance)
 	}
 	return c
 }

@@ -11,6 +11,7 @@ import (
 	"testing/fstest"
 	"unicode/utf8"
 
+	"github.com/cosfit/cosfit/cuda"
 	"github.com/cosfit/cosfit/graph"
 	engine "github.com/cosfit/cosfit/graph/cpu"
 	"github.com/cosfit/cosfit/internal/report"
@@ -46,7 +47,7 @@ func TestDoctorJSON(t *testing.T) {
 	if !m.SelfTest.Passed || !(m.Speed.OneThread > 0) || !(m.Speed.AllThreads > 0) || m.CPU.Kernel == "" || m.CPU.Used < 1 {
 		t.Errorf("doctor found %+v", m)
 	}
-	if m.Terminal.Present || m.GPU.Used || m.GPU.Text != "this build computes on the CPU only" {
+	if m.Terminal.Present || m.GPU.Supported != cuda.Supported || !cuda.Supported && m.GPU.Text != noGPUSupport {
 		t.Errorf("a terminal or a GPU: %+v, %+v", m.Terminal, m.GPU)
 	}
 }
@@ -118,12 +119,13 @@ func TestLook(t *testing.T) {
 // same holds for unknown figures too.
 func same(a, b rundir.Figure) bool { return a == b || !a.Known() && !b.Known() }
 
-// fake is what doctor finds on the server.
-func fake(system map[string]string, logical, used int) machine {
+// imaginary is what doctor finds on the server.
+func imaginary(system map[string]string, logical, used int) machine {
 	m := look(files(system), logical, used)
 	m.Version, m.OS, m.Arch = "1.2.3", "linux", "amd64"
 	m.CPU.Features = []feature{{"AVX2", true}, {"FMA", true}, {"AVX512F", false}}
 	m.CPU.Kernel = "avx2"
+	m.GPU.Supported = false
 	m.Disk = []disk{{"current folder", "/home/someone/a/rather/long/path/of/folders/to/break/a/line", 5e8}, {"cache folder", "", rundir.None}}
 	m.Speed = speed{OneThread: 98.7654, AllThreads: 187.654, CopyGBPerSecond: rundir.None}
 	m.SelfTest = check{Passed: true, Error: 2e-7, Text: "a training step agrees with double precision to 2e-07"}
@@ -140,7 +142,9 @@ func TestDoctorPanel(t *testing.T) {
               there are; the control group grants the time of 1.5
  features     AVX2, FMA; not AVX512F
  kernel       avx2
- GPU          NVIDIA Imaginary: not used, this build computes on the CPU only
+
+ GPU          NVIDIA Imaginary: not used, this build has no GPU support: go
+              build -tags gpu, on Linux, makes one that has it
 
  memory       16.4 GB, limited to 4 GB by the control group, 1 GB available
  free disk    500 MB in the current folder,
@@ -161,9 +165,11 @@ func TestDoctorPanel(t *testing.T) {
  - Only 500 MB is free in the current folder: make room, or keep runs elsewhere
    with --out.
  - There is no cache folder: set HOME, or XDG_CACHE_HOME, in the environment.
+ - There is a GPU that this build cannot use: build cosfit with go build -tags
+   gpu.
 
 `
-	m := fake(server(), 6, 2)
+	m := imaginary(server(), 6, 2)
 	m.ToDo = m.advice(func(string) string { return "" })
 	var b strings.Builder
 	report.Facts(&b, m.title(), m.facts(), m.ToDo, report.Style{})
@@ -198,8 +204,9 @@ func TestAdvice(t *testing.T) {
 		{"a wrong result", func(m *machine) { m.SelfTest.Passed = false }, nil, "Do not trust results of this machine"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m := fake(server(), 8, 8)
+			m := imaginary(server(), 8, 8)
 			m.CPU.Limit, m.Memory.Available = rundir.None, 4e9
+			m.GPU.Present = nil
 			m.Disk = []disk{{"current folder", "/a", 5e9}, {"cache folder", "/b", 5e9}}
 			test.change(&m)
 			got := strings.Join(m.advice(func(name string) string { return test.environment[name] }), "\n")
@@ -238,7 +245,7 @@ func TestSelfTest(t *testing.T) {
 		{"not a number", wrong{b, float32(math.NaN()), nil}, false, "a training step differs from double precision by NaN"},
 		{"failing", wrong{b, 1, errors.New("out of order")}, false, "a training step failed: out of order"},
 	} {
-		if c := selfTest(test.b); c.Passed != test.passed || !strings.HasPrefix(c.Text, test.text) {
+		if c := selfTest(test.b, selfTestTolerance); c.Passed != test.passed || !strings.HasPrefix(c.Text, test.text) {
 			t.Errorf("%s: %+v", test.name, c)
 		}
 	}

@@ -30,12 +30,16 @@ func evalCommand() *cli.Command {
 			"  cosfit eval --run cosfit-demo\n" +
 			"  cosfit eval --run cosfit-demo --split validation --json\n" +
 			"  cosfit eval --matrix matrix.npy --data other.parquet",
-		Flags:  append(flags, threadsFlag(), deviceFlag(), jsonFlag()),
+		Flags:  append(append(flags, deviceFlags()...), threadsFlag(), jsonFlag()),
 		Action: eval,
 	}
 }
 
 func eval(c *cli.Context) error {
+	place, err := placeFrom(c)
+	if err != nil {
+		return err
+	}
 	split, ok := loader.ParseSplit(c.String("split"))
 	if !ok {
 		return usage("--split %q is unknown; there are: %s", c.String("split"), strings.Join(loader.SplitNames(), ", "))
@@ -53,11 +57,12 @@ func eval(c *cli.Context) error {
 		return err
 	}
 	defer data.Close()
-	backend, err := openBackend(c)
+	backend, err := place.open()
 	if err != nil {
 		return err
 	}
 	defer backend.Close()
+	place.tell(c.App.ErrWriter)
 	opts := trainer.EvaluateOptions{Backend: backend, Split: split, Threads: c.Int("threads")}
 	if config.Loss.Name != "" {
 		if opts.Loss, err = component(losses(), "loss", config.Loss); err != nil {

@@ -20,10 +20,6 @@ func threadsFlag() cli.Flag {
 	return &cli.IntFlag{Name: "threads", Usage: "CPU threads; 0 means all. The result does not depend on it", DefaultText: "all"}
 }
 
-func deviceFlag() cli.Flag {
-	return &cli.StringFlag{Name: "device", Value: "auto", Usage: "where to compute: " + backends().list()}
-}
-
 func dataFlags() []cli.Flag {
 	d := loader.DefaultColumns()
 	column := func(name, what, standard string) cli.Flag {

@@ -8,11 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"github.com/cosfit/cosfit/graph"
-	"github.com/cosfit/cosfit/graph/cpu"
-	"github.com/cosfit/cosfit/internal/kernel"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/projection"
@@ -67,30 +63,12 @@ func formats() table[func(*projection.Projection, io.Writer) error] {
 	}
 }
 
-func backends() table[func(threads int) (graph.Backend, error)] {
-	return table[func(threads int) (graph.Backend, error)]{
-		"auto": openCPU,
+func backends() table[func(*place) (graph.Backend, error)] {
+	return table[func(*place) (graph.Backend, error)]{
+		"auto": openAuto,
 		"cpu":  openCPU,
+		"cuda": openCUDA,
 	}
-}
-
-func openCPU(threads int) (graph.Backend, error) {
-	if err := kernel.Check(); err != nil {
-		return nil, usage("%w", err)
-	}
-	return cpu.New(threads), nil
-}
-
-// openBackend opens what --device and --threads ask for.
-func openBackend(c *cli.Context) (graph.Backend, error) {
-	open, err := backends().get("device", c.String("device"))
-	if err != nil {
-		return nil, err
-	}
-	if c.Int("threads") < 0 {
-		return nil, usage("--threads is %d, want 0 for all or a positive number", c.Int("threads"))
-	}
-	return open(c.Int("threads"))
 }
 
 // A table maps names to what they stand for.

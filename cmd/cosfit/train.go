@@ -37,7 +37,7 @@ func trainCommand() *cli.Command {
 			"  cosfit train --data pairs.parquet --left-column query_vector \\\n" +
 			"    --right-column passage_vector --label-column label --out runs/mine\n" +
 			"  cosfit train --resume --out runs/mine",
-		Flags:  append(flags, threadsFlag(), deviceFlag(), jsonFlag()),
+		Flags:  append(append(flags, deviceFlags()...), threadsFlag(), jsonFlag()),
 		Action: train,
 	}
 }
@@ -93,11 +93,15 @@ func resume(c *cli.Context, out string) error {
 	if c.IsSet("recipe") && c.String("recipe") != config.Recipe.Name {
 		return fmt.Errorf("%s was begun with --recipe %s, not %s: resume with the same, or train into another folder", out, config.Recipe.Name, c.String("recipe"))
 	}
+	if err := goOn(c, config); err != nil {
+		return err
+	}
 	source, err := sourceFrom(c, config.Data)
 	if err != nil {
 		return err
 	}
 	t := training{context: c, source: source, title: "cosfit train · " + source.Path, next: afterTraining, resume: true}
+	t.place = func() (*place, error) { return placeAgain(c, config, out) }
 	t.recipe = func(int) (trainer.Recipe, error) {
 		r, err := configured(config.Recipe)
 		if err != nil {
@@ -113,6 +117,7 @@ func resume(c *cli.Context, out string) error {
 type training struct {
 	context *cli.Context
 	source  rundir.Data
+	place   func() (*place, error)              // may be nil: what the flags ask for
 	recipe  func(d int) (trainer.Recipe, error) // for embeddings of d dimensions
 	resume  bool
 	title   string
@@ -127,11 +132,14 @@ func (t *training) run() error {
 	if every < 0 {
 		return usage("--checkpoint-every is %v, want a time such as 90s or 5m", every)
 	}
-	backend, err := openBackend(c)
+	where := t.place
+	if where == nil {
+		where = func() (*place, error) { return placeFrom(c) }
+	}
+	place, err := where()
 	if err != nil {
 		return err
 	}
-	defer backend.Close()
 	data, err := openData(c, t.source)
 	if err != nil {
 		return err
@@ -148,11 +156,17 @@ func (t *training) run() error {
 	if err != nil {
 		return err
 	}
+	backend, err := place.open() // takes seconds on a GPU, so all that can be wrong was checked
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
 	dir, err := t.open()
 	if err != nil {
 		return err
 	}
 	defer dir.Unlock()
+	place.tell(c.App.ErrWriter)
 	progress := newProgress(c.App.ErrWriter, describeData(data), !c.Bool("json"))
 	summary, err := trainer.Train(c.Context, data, trainer.Options{
 		Recipe: recipe, Backend: backend, Dir: dir, Resume: t.resume,
@@ -160,7 +174,11 @@ func (t *training) run() error {
 	})
 	progress.stop()
 	if errors.Is(err, trainer.ErrInterrupted) {
-		return fmt.Errorf("%w; a checkpoint is saved, go on with: cosfit train --resume --out %s", err, quoted(dir.Path()))
+		line := "cosfit train --resume --out " + quoted(dir.Path())
+		if d := c.String("device"); strings.Contains(d, ":") { // which of several GPUs is not the run's
+			line += " --device " + d
+		}
+		return fmt.Errorf("%w; a checkpoint is saved, go on with: %s", err, line)
 	}
 	if diverged := (*trainer.DivergedError)(nil); errors.As(err, &diverged) && diverged.Epoch <= 1 {
 		return errors.Join(err, dir.Remove()) // nothing was learned yet

@@ -82,6 +82,8 @@ var checks = []check{
 var races = []check{
 	{name: "two-blocks", messages: []string{"data race in kernel k, block (1,0,0), thread (0,0,0)", "at test.cu:3", "by block 0,0,0 thread 0,0,0", "the start of allocation 2 (4 bytes"}},
 	{name: "two-threads", messages: []string{"data race in kernel k", "at test.cu:4, and in no order with it read of 4 bytes at test.cu:5", "__shared__ array of line 3 (256 bytes)"}},
+	{name: "between-barriers", messages: []string{"data race in kernel k", "test.cu:6", "test.cu:5", "__shared__ array of line 2 (256 bytes)"}},
+	{name: "between-warps", messages: []string{"data race in kernel k", "test.cu:6", "test.cu:5", "__shared__ array of line 2 (128 bytes)"}},
 	{name: "past-end", messages: []string{"right past the end of allocation 2 (256 bytes"}},
 	{name: "early-exit", messages: []string{"thread (7,0,0) has returned"}},
 }

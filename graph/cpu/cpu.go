@@ -32,6 +32,9 @@ func (b *Backend) Name() string { return "cpu" }
 // Kernel names the arithmetic and, where it depends on that, the architecture.
 func (b *Backend) Kernel() string { return kernel.Name() }
 
+// Precision returns "fp32": the CPU has no other.
+func (b *Backend) Precision() string { return "fp32" }
+
 // Close ends the threads; the memory is the garbage collector's.
 func (b *Backend) Close() error {
 	b.pool.Close()

@@ -15,6 +15,12 @@ type Dropout struct {
 	Row  uint32  // row of the batch's first pair in the global batch
 }
 
+// Bound is what the random word of an element must reach to be kept.
+func (d Dropout) Bound() uint32 { return uint32(math.Min(d.Rate*(1<<32), math.MaxUint32)) }
+
+// Scale is what an element that is kept is multiplied by.
+func (d Dropout) Scale() float32 { return float32(1 / (1 - d.Rate)) }
+
 // Gather copies rows of table [_, d] into out [len(rows), d], zeroing elements
 // as drop says (inverted dropout: Srivastava et al. 2014). Side distinguishes
 // the masks of the two sides of a pair.
@@ -53,8 +59,7 @@ type dropper struct {
 }
 
 func newDropper(m micro, p Dropout) dropper {
-	d := dropper{micro: m, bound: uint32(math.Min(p.Rate*(1<<32), math.MaxUint32)), step: p.Step, row: p.Row}
-	d.scale = float32(1 / (1 - p.Rate))
+	d := dropper{micro: m, bound: p.Bound(), scale: p.Scale(), step: p.Step, row: p.Row}
 	k0, k1 := uint32(p.Seed), uint32(p.Seed>>32)
 	for i := range d.lanes {
 		d.lanes[i] = uint32(i)

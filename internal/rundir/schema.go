@@ -87,7 +87,8 @@ type Data struct {
 type Config struct {
 	SchemaVersion int    `json:"schema_version"`
 	Version       string `json:"cosfit_version"`
-	Device        string `json:"device"`
+	Device        string `json:"device"`    // cpu or cuda
+	Precision     string `json:"precision"` // of training steps: fp32, tf32 or bf16
 	Kernel        string `json:"kernel"`
 	Recipe
 	Data Data `json:"data,omitzero"`
@@ -163,6 +164,7 @@ type Summary struct {
 	Epochs        int                              `json:"epochs"`     // that were run
 	Steps         int                              `json:"steps"`
 	Device        string                           `json:"device"`
+	Precision     string                           `json:"precision"`
 	Judgement     Judgement                        `json:"judgement"`
 	Timing        Timing                           `json:"timing,omitzero"`
 	Config        Config                           `json:"config,omitzero"`

@@ -86,6 +86,8 @@ class Machine {
  public:
   void run(const Kernel& kernel, const Launch& launch);
   void wait(State state);
+  void waitAtBarrier(int line);
+  unsigned waitForWarp(int operation, unsigned mask, unsigned value, unsigned source, int line);
   void* shared(int site, uint64_t size, int line);
   Thread& current() { return *running; }
   std::string describe(uint64_t address) const;
@@ -96,6 +98,7 @@ class Machine {
   void resume(Thread& thread);
   void releaseBarrier();
   void completeWarp(Thread& last);
+  void pass(Thread& thread, void* order);
   void renewArena();
   void renewShared();
   [[noreturn]] void diagnose(const Thread& waiting);
@@ -116,7 +119,9 @@ class Machine {
   char* stacks = nullptr;
   std::vector<Slot> slots;
   int nextSlot = 0;
-  long beginning = 0, ending = 0;  // what ThreadSanitizer's orders hang on
+  // What ThreadSanitizer's orders hang on; of the warps, only __syncwarp orders
+  // memory.
+  long beginning = 0, ending = 0, barrier = 0, warps[32] = {};
 };
 
 Machine machine;
@@ -220,7 +225,18 @@ void Machine::releaseBarrier() {
         (t.state != State::barrier || waiting < threads.size() || t.line != threads[0].line))
       diagnose(t);
   waiting = 0;
-  for (size_t i = 0; i < threads.size(); i++) threads[i].state = State::ready, ready.push_back(int(i));
+  for (size_t i = 0; i < threads.size(); i++) {
+    pass(threads[i], &barrier);
+    threads[i].state = State::ready, ready.push_back(int(i));
+  }
+}
+
+// Orders a thread behind what has been released, before any other goes on and
+// releases what comes later.
+void Machine::pass(Thread& thread, void* order) {
+  races::switchTo(slots[thread.slot].sanitizer);
+  races::acquire(order);
+  races::switchTo(schedulerSanitizer);
 }
 
 std::string doing(const Thread& t) {
@@ -278,8 +294,27 @@ void Machine::completeWarp(Thread& last) {
       t->result = source->value;
     }
   }
-  for (unsigned l = 0; l < 32; l++)
-    if (Thread* t = lane(l)) t->state = State::ready, ready.push_back(first + int(l));
+  for (unsigned l = 0; l < 32; l++) {
+    Thread* t = lane(l);
+    if (!t) continue;
+    if (t->operation == cosfitSyncWarp) pass(*t, &warps[first / 32]);
+    t->state = State::ready, ready.push_back(first + int(l));
+  }
+}
+
+// Called in a thread's fiber, as wait is.
+void Machine::waitAtBarrier(int line) {
+  running->line = line;
+  races::release(&barrier);
+  wait(State::barrier);
+}
+
+unsigned Machine::waitForWarp(int operation, unsigned mask, unsigned value, unsigned source, int line) {
+  Thread& thread = *running;
+  thread.operation = operation, thread.mask = mask, thread.value = value, thread.source = source, thread.line = line;
+  if (operation == cosfitSyncWarp) races::release(&warps[(&thread - threads.data()) / 32]);
+  wait(State::warp);
+  return thread.result;
 }
 
 // What is mapped again is new for ThreadSanitizer, too: nobody has touched it.
@@ -341,28 +376,15 @@ std::string describeLocal(uint64_t address) { return machine.describe(address); 
 
 // What the kernels call, in a thread's fiber.
 
-void cosfit_fake_barrier(int line) {
-  static long order;
-  machine.current().line = line;
-  races::release(&order);
-  machine.wait(State::barrier);
-  races::acquire(&order);
-}
+void cosfit_fake_barrier(int line) { machine.waitAtBarrier(line); }
 
 unsigned cosfit_fake_warp(int operation, unsigned mask, unsigned value, unsigned source, int line) {
-  Thread& thread = machine.current();
-  if (!(mask >> thread.lane & 1))
+  unsigned lane = machine.current().lane;
+  if (!(mask >> lane & 1))
     die(errorLaunchFailed,
-        whereabouts() + format(": lane %u calls the %s of line %d with the mask 0x%x, which is without it", thread.lane,
+        whereabouts() + format(": lane %u calls the %s of line %d with the mask 0x%x, which is without it", lane,
                                warpNames[operation], line, mask));
-  thread.operation = operation, thread.mask = mask, thread.value = value, thread.source = source, thread.line = line;
-  static long orders[32];  // one a warp; only __syncwarp orders memory
-  unsigned index =
-      (thread.threadIdx.z * thread.blockDim.y + thread.threadIdx.y) * thread.blockDim.x + thread.threadIdx.x;
-  if (operation == cosfitSyncWarp) races::release(&orders[index / 32]);
-  machine.wait(State::warp);
-  if (operation == cosfitSyncWarp) races::acquire(&orders[index / 32]);
-  return thread.result;
+  return machine.waitForWarp(operation, mask, value, source, line);
 }
 
 void* cosfit_fake_shared(int site, unsigned long size, int line) { return machine.shared(site, size, line); }

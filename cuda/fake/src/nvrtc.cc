@@ -330,7 +330,8 @@ bool compile(Program& program, const std::vector<std::string>& options, const st
 
   // No library is linked: the device process has them all. The sanitizers'
   // functions are its own, too. -Bsymbolic: a kernel may be named as a function
-  // of the C library.
+  // of the C library. -fno-gnu-unique: two modules may have kernels of one name
+  // and different parameters, and their stubs must not become one.
   std::vector<std::string> build = {"g++",
                                     standard,
                                     "-O1",
@@ -343,6 +344,7 @@ bool compile(Program& program, const std::vector<std::string>& options, const st
                                     "-Wl,-Bsymbolic",
                                     "-fno-exceptions",
                                     "-fno-rtti",
+                                    "-fno-gnu-unique",
                                     "-fno-math-errno",
                                     "-fno-strict-aliasing",
                                     "-fsanitize=bounds,alignment",

@@ -217,6 +217,20 @@ COSFIT_FAKE_SHUFFLES(float, __float_as_uint, __uint_as_float)
 COSFIT_FAKE_SHUFFLES(int, (unsigned), (int))
 COSFIT_FAKE_SHUFFLES(unsigned, (unsigned), (unsigned))
 
+// A double goes as its halves, one after the other.
+#define COSFIT_FAKE_SHUFFLE_DOUBLE(name, A)                                                                   \
+  static inline double name(unsigned mask, double value, A argument, int width = 32, int line = __builtin_LINE()) { \
+    unsigned halves[2];                                                                                       \
+    __builtin_memcpy(halves, &value, 8);                                                                      \
+    for (unsigned& half : halves) half = name(mask, half, argument, width, line);                             \
+    __builtin_memcpy(&value, halves, 8);                                                                      \
+    return value;                                                                                             \
+  }
+COSFIT_FAKE_SHUFFLE_DOUBLE(__shfl_sync, int)
+COSFIT_FAKE_SHUFFLE_DOUBLE(__shfl_up_sync, unsigned)
+COSFIT_FAKE_SHUFFLE_DOUBLE(__shfl_down_sync, unsigned)
+COSFIT_FAKE_SHUFFLE_DOUBLE(__shfl_xor_sync, int)
+
 // What nvrtc.cc makes of `__shared__ float tile[16][17];` :
 // `auto& tile = cosfit_shared<float[16][17]>(site);`.
 template <class T>

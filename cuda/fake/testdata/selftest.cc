@@ -188,7 +188,7 @@ void checkReduce() {
 
 void checkWarp() {
   u64 function = functionOf(compile(R"(
-    extern "C" __global__ void warps(float* out, int* votes) {
+    extern "C" __global__ void warps(float* out, int* votes, int* wide) {
       float s = threadIdx.x;
       for (int m = 16; m > 0; m /= 2) s += __shfl_xor_sync(0xffffffffu, s, m);
       out[threadIdx.x] = s + __shfl_sync(0xffffffffu, (float)threadIdx.x, 3, 8);
@@ -199,20 +199,23 @@ void checkWarp() {
       unsigned mask = half ? 0xffff0000u : 0x0000ffffu;
       if (half) votes[4 * threadIdx.x + 3] = __shfl_down_sync(mask, (int)threadIdx.x, 1, 16);
       else votes[4 * threadIdx.x + 3] = __shfl_up_sync(mask, (int)threadIdx.x, 1, 16);
+      double whole = 4294967297.0 * (threadIdx.x ^ 1);  // both its halves say which thread's it is
+      wide[threadIdx.x] = __shfl_xor_sync(0xffffffffu, 4294967297.0 * threadIdx.x, 1) == whole;
       __syncwarp();
     })"),
                             "warps");
-  u64 out = device(256), votes = device(1024);
-  want(tryLaunch(function, 1, 64, out, votes), "launch");
+  u64 out = device(256), votes = device(1024), wide = device(256);
+  want(tryLaunch(function, 1, 64, out, votes, wide), "launch");
   want(synchronise(), "synchronise");
   auto sums = download<float>(out, 64);
-  auto voted = download<int>(votes, 256);
+  auto voted = download<int>(votes, 256), doubles = download<int>(wide, 64);
   for (int i = 0; i < 64; i++) {
     expect(sums[i] == (i < 32 ? 496 : 1520) + (i / 8 * 8 + 3), "shuffled sum");
     expect(unsigned(voted[4 * i]) == 0xaaaaaaaau && voted[4 * i + 1] == (i >= 32) && voted[4 * i + 2] == (i < 32),
            "votes");
     int neighbour = i & 16 ? (i % 32 == 31 ? i : i + 1) : (i % 32 == 0 ? i : i - 1);
     expect(voted[4 * i + 3] == neighbour, "neighbour of " + std::to_string(i));
+    expect(doubles[i] == 1, "shuffled double");
   }
 }
 
@@ -236,6 +239,15 @@ void checkCompiler() {
   functionOf(module, "k");
   expect(cu("cuModuleGetFunction", &function, module, "mangled") == 500, "a mangled kernel is found");
   expect(cu("cuModuleGetFunction", &function, module, "absent") == 500, "an absent kernel is found");
+
+  // One name in two modules, and other parameters.
+  u64 one = functionOf(compile("extern \"C\" __global__ void k(int* p) { p[0] = 1; }"), "k");
+  u64 two = functionOf(compile("extern \"C\" __global__ void k(int i, int* p) { p[1] = i; }"), "k");
+  u64 out = device(8);
+  want(tryLaunch(one, 1, 1, out), "launch");
+  want(tryLaunch(two, 1, 1, 2, out), "launch");
+  want(synchronise(), "synchronise");
+  expect(download<int>(out, 2) == std::vector<int>{1, 2}, "two kernels of one name");
 }
 
 void checkEvents() {
@@ -634,6 +646,20 @@ const std::map<std::string, std::function<void()>> checks = {
     {"missing-barrier", checkMissingBarrier},
     {"two-blocks", checkTwoBlocks},
     {"two-threads", checkTwoThreads},
+    {"between-barriers",
+     [] {
+       runBroken("extern \"C\" __global__ void k(float* p) {\n __shared__ float s[64];\n s[threadIdx.x] = 1;\n "
+                 "__syncthreads();\n float right = s[(threadIdx.x + 1) % 64];\n s[threadIdx.x] = right + 1;\n "
+                 "__syncthreads();\n p[threadIdx.x] = s[threadIdx.x];\n}",
+                 1, 64, 256, 719);
+     }},
+    {"between-warps",
+     [] {
+       runBroken("extern \"C\" __global__ void k(float* p) {\n __shared__ float s[32];\n s[threadIdx.x] = 1;\n "
+                 "__syncwarp();\n float right = s[(threadIdx.x + 1) % 32];\n s[threadIdx.x] = right + 1;\n "
+                 "__syncwarp();\n p[threadIdx.x] = s[threadIdx.x];\n}",
+                 1, 32, 128, 719);
+     }},
     {"use-after-free", checkUseAfterFree},
     {"divergent-barrier",
      [] {

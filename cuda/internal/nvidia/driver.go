@@ -86,7 +86,7 @@ func OpenDriver() (*Driver, error) { return newFinder().openDriver() }
 func (f finder) openDriver() (*Driver, error) {
 	lib, err := f.find(wanted{
 		sonames: []soname{{"libcuda.so.1", 0}},
-		advice:  "no NVIDIA driver is installed (libcuda.so.1 was not found)",
+		advice:  "no NVIDIA driver is installed (libcuda.so.1 was not found): install the one for your GPU",
 	}, 0)
 	if err != nil {
 		return nil, err

@@ -234,7 +234,7 @@ func TestNoDriver(t *testing.T) {
 		t.Skip("the loader finds a driver here")
 	}
 	var missing *NotFoundError
-	if !errors.As(err, &missing) || err.Error() != "no NVIDIA driver is installed (libcuda.so.1 was not found)" {
+	if !errors.As(err, &missing) || err.Error() != "no NVIDIA driver is installed (libcuda.so.1 was not found): install the one for your GPU" {
 		t.Errorf("%T %v", err, err)
 	}
 }
@@ -242,7 +242,7 @@ func TestNoDriver(t *testing.T) {
 // TestInitRefuses: the answers of cuInit that have a sentence of their own.
 func TestInitRefuses(t *testing.T) {
 	for code, want := range map[string]string{
-		"100": "no NVIDIA GPU was found by the driver",
+		"100": "the NVIDIA driver found no GPU: nvidia-smi should list one; CUDA_VISIBLE_DEVICES hides GPUs, and a container needs --gpus all",
 		"34":  "the libcuda.so.1 that was loaded is the stub of a CUDA toolkit, not a driver: ",
 		"803": "the NVIDIA driver and the libcuda.so.1 that was loaded do not fit together: ",
 		"2":   "cuInit: CUDA_ERROR_OUT_OF_MEMORY (2): out of memory",

@@ -33,7 +33,7 @@ func (e *Error) Error() string {
 	driver := strings.HasPrefix(e.Call, "cu") && !strings.HasPrefix(e.Call, "cublas")
 	switch {
 	case driver && e.Code == codeNoDevice:
-		return "no NVIDIA GPU was found by the driver"
+		return "the NVIDIA driver found no GPU: nvidia-smi should list one; CUDA_VISIBLE_DEVICES hides GPUs, and a container needs --gpus all"
 	case driver && e.Code == codeStubLibrary:
 		return "the libcuda.so.1 that was loaded is the stub of a CUDA toolkit, not a driver: take its folder out of LD_LIBRARY_PATH"
 	case driver && e.Code == codeUnsupportedPTX:

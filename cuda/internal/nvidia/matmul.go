@@ -169,7 +169,8 @@ type heuristic struct {
 // Candidates are at most so many ways to do the product with at most workspace
 // bytes, the one that cuBLASLt expects to be fastest first; which is, only
 // timing tells. They suppose that all operands begin at a multiple of 256
-// bytes, as Context.Alloc's memory does.
+// bytes, as Context.Alloc's memory does. None of them divides K between blocks
+// whose sums are then added (split-K).
 func (p *Plan) Candidates(workspace, most int) ([]Algo, error) {
 	if most <= 0 {
 		return nil, fmt.Errorf("%d candidates were asked for, want at least 1", most)
@@ -198,15 +199,22 @@ func (p *Plan) Candidates(workspace, most int) ([]Algo, error) {
 	return all, nil
 }
 
-// preference is what the candidates may need.
+// preference is what the candidates may need and do.
 func (b *CublasLt) preference(workspace int) (handle uintptr, err error) {
-	const maxWorkspace = 1 // CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES
+	const (
+		maxWorkspace = 1 // CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES
+		reductions   = 3 // CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK
+	)
 	created := new(uintptr)
 	if err := b.do(&b.preferenceCreate, uintptr(unsafe.Pointer(created))); err != nil {
 		return 0, err
 	}
-	bytes := uint64(workspace)
-	if err := b.do(&b.preferenceSet, *created, maxWorkspace, uintptr(unsafe.Pointer(&bytes)), unsafe.Sizeof(bytes)); err != nil {
+	bytes, none := uint64(workspace), uint32(0)
+	err = b.do(&b.preferenceSet, *created, maxWorkspace, uintptr(unsafe.Pointer(&bytes)), unsafe.Sizeof(bytes))
+	if err == nil {
+		err = b.do(&b.preferenceSet, *created, reductions, uintptr(unsafe.Pointer(&none)), unsafe.Sizeof(none))
+	}
+	if err != nil {
 		b.do(&b.preferenceDestroy, *created)
 		return 0, err
 	}

@@ -77,7 +77,7 @@ func TestAttributes(t *testing.T) {
 		{"B's type", &layoutGet, p.b, 0, 4, 14}, {"B's rows", &layoutGet, p.b, 2, 8, 3}, {"B's columns", &layoutGet, p.b, 3, 8, 7}, {"B's stride", &layoutGet, p.b, 4, 8, 3},
 		{"C's type", &layoutGet, p.c, 0, 4, 0}, {"C's rows", &layoutGet, p.c, 2, 8, 7}, {"C's columns", &layoutGet, p.c, 3, 8, 5}, {"C's stride", &layoutGet, p.c, 4, 8, 7},
 		{"D's stride", &layoutGet, p.d, 4, 8, 8},
-		{"workspace", &preferenceGet, preference, 1, 8, 1 << 20},
+		{"workspace", &preferenceGet, preference, 1, 8, 1 << 20}, {"reductions", &preferenceGet, preference, 3, 4, 0},
 	} {
 		var value, written uint64
 		err := b.do(c.get, c.handle, c.attribute, uintptr(unsafe.Pointer(&value)), uintptr(c.bytes), uintptr(unsafe.Pointer(&written)))
