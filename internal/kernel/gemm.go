@@ -185,13 +185,16 @@ func (p *product) tile(r, k, entries int, b, c *float32, stride, add int, next *
 		p.turned(entries/p.rows, &p.a.data[p.a.at(k, r)], p.a.step(r), b, c, stride, add, nextA, nextB)
 		return
 	}
-	if whole := entries / p.a.length; whole > 0 {
-		p.run(whole, p.a.length, &p.a.data[p.a.at(r, k)], p.a.length*p.a.outer, b, c, stride, add, nextA, nextB)
-		k, add = k+whole*p.a.length, 1
-		if entries %= p.a.length; entries == 0 {
+	// The rest behind whole blocks has a call of its own however A is packed, so
+	// that the same product has the same bits.
+	if whole := entries / blockRows * blockRows; whole > 0 {
+		chunk := min(whole, p.a.length)
+		p.run(whole/chunk, chunk, &p.a.data[p.a.at(r, k)], chunk*p.a.outer, b, c, stride, add, nextA, nextB)
+		if entries -= whole; entries == 0 {
 			return
 		}
-		b = (*float32)(unsafe.Add(unsafe.Pointer(b), 4*whole*p.a.length*p.columns))
+		k, add = k+whole, 1
+		b = (*float32)(unsafe.Add(unsafe.Pointer(b), 4*whole*p.columns))
 	}
 	p.run(1, entries, &p.a.data[p.a.at(r, k)], 0, b, c, stride, add, nextA, nextB)
 }

@@ -72,6 +72,11 @@ func TestOperand(t *testing.T) {
 				x.TransposedTimes(g, dm)
 
 				name := fmt.Sprintf("%s, %d pairs, %d → %d", m.name, pairs, d, k)
+				again := poisoned(n * k)
+				p.multiply(m, n, k, d, view{want, d, 1}, view{matrix, 1, k}, again)
+				if !slices.Equal(projected, again) {
+					t.Errorf("%s: Gemm gives other bits than the operand", name)
+				}
 				if e := relativeError(projected, product64(n, k, d, func(i, j int) float32 { return want[i*d+j] }, func(i, j int) float32 { return matrix[i*k+j] })); !(e <= 1e-6) {
 					t.Errorf("%s: X·M is off by %g", name, e)
 				}
