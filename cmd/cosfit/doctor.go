@@ -46,6 +46,7 @@ func doctor(c *cli.Context) error {
 	if m.Speed, err = measure(c.Context, m.CPU.Used, m.Memory.Available); err != nil {
 		return err
 	}
+	m.Bounds = bounds(m.Speed)
 	m.ToDo = m.advice(os.Getenv)
 	if c.Bool("json") {
 		err = writeJSON(c.App.Writer, m)
@@ -72,6 +73,7 @@ type machine struct {
 	Disk     []disk   `json:"disk"`
 	GPU      gpus     `json:"gpu"`
 	Speed    speed    `json:"speed"`
+	Bounds   []bound  `json:"bounds"` // of training steps
 	SelfTest check    `json:"self_test"`
 	Terminal terminal `json:"terminal"`
 	ToDo     []string `json:"to_do"`
@@ -191,8 +193,12 @@ func (m machine) facts() [][]report.Fact {
 		m.GPU.facts(),
 		append([]report.Fact{{Name: "memory", What: m.Memory.describe()}}, m.space()...),
 		{
+			{Name: "peak", What: figure(m.Speed.Peak, "%.3g GFLOP/s of fused multiply-add", "")},
 			{Name: "product", What: m.Speed.products(m.CPU.Used)},
 			{Name: "copying", What: figure(m.Speed.CopyGBPerSecond, "%.1f GB/s", "not measured: too little memory")},
+		},
+		boundFacts(m.Bounds),
+		{
 			{Name: "self-test", What: m.SelfTest.Text},
 			{Name: "terminal", What: m.Terminal.describe()},
 		},

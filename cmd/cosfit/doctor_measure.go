@@ -18,7 +18,8 @@ import (
 type speed struct {
 	OneThread       rundir.Figure `json:"one_thread_gflops"`
 	AllThreads      rundir.Figure `json:"all_threads_gflops"`
-	CopyGBPerSecond rundir.Figure `json:"copy_gb_per_second"` // read and written, on one thread
+	Peak            rundir.Figure `json:"peak_gflops"`        // of multiplications and additions alone, on all threads
+	CopyGBPerSecond rundir.Figure `json:"copy_gb_per_second"` // read and written, on all threads
 }
 
 func (s speed) products(threads int) string {
@@ -42,7 +43,10 @@ func measure(ctx context.Context, threads int, available rundir.Figure) (s speed
 			return s, err
 		}
 	}
-	s.CopyGBPerSecond, err = copySpeed(ctx, available)
+	if s.Peak, err = peakSpeed(ctx, threads); err != nil {
+		return s, err
+	}
+	s.CopyGBPerSecond, err = copySpeed(ctx, threads, available)
 	return s, err
 }
 
@@ -52,13 +56,25 @@ func productSpeed(ctx context.Context, threads int) (rundir.Figure, error) {
 	random := rand.New(rand.NewPCG(1, 2))
 	a, b, c := normal(random, m*k), normal(random, k*n), make([]float32, m*n)
 	pool := kernel.NewPool(threads)
+	pool.Keep()
+	defer pool.Close()
 	best, err := fastest(ctx, func() { pool.Gemm(m, n, k, a, b, c) })
 	return rundir.Figure(2 * m * n * k / best.Seconds() / 1e9), err
 }
 
+// peakSpeed is in GFLOP/s, of what never leaves the nearest cache.
+func peakSpeed(ctx context.Context, threads int) (rundir.Figure, error) {
+	const tiles = 1000
+	pool := kernel.NewPool(threads)
+	pool.Keep()
+	defer pool.Close()
+	best, err := fastest(ctx, func() { pool.Peak(tiles) })
+	return rundir.Figure(pool.PeakFLOP(tiles) / best.Seconds() / 1e9), err
+}
+
 // copySpeed copies 256 MB, or less where little memory is available, and
 // nothing where that would fit into a cache.
-func copySpeed(ctx context.Context, available rundir.Figure) (rundir.Figure, error) {
+func copySpeed(ctx context.Context, threads int, available rundir.Figure) (rundir.Figure, error) {
 	size := 256_000_000
 	if available.Known() {
 		size = min(size, int(float64(available)/8))
@@ -70,7 +86,13 @@ func copySpeed(ctx context.Context, available rundir.Figure) (rundir.Figure, err
 	for i := range from {
 		from[i] = byte(i) // untouched pages all show the same zeros
 	}
-	best, err := fastest(ctx, func() { copy(to, from) })
+	pool := kernel.NewPool(threads)
+	best, err := fastest(ctx, func() {
+		pool.Run(threads, func(i int) {
+			lo, hi := size*i/threads, size*(i+1)/threads
+			copy(to[lo:hi], from[lo:hi])
+		})
+	})
 	return rundir.Figure(2 * float64(size) / best.Seconds() / 1e9), err
 }
 

@@ -35,7 +35,7 @@ func TestDoctorJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &keys); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"version", "go", "os", "arch", "cpu", "memory", "disk", "gpu", "speed", "self_test", "terminal", "to_do"} {
+	for _, key := range []string{"version", "go", "os", "arch", "cpu", "memory", "disk", "gpu", "speed", "bounds", "self_test", "terminal", "to_do"} {
 		if len(keys[key]) == 0 || string(keys[key]) == "null" {
 			t.Errorf("%s is %s", key, keys[key])
 		}
@@ -44,7 +44,7 @@ func TestDoctorJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		t.Fatal(err)
 	}
-	if !m.SelfTest.Passed || !(m.Speed.OneThread > 0) || !(m.Speed.AllThreads > 0) || m.CPU.Kernel == "" || m.CPU.Used < 1 {
+	if !m.SelfTest.Passed || !(m.Speed.OneThread > 0) || !(m.Speed.AllThreads > 0) || !(m.Speed.Peak > 0) || m.CPU.Kernel == "" || m.CPU.Used < 1 {
 		t.Errorf("doctor found %+v", m)
 	}
 	if m.Terminal.Present || m.GPU.Supported != cuda.Supported || !cuda.Supported && m.GPU.Text != noGPUSupport {
@@ -127,7 +127,9 @@ func imaginary(system map[string]string, logical, used int) machine {
 	m.CPU.Kernel = "avx2"
 	m.GPU.Supported = false
 	m.Disk = []disk{{"current folder", "/home/someone/a/rather/long/path/of/folders/to/break/a/line", 5e8}, {"cache folder", "", rundir.None}}
-	m.Speed = speed{OneThread: 98.7654, AllThreads: 187.654, CopyGBPerSecond: rundir.None}
+	m.Speed = speed{OneThread: 98.7654, AllThreads: 187.654, Peak: 200, CopyGBPerSecond: rundir.None}
+	m.Bounds = bounds(speed{AllThreads: 200, CopyGBPerSecond: 10})
+	m.Bounds[2].MemoryMS, m.Bounds[2].BoundBy = rundir.None, ""
 	m.SelfTest = check{Passed: true, Error: 2e-7, Text: "a training step agrees with double precision to 2e-07"}
 	m.Terminal = terminal{Present: true, Width: 80}
 	return m
@@ -151,8 +153,14 @@ func TestDoctorPanel(t *testing.T) {
               /home/someone/a/rather/long/path/of/folders/to/break/a/line
               there is no cache folder
 
+ peak         200 GFLOP/s of fused multiply-add
  product      98.8 GFLOP/s on one thread, 188 on all 2
  copying      not measured: too little memory
+
+ bound by     arithmetic: steps of 1,000 pairs, 1,536 → 1,024, 63 ms against 15
+              memory: steps of 64 pairs, 1,536 → 1,024, 6.2 ms against 4
+              steps of 64 pairs, 384 → 384, 0.38 ms of arithmetic
+
  self-test    a training step agrees with double precision to 2e-07
  terminal     80 columns, without colour
 
@@ -277,5 +285,29 @@ func TestFreeBelow(t *testing.T) {
 	}
 	if freeBelow("").Known() {
 		t.Error("no folder has free space")
+	}
+}
+
+// A machine of 100 GFLOP/s and 10 GB/s does a step of 1,000 pairs in 126 ms and
+// moves its 147 MB in 15; one of 64 pairs takes 8 ms, and 62 MB 6 ms.
+func TestBounds(t *testing.T) {
+	for _, test := range []struct {
+		speed speed
+		want  [3]string
+	}{
+		{speed{AllThreads: 100, CopyGBPerSecond: 10}, [3]string{"arithmetic", "arithmetic", "arithmetic"}},
+		{speed{AllThreads: 1000, CopyGBPerSecond: 10}, [3]string{"memory", "memory", "memory"}},
+		{speed{AllThreads: 300, CopyGBPerSecond: 20}, [3]string{"arithmetic", "memory", "memory"}},
+		{speed{AllThreads: 300, CopyGBPerSecond: rundir.None}, [3]string{}},
+	} {
+		all := bounds(test.speed)
+		for i, b := range all {
+			if b.BoundBy != test.want[i] {
+				t.Errorf("%+v: a step of %+v, want bound by %q", test.speed, b, test.want[i])
+			}
+		}
+		if got, want := float64(all[0].ComputeMS), 8*1.000*1.536*1.024e3/float64(test.speed.AllThreads); math.Abs(got-want) > 1e-9*want {
+			t.Errorf("%+v: %g ms of arithmetic, want %g", test.speed, got, want)
+		}
 	}
 }
