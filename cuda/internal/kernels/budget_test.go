@@ -18,7 +18,7 @@ const (
 func budgetTables(t *testing.T) string {
 	t.Helper()
 	var s strings.Builder
-	for _, size := range [][3]int{{256, 1536, 1024}, {4096, 1536, 1536}} {
+	for _, size := range [][3]int{{1000, 1536, 1024}, {8192, 1536, 1024}} {
 		n, d, k := size[0], size[1], size[2]
 		fmt.Fprintf(&s, "\n%d pairs, %d → %d:\n\n| | fp32 MB | tf32 MB | bf16 MB | GFLOP | fp32 µs | tf32 µs | bf16 µs |\n|---|---|---|---|---|---|---|---|\n", n, d, k)
 		total := map[Precision]Budget{}
