@@ -102,6 +102,22 @@ func TestListsOnDevice(t *testing.T) {
 	}
 }
 
+// The variable that switches recording off is looked at.
+func TestGraphsVariableOnDevice(t *testing.T) {
+	for value, want := range map[string]bool{"": false, "1": false, "0": true} {
+		t.Setenv(graphsVariable, value)
+		b, err := Open(Options{Precision: FP32, Cache: os.Getenv(cacheVariable)})
+		if errors.Is(err, ErrNoGPU) {
+			t.Skip(err)
+		}
+		do(t, err)
+		if got := b.(*Backend).recordsNothing; got != want {
+			t.Errorf("%s=%q: records nothing is %v", graphsVariable, value, got)
+		}
+		do(t, b.Close())
+	}
+}
+
 // TestShortOfMemory wants a device of 1,000,000 bytes, which only the fake one
 // can be: two tables do not fit, then not even one.
 func TestShortOfMemory(t *testing.T) {
