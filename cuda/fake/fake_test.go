@@ -30,6 +30,7 @@ var checks = []check{
 	{name: "events"},
 	{name: "capture"},
 	{name: "matmul"},
+	{name: "covered"}, // starts again
 	{name: "pinned-reuse"},
 	{name: "compiler", messages: []string{
 		"nvrtcCompileProgram: test.cu does not compile",

@@ -133,6 +133,7 @@ int cuInit(unsigned flags) {
   return api(__func__, nothing, [&] {
     if (flags) return refuse(CUDA_ERROR_INVALID_VALUE, format("flags %u", flags));
     if (!settingsAreRight()) return int(CUDA_ERROR_UNKNOWN);
+    settleAddresses();
     driver.initialised = true;
     return 0;
   });

@@ -56,6 +56,11 @@ void complain(const std::string& message);
 // The folder that this library was loaded from.
 std::string libraryFolder();
 
+// Reserves the device's addresses in this process. Go puts its heap at a random
+// place, which is that one in a process of some hundreds: that is started again
+// from its beginning, once, before it has had anything from the device.
+void settleAddresses();
+
 // The process that runs the kernels, and the memory that it shares with this one.
 class Child {
  public:
