@@ -3,16 +3,17 @@ package main
 import "fmt"
 
 // The masks of dropout: Philox4x32-10 for as many blocks at a time as a
-// register has lanes, compared with a bound. A register holds one word of each
-// block, and the words lie side by side in memory order only as bits: the
-// comparison of word j gives a bit for each block, which PDEP moves to bits j,
-// 4 + j, 8 + j, ….
+// register has lanes of 64 bits, compared with a bound. A lane holds a word of
+// its block in its lower half; the upper half is whatever the last product left,
+// which neither products nor xor carry down. The comparison gives a bit for each
+// half, of which PEXT takes the lower ones', and PDEP moves those of word j to
+// bits j, 4 + j, 8 + j, ….
 
 // A philox is the generator for one kind of register.
 type philox struct {
 	name     string
 	register string
-	lanes    int
+	lanes    int  // of 32 bits
 	wide     bool // AVX-512
 }
 
@@ -21,10 +22,12 @@ var philoxes = []philox{
 	{name: "masksAVX2", register: "Y", lanes: 8},
 }
 
-// Registers: counters 0–3, products 4–8, multipliers 9 and 10, bound 11, sign
-// 12, keys 13 and 14, the first counter's step 15.
+func (p philox) reg(i int) string { return fmt.Sprintf("%s%d", p.register, i) }
+
+// Registers: words and products 0–5, key 6, multipliers 9 and 10, bound 11,
+// sign 12, the last word's next values 14, their step 15.
 func (p philox) write(e *emitter) {
-	r := func(i int) string { return fmt.Sprintf("%s%d", p.register, i) }
+	blocks := p.lanes / 2
 	fmt.Fprintf(e.w, "\n// func %s(counter *[4]uint32, keys *[20]uint32, lanes *[16]uint32, bound uint32, masks *uint64, n int)\n", p.name)
 	fmt.Fprintf(e.w, "// Writes n masks of 64 elements: a bit is set where the element's word is at least bound.\n")
 	fmt.Fprintf(e.w, "// The counter's last word counts up with each block of four elements.\n")
@@ -34,37 +37,31 @@ func (p philox) write(e *emitter) {
 	e.emit("MOVQ lanes+16(FP), R8")
 	e.emit("MOVQ masks+32(FP), DX")
 	e.emit("MOVQ n+40(FP), CX")
-	p.constant(e, 0xD2511F53, r(9))
-	p.constant(e, 0xCD9E8D57, r(10))
+	p.constant(e, 0xD2511F53, p.reg(9))
+	p.constant(e, 0xCD9E8D57, p.reg(10))
 	e.emit("MOVL bound+24(FP), AX")
 	if !p.wide { // AVX2 compares with a sign: both sides are moved by 2³¹
 		e.emit("XORL $0x80000000, AX")
 	}
-	e.emit("MOVQ AX, X11")
-	e.emit("VPBROADCASTD X11, %s", r(11))
-	p.constant(e, 0x80000000, r(12))
-	p.constant(e, p.lanes, r(15))
-	e.emit("VPBROADCASTD 12(SI), %s", r(14)) // the last word's next values
-	if p.wide {
-		e.emit("VPADDD (R8), %s, %s", r(14), r(14))
-		e.emit("MOVL $0xAAAA, AX")
-		e.emit("KMOVW AX, K1")
-	} else {
-		e.emit("VPADDD (R8), %s, %s", r(14), r(14))
+	e.emit("VMOVQ AX, X11")
+	e.emit("VPBROADCASTD X11, %s", p.reg(11))
+	if !p.wide {
+		p.constant(e, 0x80000000, p.reg(12))
 	}
+	p.constant(e, blocks, p.reg(15))
+	e.emit("VPBROADCASTD 12(SI), %s", p.reg(13))
+	e.emit("VPMOVZXDQ (R8), %s", p.reg(14))
+	e.emit("VPADDD %s, %s, %s", p.reg(13), p.reg(14), p.reg(14))
 	e.emit("MOVQ $0x1111111111111111, R9")
+	e.emit("MOVQ $0x5555555555555555, R8")
 	e.emit("PCALIGN $32")
 	e.label("mask")
 	e.emit("XORQ R10, R10")
-	for part := range 16 / p.lanes {
-		p.block(e, r)
-		for word := range 4 {
-			p.compare(e, r, word)
-			if part > 0 {
-				e.emit("SHLQ $%d, R11", 4*p.lanes*part)
-			}
-			if word > 0 {
-				e.emit("SHLQ $%d, R11", word)
+	for part := range 16 / blocks {
+		for word, at := range p.blocks(e) {
+			p.compare(e, at)
+			if shift := 4*blocks*part + word; shift > 0 {
+				e.emit("SHLQ $%d, R11", shift)
 			}
 			e.emit("ORQ R11, R10")
 		}
@@ -79,63 +76,55 @@ func (p philox) write(e *emitter) {
 
 func (p philox) constant(e *emitter, value int, register string) {
 	e.emit("MOVL $0x%X, AX", value)
-	e.emit("MOVQ AX, X%s", register[1:])
+	e.emit("VMOVQ AX, X%s", register[1:])
 	e.emit("VPBROADCASTD X%s, %s", register[1:], register)
 }
 
-// block computes the words of the next blocks into registers 0–3.
-func (p philox) block(e *emitter, r func(int) string) {
-	move := "VMOVDQA"
-	xor := "VPXOR"
-	if p.wide {
-		move, xor = "VMOVDQA32", "VPXORD"
-	}
+// blocks computes the next blocks and returns the registers of their words.
+func (p philox) blocks(e *emitter) [4]int {
+	c, free := [4]int{0, 1, 2, 3}, [2]int{4, 5}
 	for word := range 3 {
-		e.emit("VPBROADCASTD %d(SI), %s", 4*word, r(word))
+		e.emit("VPBROADCASTD %d(SI), %s", 4*word, p.reg(c[word]))
 	}
-	e.emit("%s %s, %s", move, r(14), r(3))
-	e.emit("VPADDD %s, %s, %s", r(15), r(14), r(14))
+	move := map[bool]string{true: "VMOVDQA32", false: "VMOVDQA"}[p.wide]
+	e.emit("%s %s, %s", move, p.reg(14), p.reg(c[3]))
+	e.emit("VPADDD %s, %s, %s", p.reg(15), p.reg(14), p.reg(14))
 	for round := range 10 {
-		// Products of word 0 and word 2, even lanes and odd ones.
-		for _, m := range []struct{ word, by, even, odd int }{{0, 9, 4, 5}, {2, 10, 6, 7}} {
-			e.emit("VPSRLQ $32, %s, %s", r(m.word), r(m.odd))
-			e.emit("VPMULUDQ %s, %s, %s", r(m.by), r(m.word), r(m.even))
-			e.emit("VPMULUDQ %s, %s, %s", r(m.by), r(m.odd), r(m.odd))
-		}
-		for key, m := range []struct{ even, odd, with, high, low int }{{6, 7, 1, 0, 1}, {4, 5, 3, 2, 3}} {
-			// high: the upper halves, with the other word and the key.
-			e.emit("VPSRLQ $32, %s, %s", r(m.even), r(8))
-			p.blend(e, r(8), r(m.odd), r(8))
-			e.emit("VPBROADCASTD %d(DI), %s", 4*(2*round+key), r(13))
-			e.emit("%s %s, %s, %s", xor, r(m.with), r(8), r(8))
-			e.emit("%s %s, %s, %s", xor, r(13), r(8), r(m.high))
-			// low: the lower halves.
-			e.emit("VPSLLQ $32, %s, %s", r(m.odd), r(m.odd))
-			p.blend(e, r(m.even), r(m.odd), r(m.low))
-		}
+		e.emit("VPMULUDQ %s, %s, %s", p.reg(9), p.reg(c[0]), p.reg(c[0]))
+		e.emit("VPMULUDQ %s, %s, %s", p.reg(10), p.reg(c[2]), p.reg(c[2]))
+		// The upper halves by a shuffle: a shift would wait for the products' port.
+		e.emit("VPSHUFD $0xF5, %s, %s", p.reg(c[2]), p.reg(free[0]))
+		e.emit("VPSHUFD $0xF5, %s, %s", p.reg(c[0]), p.reg(free[1]))
+		p.xor(e, 2*round, c[1], free[0])
+		p.xor(e, 2*round+1, c[3], free[1])
+		c, free = [4]int{free[0], c[2], free[1], c[0]}, [2]int{c[1], c[3]}
 	}
+	return c
 }
 
-// blend takes even lanes of a and odd lanes of b.
-func (p philox) blend(e *emitter, a, b, to string) {
+// xor adds a key and a register to another.
+func (p philox) xor(e *emitter, key, with, to int) {
 	if p.wide {
-		e.emit("VPBLENDMD %s, %s, K1, %s", b, a, to)
-	} else {
-		e.emit("VPBLENDD $0xAA, %s, %s, %s", b, a, to)
+		e.emit("VPTERNLOGD.BCST $0x96, %d(DI), %s, %s", 4*key, p.reg(with), p.reg(to))
+		return
 	}
+	e.emit("VPBROADCASTD %d(DI), %s", 4*key, p.reg(6))
+	e.emit("VPXOR %s, %s, %s", p.reg(with), p.reg(to), p.reg(to))
+	e.emit("VPXOR %s, %s, %s", p.reg(6), p.reg(to), p.reg(to))
 }
 
 // compare leaves a bit for each element of a word in R11, four apart.
-func (p philox) compare(e *emitter, r func(int) string, word int) {
+func (p philox) compare(e *emitter, word int) {
 	if p.wide {
-		e.emit("VPCMPUD $5, %s, %s, K2", r(11), r(word)) // not less than
+		e.emit("VPCMPUD $5, %s, %s, K2", p.reg(11), p.reg(word)) // not less than
 		e.emit("KMOVW K2, R11")
 	} else {
-		e.emit("VPXOR %s, %s, %s", r(12), r(word), r(word))
-		e.emit("VPCMPGTD %s, %s, %s", r(word), r(11), r(word)) // bound > word
-		e.emit("VMOVMSKPS %s, R11", r(word))
+		e.emit("VPXOR %s, %s, %s", p.reg(12), p.reg(word), p.reg(word))
+		e.emit("VPCMPGTD %s, %s, %s", p.reg(word), p.reg(11), p.reg(word)) // bound > word
+		e.emit("VMOVMSKPS %s, R11", p.reg(word))
 		e.emit("XORL $0xFF, R11")
 	}
+	e.emit("PEXTQ R8, R11, R11")
 	e.emit("PDEPQ R9, R11, R11")
 }
 
@@ -170,7 +159,7 @@ func (p philox) drop(e *emitter) {
 			continue
 		}
 		e.emit("MOVBLZX AL, R9")
-		e.emit("MOVQ R9, X2")
+		e.emit("VMOVQ R9, X2")
 		e.emit("VPBROADCASTD X2, Y2")
 		e.emit("VPAND Y1, Y2, Y2")
 		e.emit("VPCMPEQD Y1, Y2, Y2")
