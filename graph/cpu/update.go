@@ -25,7 +25,7 @@ func (b *Backend) NewUpdate(rule graph.Rule, size int) (graph.UpdateKernel, erro
 }
 
 // updateBlock is how many elements one piece of the work covers.
-const updateBlock = 1 << 14
+const updateBlock = 1 << 12
 
 type update struct {
 	pool   *kernel.Pool

@@ -44,6 +44,7 @@ type packing struct {
 	outer    int // rows or columns that the view has
 	to       *panels
 	together int // panels in a piece of the work
+	parts    int // pieces that the entries of K are divided into
 }
 
 // packedTogether is how many panels are packed together where each takes a
@@ -59,25 +60,29 @@ func (p *Pool) pack(m micro, to *panels, v view, outer, k, width int) {
 	if v.outer == 1 {
 		p.packing.together = packedTogether
 	}
+	p.packing.parts = (k + packedEntries - 1) / packedEntries
 	each := p.packing.together * width
-	p.Run((outer+each-1)/each, p.tasks.pack)
+	p.Run((outer+each-1)/each*p.packing.parts, p.tasks.pack)
 }
+
+// packedEntries is how many entries of K a piece of the work has: few enough
+// that what is written lane by lane stays in the nearest cache. It divides
+// blockK.
+const packedEntries = 192
 
 // piece packs piece i.
 func (p *packing) piece(i int) {
-	first := i * p.together * p.to.width
-	last := min(first+p.together*p.to.width, p.outer)
-	for k := 0; k < p.to.k; k += blockK {
-		n := p.to.entries(k)
-		if partial := last / p.to.width * p.to.width; partial < last {
-			clear(p.to.data[p.to.at(partial, k):][:p.to.step(k)])
-		}
-		if p.from.outer == 1 {
-			p.spread(first, last, k, n)
-		} else {
-			p.weave(first, last, k, n)
-		}
+	first, k := i/p.parts*p.together*p.to.width, i%p.parts*packedEntries
+	last, n := min(first+p.together*p.to.width, p.outer), min(packedEntries, p.to.k-k)
+	if partial := last / p.to.width * p.to.width; partial < last {
+		clear(p.to.data[p.to.at(partial, k):][:n*p.to.width])
 	}
+	if p.from.outer == 1 {
+		p.spread(first, last, k, n)
+		return
+	}
+	to, from := p.to.data[p.to.at(first, k):], p.from.data[first*p.from.outer+k:]
+	weaveLanes(p.micro, to, p.to.width, from, p.from.outer, last-first, n)
 }
 
 // spread packs n entries of K, of which each has its numbers together.
@@ -105,16 +110,6 @@ func (m micro) spreadOf(width int) func(dst, src *float32, k, stride, size int) 
 		return m.spreadColumns
 	}
 	return nil
-}
-
-// weave packs n entries of K for a panel whose rows lie one behind the other.
-func (p *packing) weave(first, last, k, n int) {
-	const part = 256 // entries at a time, so that what is written lane by lane stays in the nearest cache
-	w := p.to.width
-	for ; n > 0; k, n = k+part, n-part {
-		to, from := p.to.data[p.to.at(first, k):], p.from.data[first*p.from.outer+k:]
-		weaveLanes(p.micro, to, w, from, p.from.outer, last-first, min(n, part))
-	}
 }
 
 // weaveLanes copies n numbers of each of some rows, stride apart, into the lanes
