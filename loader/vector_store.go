@@ -2,6 +2,8 @@ package loader
 
 import (
 	"math"
+
+	"github.com/cosfit/cosfit/internal/kernel"
 )
 
 // A vectorStore fills a table: in memory, and, once the vectors take more than
@@ -25,6 +27,19 @@ func (s *vectorStore) reserve(rows int) error {
 	}
 	t.Data = make([]float32, rows*t.Dim)
 	return nil
+}
+
+// expect makes room for as many more rows at most as a file says to have, so that
+// the table is not copied over and over as it grows. Room that is not filled
+// costs addresses, not memory; a file that lies gets no more than it could hold.
+func (s *vectorStore) expect(rows int, file *parquetFile) {
+	t := s.table
+	rows = len(t.IDs) + min(rows, int(2*file.Size())/(4*t.Dim))
+	if t.scratch != nil || s.exceeds(rows) || cap(t.Data) >= rows*t.Dim {
+		return
+	}
+	room := kernel.Allocate(rows * t.Dim)
+	t.Data = room[:copy(room, t.Data)]
 }
 
 func (s *vectorStore) exceeds(rows int) bool {

@@ -89,14 +89,13 @@ func (r *vectorReader) checkType() error {
 }
 
 func (r *vectorReader) page(page parquet.Page) error {
-	r.decoded = decodeFloats(r.decoded[:0], page)
+	values := r.floats(page)
 	definitions := page.DefinitionLevels()
 	if r.perRow > 0 {
-		return r.fixedRows(definitions)
+		return r.fixedRows(definitions, values)
 	}
 	full := byte(r.leaf.MaxDefinitionLevel())
 	repetitions := page.RepetitionLevels()
-	values := r.decoded
 	for at := 0; at < len(repetitions); {
 		if repetitions[at] == 0 {
 			if err := r.flush(); err != nil {
@@ -122,10 +121,27 @@ func (r *vectorReader) page(page parquet.Page) error {
 			}
 		}
 		n := end - first
-		r.pending = append(r.pending, values[:n]...)
+		if repetitions[first] == 0 && end < len(repetitions) { // all of the row: no need to gather it
+			if err := r.hand(values[:n]); err != nil {
+				return err
+			}
+		} else {
+			r.pending = append(r.pending, values[:n]...)
+		}
 		values = values[n:]
 	}
 	return nil
+}
+
+// floats returns the values of a page that are present: the page's own memory
+// where it holds them as they are.
+func (r *vectorReader) floats(page parquet.Page) []float32 {
+	if page.Dictionary() == nil && page.Type().Kind() == parquet.Float {
+		data := page.Data()
+		return data.Float()
+	}
+	r.decoded = decodeFloats(r.decoded[:0], page)
+	return r.decoded
 }
 
 // listed is the definition level from which on a list has an entry.
@@ -149,13 +165,12 @@ func (r *vectorReader) empty(level byte) error {
 }
 
 // fixedRows handles a column without lists: each row is perRow values.
-func (r *vectorReader) fixedRows(definitions []byte) error {
+func (r *vectorReader) fixedRows(definitions []byte, values []float32) error {
 	full := byte(r.leaf.MaxDefinitionLevel())
-	values := r.decoded
 	take := func() error {
-		r.pending, r.open = append(r.pending, values[:r.perRow]...), true
+		row := values[:r.perRow]
 		values = values[r.perRow:]
-		return r.flush()
+		return r.hand(row)
 	}
 	for _, level := range definitions {
 		var err error

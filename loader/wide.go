@@ -166,6 +166,9 @@ func (b *tableBuilder) read(ctx context.Context, f *parquetFile, column, textCol
 		if err := side.add(row, v); err != nil {
 			return err
 		}
+		if row == 0 {
+			b.store.expect(int(f.NumRows())-1, f)
+		}
 		return ctx.Err()
 	})
 	return side.rows, err
