@@ -7,10 +7,12 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cosfit/cosfit/cuda/fake"
+	"github.com/cosfit/cosfit/graph"
 )
 
 // cacheVariable names the folder that keeps compiled kernels between the tests
@@ -101,6 +103,48 @@ func TestShortOfMemoryOnFake(t *testing.T) {
 		"cuMemAlloc_v2: 4000000 bytes",
 		"cuMemAlloc_v2: 33554432 bytes", // the products' workspace
 	}, "COSFIT_FAKE_MEMORY=1000000")
+}
+
+// cuBLASLt may refuse an algorithm that it has named: another one is taken, and
+// only where there is none it is an error.
+func TestRefusedAlgorithmsOnFake(t *testing.T) {
+	onFake(t, "", "^TestRefusedAlgorithms$", nil, refusedVariable+"=02")
+	onFake(t, "", "^TestRefusedAlgorithms$", nil, refusedVariable+"=012")
+}
+
+const refusedVariable = "COSFIT_FAKE_REFUSED"
+
+func TestRefusedAlgorithms(t *testing.T) {
+	refused := os.Getenv(refusedVariable)
+	if refused == "" {
+		t.Skip("a part of TestRefusedAlgorithmsOnFake")
+	}
+	b := openWith(t, settings{Options: Options{Precision: FP32}})
+	defer func() { do(t, b.Close()) }()
+	const d, k, n = 5, 3, 4
+	table, m := must(b.NewTable(d))(t), must(b.NewArray(d, k))(t)
+	do(t, table.Set(random(3, 8*d)), b.Upload(m, random(4, d*k)))
+	batch := &graph.Batch{Table: table, Left: []int32{0, 1, 2, 3}, Right: []int32{4, 5, 6, 7}, Labels: make([]float32, n)}
+	s, err := must(b.NewScore(d, k))(t).Forward(m, batch)
+	if len(refused) == 3 {
+		if err == nil || err.Error() != "the product of 8 × 5 and 5 × 3 at fp32: cublasLtMatmul: CUBLAS_STATUS_NOT_SUPPORTED (15): CUBLAS_STATUS_NOT_SUPPORTED" {
+			t.Error(err)
+		}
+		return
+	}
+	do(t, err)
+	got := make([]float32, n)
+	do(t, b.Download(got, s))
+	other := openWith(t, settings{Options: Options{Precision: FP32}, algorithm: 2}) // the one that is not refused
+	defer func() { do(t, other.Close()) }()
+	table, m = must(other.NewTable(d))(t), must(other.NewArray(d, k))(t)
+	do(t, table.Set(random(3, 8*d)), other.Upload(m, random(4, d*k)))
+	batch.Table = table
+	want := make([]float32, n)
+	do(t, other.Download(want, must(must(other.NewScore(d, k))(t).Forward(m, batch))(t)))
+	if !slices.Equal(got, want) {
+		t.Errorf("the cosines are %v, want %v", got, want)
+	}
 }
 
 func must[T any](v T, err error) func(*testing.T) T {
