@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cosfit/cosfit/cuda/fake"
@@ -74,8 +75,17 @@ func openWith(t *testing.T, o settings) *Backend {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !onFakeDevice(t) {
+		held.Do(func() { _, err = b.device.Retain() })
+		do(t, err)
+	}
 	return b
 }
+
+// held keeps a GPU's context until the process ends: to make it anew for each
+// of many tests would take most of their time. The fake device's is given back
+// by each, because it then says what is still alive.
+var held sync.Once
 
 // orders are those that threads and blocks may run in.
 var orders = []string{"ascending", "descending", "random:1"}
