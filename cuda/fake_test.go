@@ -115,6 +115,33 @@ func TestShortOfMemoryOnFake(t *testing.T) {
 	}, "COSFIT_FAKE_MEMORY=1000000")
 }
 
+// A step that the driver will not record says how to do without, and the steps
+// after it are not the worse for it.
+func TestBrokenRecordingOnFake(t *testing.T) {
+	onFake(t, "", "^TestBrokenRecording$", []string{"cuStreamSynchronize: the stream is being captured", "cuStreamEndCapture: the capture has been made invalid"})
+}
+
+func TestBrokenRecording(t *testing.T) {
+	b := openWith(t, settings{Options: Options{Precision: FP32}, algorithm: 1})
+	defer func() { do(t, b.Close()) }()
+	const d, k = 5, 3
+	table, m := must(b.NewTable(d))(t), must(b.NewArray(d, k))(t)
+	do(t, table.Set(random(3, 8*d)), b.Upload(m, random(4, d*k)))
+	kernel, r := must(b.NewScore(d, k))(t), must(b.NewRecording())(t)
+	batch := &graph.Batch{Table: table, Left: []int32{0, 1}, Right: []int32{2, 3}, Labels: make([]float32, 2)}
+	for i := range 4 {
+		err := r.Run(batch, func() error {
+			if _, err := kernel.Forward(m, batch); err != nil || i != 1 {
+				return err
+			}
+			return b.stream.Synchronize()
+		})
+		if broken := err != nil && strings.HasPrefix(err.Error(), "the GPU cannot record a training step, COSFIT_CUDA_GRAPHS=0 does without: cuStreamSynchronize: "); broken != (i == 1) || err != nil && i != 1 {
+			t.Errorf("step %d: %v", i, err)
+		}
+	}
+}
+
 // cuBLASLt may refuse an algorithm that it has named: another one is taken, and
 // only where there is none it is an error.
 func TestRefusedAlgorithmsOnFake(t *testing.T) {
