@@ -12,6 +12,16 @@
 // its scalars the same way. The host waits for the device only where it asks for
 // numbers, or where it is eight steps ahead.
 //
+// The files in the order of a step: job.go stages the batch; score.go gathers X
+// and computes P and the cosines; loss.go computes the loss and its derivative by
+// them; score.go goes back to dP and dM; update.go runs the optimiser. products.go
+// has the matrix products, recording.go makes a step one launch, table.go fills
+// tables beside it, project.go and evaluate.go compute what figures are made of.
+//
+// A new loss or optimiser changes none of them. It brings its formula, as
+// graph.DeviceLoss or graph.DeviceRule, which internal/kernels/source.go puts
+// between loss.cu's or update.cu's lines.
+//
 // # Numbers
 //
 // The precision is that of a step's products alone. What figures are made of,

@@ -25,7 +25,7 @@ type Precision = kernels.Precision
 
 const (
 	FP32 = kernels.FP32 // float32 as it is
-	TF32 = kernels.TF32 // factors rounded to 10 bits of fraction, for the tensor cores
+	TF32 = kernels.TF32 // float32 of which tensor cores read 10 bits of fraction; X and dP are rounded to them before
 	BF16 = kernels.BF16 // factors stored as bfloat16, 7 bits of fraction
 )
 

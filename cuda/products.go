@@ -91,11 +91,30 @@ func (b *Backend) plan(m nvidia.Matmul, x, y, d nvidia.Pointer) (_ *plan, err er
 	}
 	if p.number > 0 {
 		made.algo = all[min(p.number, len(all))-1]
+	} else if all, err = b.accepted(made, all, x, y, d); err != nil {
+		return nil, err
 	} else if made.algo, err = b.fastest(made, all, x, y, d); err != nil {
 		return nil, err
 	}
 	p.tuning.keep(m, made.algo)
 	return made, nil
+}
+
+// accepted are the algorithms that cuBLASLt runs: it may refuse one that it has
+// named. The error is that of the last one, where it refuses all.
+func (b *Backend) accepted(p *plan, all []nvidia.Algo, x, y, d nvidia.Pointer) (some []nvidia.Algo, err error) {
+	space := &b.products.space
+	for i := range all {
+		if refused := p.Run(b.stream, &all[i], 1, x, y, 0, d, d, space.at, space.bytes); refused != nil {
+			err = refused
+			continue
+		}
+		some = append(some, all[i])
+	}
+	if len(some) > 0 {
+		err = nil
+	}
+	return some, err
 }
 
 // fastest times algorithms in turns and takes the fastest; of those as good as

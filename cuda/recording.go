@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -161,11 +162,8 @@ func (r *recording) record(s *recorded, run func() error) error {
 		r.never = true
 		return run()
 	}
-	if err != nil {
-		return err
-	}
-	if ended != nil {
-		return notRecorded(ended)
+	if err = cmp.Or(err, ended); err != nil { // a step of this shape ran before, so it is the recording
+		return notRecorded(err)
 	}
 	s.resized = c.resized
 	s.graph, err = g.Instantiate()

@@ -88,7 +88,7 @@ func (o *score) room(n int) error {
 	return nil
 }
 
-// Backward computes dP = diag(ds)·G and dM = Xᵀ·dP.
+// Backward computes dP from ds, P and the cosines, and dM = Xᵀ·dP.
 func (o *score) Backward(ds graph.Array) (graph.Array, error) {
 	if err := o.enter(); err != nil {
 		return nil, err

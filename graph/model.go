@@ -51,14 +51,29 @@ func build(b Backend, d, k int, cost func(m, batch *gorgonia.Node) (*gorgonia.No
 	}
 	model.gradient = gradients[0]
 	model.machine = gorgonia.NewTapeMachine(g)
-	model.tape = func() error {
-		model.machine.Reset()
-		return model.machine.RunAll()
-	}
+	model.tape = func() error { return runTape(model.machine) }
 	if r, ok := b.(Recorder); ok {
 		model.recording, err = r.NewRecording()
 	}
 	return model, err
+}
+
+// runTape runs a machine's tape from its beginning. The error of an operation
+// comes back as the operation made it: what the machine puts before it, numbers
+// of instructions, tells a user nothing and hides what it wraps.
+func runTape(machine gorgonia.VM) error {
+	machine.Reset()
+	err := machine.RunAll()
+	for {
+		switch outer := err.(type) {
+		case interface{ Err() error }:
+			err = outer.Err()
+		case interface{ Cause() error }:
+			err = outer.Cause()
+		default:
+			return err
+		}
+	}
 }
 
 // inputs makes a graph with its two inputs. Sizes that follow the batch are 1
@@ -120,8 +135,7 @@ func NewProjector(b Backend, matrix Array) (*Projector, error) {
 // next run.
 func (p *Projector) Run(table Array, rows []int32) (Array, error) {
 	p.batch.batch = &Batch{Table: table, Left: rows}
-	p.machine.Reset()
-	if err := p.machine.RunAll(); err != nil {
+	if err := runTape(p.machine); err != nil {
 		return nil, err
 	}
 	return p.projected.Value().(Array), nil

@@ -14,6 +14,8 @@
 //	COSFIT_FAKE_ORDER     ascending (the default), descending or random:SEED:
 //	                      in which order threads and blocks run
 //	COSFIT_FAKE_MEMORY    the device's memory in bytes, 1 GiB by default
+//	COSFIT_FAKE_REFUSED   digits: the algorithms, from 0 on, that cuBLASLt names
+//	                      and then refuses to run
 //	COSFIT_FAKE_CXXFLAGS  more flags for g++ when it compiles kernels
 //
 // It shows neither speed nor occupancy nor the weak order of a device's memory.

@@ -42,6 +42,7 @@ var checks = []check{
 		"cuStreamSynchronize: the stream is being captured (CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED)",
 		"cuStreamEndCapture: the capture has been made invalid",
 	}},
+	{name: "capture-threads", messages: []string{"cuStreamEndCapture: the capture was begun by another OS thread (CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD)"}},
 	{name: "capture-two-streams", messages: []string{"is waited for by no other (CUDA_ERROR_STREAM_CAPTURE_UNJOINED)"}},
 	{name: "contexts", messages: []string{"released with 0 allocations, 0 pinned buffers, 0 streams, 0 events, 1 modules"}},
 	{name: "leak", messages: []string{"cuDevicePrimaryCtxRelease_v2: released with 1 allocations"}},
@@ -110,7 +111,7 @@ func program(t testing.TB) string {
 			return
 		}
 		partial := fmt.Sprintf("%s.%d", selftest.path, os.Getpid())
-		if selftest.err = command("g++", ".", "-std=c++17", "-Wall", "-Wextra", "testdata/selftest.cc", "-ldl", "-o", partial); selftest.err == nil {
+		if selftest.err = command("g++", ".", "-std=c++17", "-Wall", "-Wextra", "testdata/selftest.cc", "-ldl", "-lpthread", "-o", partial); selftest.err == nil {
 			selftest.err = os.Rename(partial, selftest.path)
 		}
 	})

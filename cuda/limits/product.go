@@ -68,15 +68,20 @@ func (w *Work) product(p Product) error {
 		return func() error { return plan.Run(w.stream, algo, 1, a, b, 0, c, c, space, workspace) }
 	}
 	best := time.Duration(math.MaxInt64)
+	var refused error // cuBLASLt may refuse an algorithm that it has named
 	for _, algo := range algos {
 		w.queue = run(&algo)
 		took, err := w.fastest()
 		if err != nil {
-			return err
+			refused = err
+			continue
 		}
 		if took < best {
 			best, algos[0] = took, algo
 		}
+	}
+	if best == math.MaxInt64 {
+		return refused
 	}
 	w.queue = run(&algos[0])
 	return nil

@@ -19,6 +19,7 @@ int beginCapture(uint64_t streamHandle, int mode) {
   stream->capture = std::make_shared<Capture>();
   stream->capture->origin = stream;
   stream->capture->mode = mode;
+  stream->capture->thread = std::this_thread::get_id();
   return 0;
 }
 
@@ -30,6 +31,8 @@ int endCapture(uint64_t streamHandle, uint64_t* graph) {
   if (!capture) return refuse(CUDA_ERROR_INVALID_VALUE, "the stream is not being captured");
   if (capture->origin != stream)
     return refuse(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, "the capture began on another stream");
+  if (capture->mode != relaxed && capture->thread != std::this_thread::get_id())
+    return refuse(CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD, "the capture was begun by another OS thread");
   *graph = 0;
   bool joined = true;
   for (auto& [branch, state] : capture->branches)

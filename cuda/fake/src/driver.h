@@ -9,37 +9,39 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "memory.h"
 #include "protocol.h"
 
 // The errors that the fake gives, and their names.
-#define COSFIT_CUDA_ERRORS(X)                   \
-  X(CUDA_SUCCESS, 0)                            \
-  X(CUDA_ERROR_INVALID_VALUE, 1)                \
-  X(CUDA_ERROR_OUT_OF_MEMORY, 2)                \
-  X(CUDA_ERROR_NOT_INITIALIZED, 3)              \
-  X(CUDA_ERROR_NO_DEVICE, 100)                  \
-  X(CUDA_ERROR_INVALID_DEVICE, 101)             \
-  X(CUDA_ERROR_INVALID_IMAGE, 200)              \
-  X(CUDA_ERROR_INVALID_CONTEXT, 201)            \
-  X(CUDA_ERROR_INVALID_HANDLE, 400)             \
-  X(CUDA_ERROR_NOT_FOUND, 500)                  \
-  X(CUDA_ERROR_NOT_READY, 600)                  \
-  X(CUDA_ERROR_ILLEGAL_ADDRESS, 700)            \
-  X(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, 701)    \
-  X(CUDA_ERROR_ASSERT, 710)                     \
-  X(CUDA_ERROR_MISALIGNED_ADDRESS, 716)         \
-  X(CUDA_ERROR_LAUNCH_FAILED, 719)              \
-  X(CUDA_ERROR_NOT_SUPPORTED, 801)              \
-  X(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, 900) \
-  X(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, 901) \
-  X(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, 903)   \
-  X(CUDA_ERROR_STREAM_CAPTURE_UNJOINED, 904)    \
-  X(CUDA_ERROR_STREAM_CAPTURE_ISOLATION, 905)   \
-  X(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, 906)    \
-  X(CUDA_ERROR_CAPTURED_EVENT, 907)             \
+#define COSFIT_CUDA_ERRORS(X)                    \
+  X(CUDA_SUCCESS, 0)                             \
+  X(CUDA_ERROR_INVALID_VALUE, 1)                 \
+  X(CUDA_ERROR_OUT_OF_MEMORY, 2)                 \
+  X(CUDA_ERROR_NOT_INITIALIZED, 3)               \
+  X(CUDA_ERROR_NO_DEVICE, 100)                   \
+  X(CUDA_ERROR_INVALID_DEVICE, 101)              \
+  X(CUDA_ERROR_INVALID_IMAGE, 200)               \
+  X(CUDA_ERROR_INVALID_CONTEXT, 201)             \
+  X(CUDA_ERROR_INVALID_HANDLE, 400)              \
+  X(CUDA_ERROR_NOT_FOUND, 500)                   \
+  X(CUDA_ERROR_NOT_READY, 600)                   \
+  X(CUDA_ERROR_ILLEGAL_ADDRESS, 700)             \
+  X(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, 701)     \
+  X(CUDA_ERROR_ASSERT, 710)                      \
+  X(CUDA_ERROR_MISALIGNED_ADDRESS, 716)          \
+  X(CUDA_ERROR_LAUNCH_FAILED, 719)               \
+  X(CUDA_ERROR_NOT_SUPPORTED, 801)               \
+  X(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, 900)  \
+  X(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, 901)  \
+  X(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, 903)    \
+  X(CUDA_ERROR_STREAM_CAPTURE_UNJOINED, 904)     \
+  X(CUDA_ERROR_STREAM_CAPTURE_ISOLATION, 905)    \
+  X(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, 906)     \
+  X(CUDA_ERROR_CAPTURED_EVENT, 907)              \
+  X(CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD, 908) \
   X(CUDA_ERROR_UNKNOWN, 999)
 
 enum : int {
@@ -129,11 +131,14 @@ struct Event {
   size_t captured = 0;               // operations there by then
 };
 
+constexpr int relaxed = 2;  // the mode of a capture that any thread may end
+
 // The work of a capture in the order it was given, which is one of those that
 // the streams and events allow.
 struct Capture {
   std::shared_ptr<Stream> origin;
   int mode = 0;
+  std::thread::id thread;  // that began it
   bool active = true, invalid = false;
   std::vector<Operation> operations;
   struct Branch {

@@ -33,8 +33,9 @@ void store(const Matrix& m, int64_t index, float value) {
   reinterpret_cast<uint16_t*>(m.address)[index] = uint16_t(value != value ? 0x7fff : even >> 16);
 }
 
-// To the 10 bits of mantissa that tf32 has; to nearest, ties away from zero.
-float toTF32(float value) { return value - value == 0 ? real((bits(value) + 0x1000) & ~0x1fffu) : value; }
+// To the 10 bits of fraction that tf32 has: tensor cores do not look at the
+// other 13, which is worse than rounding. A NaN may be in those alone.
+float toTF32(float value) { return value == value ? real(bits(value) & ~0x1fffu) : value; }
 
 // op(M) of one entry of the batch as rows of float.
 std::vector<float> gather(const Matrix& m, int batch, bool transposed, bool tf32) {

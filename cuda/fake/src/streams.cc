@@ -71,7 +71,6 @@ int Device::wait(const std::shared_ptr<Stream>& stream, const Event& event) {
 }
 
 bool Device::capturing(bool strictly) const {
-  constexpr int relaxed = 2;
   for (auto& [handle, stream] : streams)
     if (stream->capture && !(strictly && stream->capture->mode == relaxed)) return true;
   return false;

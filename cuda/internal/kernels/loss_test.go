@@ -9,6 +9,7 @@ import (
 	"github.com/cosfit/cosfit/graph"
 )
 
+// losses are every loss on the cosine, and one that uses all that a formula may.
 var losses = []graph.DeviceLoss{graph.MSE{}, spread{}}
 
 // spread is a loss with two sums, one of which needs the other:

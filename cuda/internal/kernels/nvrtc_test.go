@@ -124,6 +124,8 @@ func TestKernelsOfNVRTC(t *testing.T) {
 				check(fmt.Sprintf("%s %s", p, rule.Name()), updateSource(rule.CUDA(), rule.Slots()), updateOptions(p), rule.Slots(), "apply_update")
 			}
 		}
-		check("mse", lossSource(graph.MSE{}.CUDA()), options(FP32), 0, "run_loss", "scale")
+		for _, loss := range losses {
+			check(loss.Name(), lossSource(loss.CUDA()), options(FP32), 0, "run_loss", "scale")
+		}
 	}
 }

@@ -5,7 +5,7 @@ type Precision string
 
 const (
 	FP32 Precision = "fp32" // float32
-	TF32 Precision = "tf32" // float32 of which 10 bits of fraction remain: X and dP are rounded here, to nearest even
+	TF32 Precision = "tf32" // float32 of which tensor cores read 10 bits of fraction: X and dP are rounded to them here, to nearest even
 	BF16 Precision = "bf16" // bfloat16, the upper half of a float32, rounded to nearest even
 )
 

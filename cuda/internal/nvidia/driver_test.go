@@ -244,6 +244,9 @@ func TestInitRefuses(t *testing.T) {
 	for code, want := range map[string]string{
 		"100": "the NVIDIA driver found no GPU: nvidia-smi should list one; CUDA_VISIBLE_DEVICES hides GPUs, and a container needs --gpus all",
 		"34":  "the libcuda.so.1 that was loaded is the stub of a CUDA toolkit, not a driver: ",
+		"46":  "the GPU is in another process's hands, ",
+		"802": "the GPUs are not ready: where NVSwitch connects them, start nvidia-fabricmanager, ",
+		"999": "the NVIDIA driver does not start: nvidia-smi should list a GPU, ",
 		"803": "the NVIDIA driver and the libcuda.so.1 that was loaded do not fit together: ",
 		"2":   "cuInit: CUDA_ERROR_OUT_OF_MEMORY (2): out of memory",
 		"777": "cuInit: failed (777)",
@@ -264,6 +267,12 @@ func TestDriverTooOld(t *testing.T) {
 		if err := (&Error{Call: "cuModuleLoadData", Code: code}); !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%d: %v", code, err)
 		}
+	}
+	if err := (&Error{Call: "cuStreamSynchronize", Code: 999, Name: "CUDA_ERROR_UNKNOWN"}); err.Error() != "cuStreamSynchronize: CUDA_ERROR_UNKNOWN (999)" {
+		t.Error(err)
+	}
+	if err := (&Error{Call: "cuDevicePrimaryCtxRetain", Code: 2}); !strings.HasPrefix(err.Error(), "the GPU has no memory left for another program: ") || !IsOutOfMemory(err) {
+		t.Error(err)
 	}
 	if err := (&Error{Call: "cublasLtMatmul", Code: 100, Name: "X"}); err.Error() != "cublasLtMatmul: X (100)" || IsNoDevice(err) {
 		t.Error(err)

@@ -12,11 +12,14 @@ import (
 const (
 	codeOutOfMemory      = 2
 	codeStubLibrary      = 34
+	codeUnavailable      = 46
 	codeNoDevice         = 100
 	codeNoBinaryForGPU   = 209
 	codeUnsupportedPTX   = 222
+	codeSystemNotReady   = 802
 	codeDriverMismatch   = 803
 	codeCompatNotOnGPU   = 804
+	codeUnknown          = 999
 	codeNVRTCCompilation = 6
 )
 
@@ -36,6 +39,14 @@ func (e *Error) Error() string {
 		return "the NVIDIA driver found no GPU: nvidia-smi should list one; CUDA_VISIBLE_DEVICES hides GPUs, and a container needs --gpus all"
 	case driver && e.Code == codeStubLibrary:
 		return "the libcuda.so.1 that was loaded is the stub of a CUDA toolkit, not a driver: take its folder out of LD_LIBRARY_PATH"
+	case driver && e.Code == codeSystemNotReady:
+		return "the GPUs are not ready: where NVSwitch connects them, start nvidia-fabricmanager, of the driver's own version"
+	case e.Call == "cuInit" && e.Code == codeUnknown:
+		return "the NVIDIA driver does not start: nvidia-smi should list a GPU, and /dev/nvidia-uvm must be there (modprobe nvidia-uvm makes it; a container needs --gpus all)"
+	case driver && e.Code == codeUnavailable:
+		return "the GPU is in another process's hands, or its compute mode lets no program in: nvidia-smi shows both"
+	case e.Call == "cuDevicePrimaryCtxRetain" && e.Code == codeOutOfMemory:
+		return "the GPU has no memory left for another program: end what else uses it, which nvidia-smi lists"
 	case driver && e.Code == codeUnsupportedPTX:
 		return "the NVIDIA driver is older than the NVRTC that compiled the kernels: update the driver, or install an NVRTC of the driver's CUDA version"
 	case driver && (e.Code == codeDriverMismatch || e.Code == codeCompatNotOnGPU):

@@ -10,10 +10,11 @@ type Graph struct {
 	handle uintptr
 }
 
-// BeginCapture starts to record what this thread queues on the stream instead
-// of running it. Until EndCapture the stream cannot be waited for, nor may
-// this thread make calls that wait, such as Alloc and Free. Addresses and
-// arguments are recorded as they are.
+// BeginCapture starts to record what is queued on the stream, by whichever
+// thread, instead of running it. Until EndCapture, which is this thread's to
+// call, the stream cannot be waited for, nor may this thread make calls that
+// wait, such as Alloc and Free. Addresses and arguments are recorded as they
+// are.
 func (s *Stream) BeginCapture() error {
 	const threadLocal = 1
 	return s.driver.do(&s.driver.streamBeginCapture, s.handle, threadLocal)
