@@ -47,27 +47,21 @@ func ourRun(ctx context.Context, t Task, open func() (graph.Backend, error)) (jo
 	return job{timed: once, said: func() string { return parts(timing) + clock.besideFloor(t) }}, nil
 }
 
-// epochs measures what an epoch takes beside its training: its evaluation, and
-// its checkpoint, which the run cannot do without either.
+// epochs measures the evaluations of a run.
 type epochs struct {
-	last     time.Time
-	besides  time.Duration
-	measured int
+	scoring time.Duration
+	scored  int
 }
 
 func (e *epochs) tick(p trainer.Progress) {
-	now := time.Now()
-	if p.Epoch > 0 {
-		e.besides += now.Sub(e.last) - time.Duration(float64(p.Rows[0].Seconds)*float64(time.Second))
-		e.measured++
-	}
-	e.last = now
+	e.scoring += p.Scoring
+	e.scored++
 }
 
 // besideFloor compares it with the matrix product that projects all texts,
 // which an evaluation cannot do without.
 func (e *epochs) besideFloor(t Task) string {
-	if e.measured == 0 || t.Device != "" {
+	if e.scored == 0 || t.Device != "" {
 		return ""
 	}
 	product := ourProduct(Task{Benchmark: Core, What: projecting, Batch: 2 * (t.Pairs + t.Test), D: t.D, K: t.K, Threads: t.Threads})
@@ -78,8 +72,8 @@ func (e *epochs) besideFloor(t Task) string {
 		product.do()
 		times = append(times, time.Since(start).Seconds())
 	}
-	floor, besides := slices.Min(times[1:]), e.besides.Seconds()/float64(e.measured)
-	return fmt.Sprintf(" An epoch was scored and saved in %.3f s, of which the matrix product alone needs %.3f s (%.2f).", besides, floor, floor/besides)
+	floor, took := slices.Min(times[1:]), e.scoring.Seconds()/float64(e.scored)
+	return fmt.Sprintf(" An epoch's evaluation took %.3f s, its matrix product alone needs %.3f s (%.2f).", took, floor, floor/took)
 }
 
 // parts says what a run's time was spent on.

@@ -32,12 +32,13 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 			return err
 		}
 	}
-	r.state.Timing.EvaluateSeconds += time.Since(start).Seconds()
+	took := time.Since(start)
+	r.state.Timing.EvaluateSeconds += took.Seconds()
 	if err := r.opts.Dir.WriteHistory(r.state.History); err != nil {
 		return err
 	}
 	if r.opts.Progress != nil {
-		r.opts.Progress(Progress{Epoch: epoch, Epochs: r.recipe.Epochs, Figure: figureNames[r.figure], Rows: rows})
+		r.opts.Progress(Progress{Epoch: epoch, Epochs: r.recipe.Epochs, Figure: figureNames[r.figure], Rows: rows, Scoring: took})
 	}
 	return nil
 }

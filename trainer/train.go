@@ -33,6 +33,7 @@ type Progress struct {
 	Epoch, Epochs int
 	Figure        string         // name of the figure that chooses the epoch
 	Rows          []rundir.Epoch // of this epoch, one for each split that is scored
+	Scoring       time.Duration  // that scoring took
 }
 
 // A DivergedError says that a cosine is no longer a number.
