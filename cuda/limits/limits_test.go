@@ -13,12 +13,15 @@ import (
 	"github.com/cosfit/cosfit/cuda/fake"
 )
 
+// onFake is set in the process that must find a device, the fake one.
+const onFake = "COSFIT_TEST_ON_FAKE"
+
 // TestFakeDevice runs the test below on the fake device, in a process of its
 // own, and wants it to make the one mistake there that it makes on purpose.
 func TestFakeDevice(t *testing.T) {
 	libraries := fake.For(t, "")
 	command := exec.Command(os.Args[0], "-test.run=OnDevice$", "-test.v")
-	command.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries, "COSFIT_CUDA_LIBRARIES="+libraries)
+	command.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries, "COSFIT_CUDA_LIBRARIES="+libraries, onFake+"=1")
 	out, err := command.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "--- PASS: TestWorkOnDevice") || strings.Count(string(out), fake.Prefix) != 1 {
 		t.Errorf("%v\n%s", err, out)
@@ -26,7 +29,7 @@ func TestFakeDevice(t *testing.T) {
 }
 
 func TestWorkOnDevice(t *testing.T) {
-	if _, err := cuda.Devices(); err != nil && os.Getenv("COSFIT_CUDA_LIBRARIES") == "" {
+	if _, err := cuda.Devices(); err != nil && os.Getenv(onFake) == "" {
 		t.Skip(err)
 	}
 	work := map[string]func() (*Work, error){
