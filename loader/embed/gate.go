@@ -12,38 +12,42 @@ import (
 // A gate lets requests through at the rate that the caller and the provider
 // allow.
 type gate struct {
-	own              Rate // that the caller allows
-	requests, tokens *rate.Limiter
+	own Rate // that the caller allows
 
-	mu    sync.Mutex
-	until time.Time // when the provider wants to be asked again
+	mu               sync.Mutex
+	requests, tokens *rate.Limiter // nil means any
+	until            time.Time     // when the provider wants to be asked again
 }
 
 func newGate(own Rate) *gate {
-	g := &gate{own: own, requests: rate.NewLimiter(rate.Inf, 0), tokens: rate.NewLimiter(rate.Inf, 0)}
-	set(g.requests, own.Requests)
-	set(g.tokens, own.Tokens)
+	g := &gate{own: own}
+	g.allow(own)
 	return g
 }
-
-// set makes a limiter let n through in a minute, a tenth of them at once. 0
-// leaves it as it is.
-func set(l *rate.Limiter, n int) {
-	if n == 0 || l.Limit() == perMinute(n) {
-		return
-	}
-	l.SetBurst(max(1, n/10))
-	l.SetLimit(perMinute(n))
-}
-
-func perMinute(n int) rate.Limit { return rate.Limit(float64(n) / 60) }
 
 // allow takes over what the provider says that it allows, as far as it is not
 // more than the caller does.
 func (g *gate) allow(r Rate) {
-	set(g.requests, lower(r.Requests, g.own.Requests))
-	set(g.tokens, lower(r.Tokens, g.own.Tokens))
+	g.mu.Lock()
+	g.requests = limiter(g.requests, lower(r.Requests, g.own.Requests))
+	g.tokens = limiter(g.tokens, lower(r.Tokens, g.own.Tokens))
+	g.mu.Unlock()
 	g.pause(r.Wait)
+}
+
+// limiter has l let n through in a minute, a tenth of them at once. 0 leaves it
+// as it is.
+func limiter(l *rate.Limiter, n int) *rate.Limiter {
+	perSecond, atOnce := rate.Limit(float64(n)/60), max(1, n/10)
+	switch {
+	case n == 0:
+	case l == nil:
+		l = rate.NewLimiter(perSecond, atOnce)
+	case l.Limit() != perSecond:
+		l.SetLimit(perSecond)
+		l.SetBurst(atOnce)
+	}
+	return l
 }
 
 // lower is the smaller of two limits, either of which may be 0 for none.
@@ -70,10 +74,13 @@ func (g *gate) pause(d time.Duration) {
 // cause that ended the context. After a pause it waits a little more, so that
 // those who wait do not all go on at once.
 func (g *gate) wait(ctx context.Context, tokens int64) error {
-	if err := take(ctx, g.requests, 1); err != nil {
+	g.mu.Lock()
+	perRequest, perToken := g.requests, g.tokens
+	g.mu.Unlock()
+	if err := take(ctx, perRequest, 1); err != nil {
 		return err
 	}
-	if err := take(ctx, g.tokens, tokens); err != nil {
+	if err := take(ctx, perToken, tokens); err != nil {
 		return err
 	}
 	for d := g.remaining(); d > 0; d = g.remaining() {
@@ -97,7 +104,7 @@ func (g *gate) remaining() time.Duration {
 // take waits for n of a limiter. More than it ever has at once is taken in
 // parts.
 func take(ctx context.Context, l *rate.Limiter, n int64) error {
-	for n > 0 && l.Limit() != rate.Inf {
+	for l != nil && n > 0 {
 		part := min(n, int64(l.Burst()))
 		if err := l.WaitN(ctx, int(part)); err != nil {
 			if ctx.Err() != nil {

@@ -15,6 +15,9 @@ type shape struct {
 	normalized bool
 }
 
+// A vectorError says that a text got a vector, and what is wrong with it.
+type vectorError struct{ error }
+
 // inspect finds which vectors of an answer can be kept and which can not, and
 // says what is wrong with one of these. All have equal length.
 func (r *runner) inspect(b batch, vectors [][]float32) (good, spoilt []int, wrong error) {
@@ -26,7 +29,7 @@ func (r *runner) inspect(b batch, vectors [][]float32) (good, spoilt []int, wron
 	for i, v := range vectors {
 		if err := r.shape.check(v); err != nil {
 			spoilt = append(spoilt, i)
-			wrong = fmt.Errorf("text %s: %w", b.texts[i].ID, err)
+			wrong = &vectorError{fmt.Errorf("text %s: %w", b.texts[i].ID, err)}
 			continue
 		}
 		good = append(good, i)

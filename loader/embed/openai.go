@@ -106,10 +106,15 @@ func (p *OpenAI) Space() Space {
 // Limits are those that OpenAI publishes, where it is OpenAI or Azure that is
 // asked. Other servers say when something is too large.
 func (p *OpenAI) Limits() Limits {
-	if p.endpoint.host != "api.openai.com" && !isAzure(p.endpoint.host) {
+	if !p.official() {
 		return Limits{}
 	}
 	return Limits{Texts: 2048, Tokens: 300_000, TextTokens: 8191}
+}
+
+// official tells whether OpenAI's own models are asked for.
+func (p *OpenAI) official() bool {
+	return p.endpoint.host == "api.openai.com" || isAzure(p.endpoint.host)
 }
 
 // Embed asks once. Where the server does not know base64 it asks again for
@@ -159,8 +164,7 @@ func (p *OpenAI) ask(ctx context.Context, texts []string) (Answer, error) {
 // since go-openai makes the request and we read the answer.
 type exchange struct {
 	texts  int
-	sent   bool // the server may have done the work
-	status int  // 0 where no answer began
+	status int // 0 where no answer began
 	header http.Header
 	answer Answer
 	err    error // in an answer that reports success
@@ -182,7 +186,6 @@ const (
 
 func (d *doer) Do(request *http.Request) (*http.Response, error) {
 	x := request.Context().Value(exchangeKey{}).(*exchange)
-	x.sent = true
 	response, err := d.client.Do(request)
 	if err != nil {
 		return nil, err
@@ -194,7 +197,7 @@ func (d *doer) Do(request *http.Request) (*http.Response, error) {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		x.err = errors.New(describeStatus(response))
+		x.err = d.provider.wrongStatus(response)
 	} else {
 		x.answer, x.err = d.provider.readAnswer(response, x.texts)
 	}
@@ -202,12 +205,12 @@ func (d *doer) Do(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// describeStatus explains a status that is neither success nor failure.
-func describeStatus(r *http.Response) string {
+// wrongStatus explains a status that is neither success nor failure.
+func (p *OpenAI) wrongStatus(r *http.Response) error {
 	if to := r.Header.Get("Location"); to != "" {
-		return fmt.Sprintf("HTTP %s: the server redirects to %s: give that as the base URL", r.Status, excerpt(to))
+		return fmt.Errorf("HTTP %d: the server redirects to %s: give that as the base URL", r.StatusCode, excerpt(p.o.Key.hide(to)))
 	}
-	return fmt.Sprintf("HTTP %s, want 200", r.Status)
+	return fmt.Errorf("HTTP %d, want 200", r.StatusCode)
 }
 
 func (p *OpenAI) readAnswer(r *http.Response, texts int) (Answer, error) {

@@ -21,7 +21,7 @@ import (
 func (p *OpenAI) explain(x *exchange, err error) error {
 	switch {
 	case x.status == 0:
-		return p.explainConnection(x, err)
+		return p.explainConnection(err)
 	case x.status == http.StatusOK:
 		return &RetryError{Billed: true, Err: p.hidden(fmt.Errorf("%s: %w", p.endpoint.host, x.err))}
 	case x.err != nil:
@@ -44,7 +44,7 @@ func (p *OpenAI) explain(x *exchange, err error) error {
 }
 
 // explainConnection explains a request that no answer came to.
-func (p *OpenAI) explainConnection(x *exchange, err error) error {
+func (p *OpenAI) explainConnection(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err // without the method and the address
@@ -57,7 +57,7 @@ func (p *OpenAI) explainConnection(x *exchange, err error) error {
 	case refused:
 		err = fmt.Errorf("%w: is the server running, and is its address right?", err)
 	}
-	return &RetryError{Billed: x.sent && !refused, Err: p.hidden(fmt.Errorf("%s: %w", p.endpoint.host, err))}
+	return &RetryError{Billed: !refused, Err: p.hidden(fmt.Errorf("%s: %w", p.endpoint.host, err))}
 }
 
 // hidden is an error without the key. What it wraps is lost where it held one.

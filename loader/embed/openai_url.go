@@ -90,3 +90,9 @@ func Exposes(base string) bool {
 	e, err := parseEndpoint(base, "")
 	return err == nil && strings.HasPrefix(e.base, "http://") && !e.local()
 }
+
+// Azure tells whether a base URL is that of a host of Azure's.
+func Azure(base string) bool {
+	e, err := parseEndpoint(base, "")
+	return err == nil && isAzure(e.host)
+}

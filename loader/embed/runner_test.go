@@ -237,7 +237,7 @@ func TestLastingFailures(t *testing.T) {
 		"quota":           {embedtest.Options{Refuse: always(429, `{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}`)}, nil, "nothing left", 8, false},
 		"unknown model":   {embedtest.Options{Refuse: always(404, `{"error":{"message":"model \"test-model\" not found","type":"api_error"}}`)}, nil, "not found", 8, false},
 		"redirect":        {embedtest.Options{Refuse: always(308, ""), Headers: map[string]string{"Location": "https://elsewhere/v1"}}, nil, "give that as the base URL", 8, false},
-		"always down":     {embedtest.Options{Refuse: always(503, "down")}, nil, "no answer after 3 tries", 60, true},
+		"always down":     {embedtest.Options{Refuse: always(503, "down")}, nil, "no usable answer after 3 tries", 60, true},
 		"refuses all":     {embedtest.Options{Refuse: always(400, `{"error":"no"}`)}, nil, "were all refused", 60, true},
 		"wrong dimension": {embedtest.Options{Refuse: nil}, func(o *embed.OpenAIOptions) { o.Model = "text-embedding-3-small" }, "8 values, want 1536", 60, true},
 	} {

@@ -185,7 +185,8 @@ func (r *runner) divide(b batch, why error) ([]batch, error) {
 // giveUp decides about a batch whose retries are used up: one of its texts may
 // be the reason, unless nothing else succeeds either.
 func (r *runner) giveUp(b batch, why error) ([]batch, error) {
-	if b.suspect {
+	var vector *vectorError
+	if b.suspect && errors.As(why, &vector) {
 		for _, t := range b.texts {
 			if err := r.bad(t, why.Error()); err != nil {
 				return nil, err
@@ -198,7 +199,7 @@ func (r *runner) giveUp(b batch, why error) ([]batch, error) {
 	dry := r.dry
 	r.mu.Unlock()
 	if dry >= dryBatches {
-		return nil, fmt.Errorf("no answer after %d tries of %d batches: %w", r.Retries+1, dry, why)
+		return nil, fmt.Errorf("no usable answer after %d tries of %d batches: %w", r.Retries+1, dry, why)
 	}
 	return r.divide(b, why)
 }
