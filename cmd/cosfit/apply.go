@@ -15,7 +15,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/internal/atomicfile"
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/projection"
 )
@@ -151,7 +151,7 @@ func sideOf(p *projection.Projection, side string) (*projection.Projection, erro
 func customise(ctx context.Context, f *loader.VectorFile, out string, bar *rowBar) error {
 	defer bar.stop()
 	var failed error // in reading, which is not an error in writing out
-	err := rundir.WriteFile(out, func(w io.Writer) error {
+	err := atomicfile.Write(out, func(w io.Writer) error {
 		s := &sink{w: w}
 		err := f.Write(ctx, s, bar.show)
 		if s.err == nil {

@@ -236,7 +236,7 @@ func (s schema) section(n *yaml.Node, command string) (settings []setting, err e
 		k, known := s[command][key.Value]
 		_, isCommand := s[key.Value]
 		switch {
-		case known:
+		case known && !(isCommand && value.Kind == yaml.MappingNode): // cache is a setting and a command
 			text, complaint := k.read(value)
 			if complaint != "" {
 				return nil, complain(complaint)

@@ -8,9 +8,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/loader/embed"
 	"github.com/cosfit/cosfit/projection"
 	"github.com/cosfit/cosfit/trainer"
 )
@@ -68,6 +71,12 @@ func backends() table[func(*place) (graph.Backend, error)] {
 		"auto": openAuto,
 		"cpu":  openCPU,
 		"cuda": openCUDA,
+	}
+}
+
+func providers() table[func(*cli.Context) (embed.Provider, error)] {
+	return table[func(*cli.Context) (embed.Provider, error)]{
+		"hashing": hashingFrom,
 	}
 }
 

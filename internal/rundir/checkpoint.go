@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"unsafe"
+
+	"github.com/cosfit/cosfit/internal/atomicfile"
 )
 
 // checkpointMagic begins a checkpoint; the digit is its version.
@@ -31,7 +33,7 @@ func (d Dir) WriteCheckpoint(state any, arrays ...[]float32) error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(d.checkpoint(), func(w io.Writer) error {
+	return atomicfile.Write(d.checkpoint(), func(w io.Writer) error {
 		sum := sha256.New()
 		out := io.MultiWriter(w, sum)
 		io.WriteString(out, checkpointMagic)

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package rundir
+package atomicfile
 
 // syncDir does nothing where directories cannot be synchronised.
 func syncDir(string) error { return nil }
