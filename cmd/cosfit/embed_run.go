@@ -73,7 +73,7 @@ func runOptions(c *cli.Context, e embedder) (embed.Options, error) {
 }
 
 // describePlan puts what a run would do into a line.
-func describePlan(e embed.Estimate, o embed.Options) string {
+func describePlan(e embed.Estimate, o embed.Options, free bool) string {
 	text := fmt.Sprintf("%s texts, %s in the cache", humanize.Comma(int64(e.Texts)), humanize.Comma(int64(e.Cached)))
 	if e.Missing == 0 {
 		return text + ", nothing to embed"
@@ -82,14 +82,17 @@ func describePlan(e embed.Estimate, o embed.Options) string {
 	if e.Exact {
 		about = ""
 	}
-	text += fmt.Sprintf(", %s to embed with %s%s tokens", humanize.Comma(int64(e.Missing)), about, humanize.Comma(e.Tokens))
-	switch {
-	case o.Price == 0:
-		text += " (price unknown; --price sets one)"
-	default:
-		text += fmt.Sprintf(": %s%s at $%g a million", about, dollars(e.Cost), o.Price)
+	text += fmt.Sprintf(", %s to embed", humanize.Comma(int64(e.Missing)))
+	if free && o.Price == 0 {
+		return text
 	}
-	return text + fmt.Sprintf(", about %s", roughly(e.Seconds))
+	text += fmt.Sprintf(": %s%s tokens", about, humanize.Comma(e.Tokens))
+	if o.Price == 0 {
+		text += " at an unknown price (--price sets one)"
+	} else {
+		text += fmt.Sprintf(" for %s%s at $%g a million", about, dollars(e.Cost), o.Price)
+	}
+	return text + fmt.Sprintf(", in about %s", roughly(e.Seconds))
 }
 
 // dollars shows small sums as well.

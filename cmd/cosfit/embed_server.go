@@ -15,6 +15,7 @@ import (
 type embedder struct {
 	embed.Provider
 	price  float64               // US dollars for a million tokens; 0 where it is free or unknown
+	free   bool                  // nobody bills anything
 	count  func(text string) int // of tokens; nil where they are estimated
 	batch  int                   // texts in a request; 0 means the usual number
 	atOnce int                   // requests; 0 means the usual number
@@ -32,6 +33,7 @@ type prompt struct {
 const (
 	keyVariable      = "OPENAI_API_KEY"
 	azureKeyVariable = "AZURE_OPENAI_API_KEY"
+	baseURLVariable  = "OPENAI_BASE_URL"
 )
 
 func serverFlags() []cli.Flag {
@@ -40,7 +42,7 @@ func serverFlags() []cli.Flag {
 		return &cli.StringFlag{Name: name, Usage: usage, DefaultText: standard, Category: category}
 	}
 	return []cli.Flag{
-		text("base-url", "where the server is, such as http://localhost:11434", "OPENAI_BASE_URL, else "+embed.OpenAIURL),
+		text("base-url", "where the server is, such as http://localhost:11434", baseURLVariable+", else "+embed.OpenAIURL),
 		text("api-version", "of Azure's API with deployments", "2024-10-21 for Azure's own hosts"),
 		text("key-env", "environment variable that holds the key", keyVariable),
 		text("key-file", "file that holds the key", ""),
@@ -147,6 +149,9 @@ func keyFrom(c *cli.Context) (embed.Key, error) {
 
 // warnExposed says that a key can be read on its way.
 func warnExposed(c *cli.Context) {
+	if c.String("provider") != "openai" {
+		return
+	}
 	if key, err := keyFrom(c); err == nil && !key.Empty() && embed.Exposes(c.String("base-url")) {
 		fmt.Fprintf(c.App.ErrWriter, "warning: the key goes to %s unencrypted: use https://, or a tunnel\n", c.String("base-url"))
 	}
@@ -164,7 +169,7 @@ func execFrom(c *cli.Context, p prompt) (embedder, error) {
 		return embedder{}, err
 	}
 	provider, err := embed.NewExec(embed.ExecOptions{Command: c.String("command"), Model: c.String("model"), Dimensions: dimensions, Prefix: p.prefix})
-	return embedder{Provider: provider, batch: 4096, atOnce: 1}, err
+	return embedder{Provider: provider, batch: 4096, atOnce: 1, free: true}, err
 }
 
 // dimensionsFrom reads --dimensions; 0 means what the model has by itself.
