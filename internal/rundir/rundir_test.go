@@ -1,18 +1,12 @@
 package rundir
 
 import (
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/cosfit/cosfit/projection"
