@@ -93,7 +93,7 @@ func apply(c *cli.Context) error {
 		fmt.Fprintf(c.App.ErrWriter, "%s: column %s, the only one that fits the matrix's %d rows\n", in, f.Column, p.In)
 	}
 	start := time.Now()
-	if err := customise(c.Context, f, out, newRowBar(c.App.ErrWriter, isTerminal(c.App.ErrWriter), f.Rows)); err != nil {
+	if err := customise(c.Context, f, out, newRowBar(c.App.ErrWriter, isTerminal(c.App.ErrWriter), f.Rows, "row")); err != nil {
 		return err
 	}
 	a.Seconds = time.Since(start).Seconds()
@@ -195,20 +195,21 @@ func (a application) report(c *cli.Context) error {
 	return err
 }
 
-// A rowBar shows on a terminal how many rows are done, and nothing elsewhere.
+// A rowBar shows on a terminal how many rows, or other things, are done, and
+// nothing elsewhere.
 type rowBar struct {
 	w    io.Writer
 	bars *mpb.Progress
 	bar  *mpb.Bar
 }
 
-func newRowBar(w io.Writer, terminal bool, rows int64) *rowBar {
+func newRowBar(w io.Writer, terminal bool, rows int64, unit string) *rowBar {
 	b := &rowBar{w: w}
 	if terminal {
 		b.bars = mpb.New(mpb.WithOutput(w), mpb.ForceTTY(), mpb.WithAutoRefresh())
 		// A terminal shows Ctrl-C as ^C where the cursor is, hence the \r.
 		b.bar = b.bars.AddBar(rows, mpb.BarWidth(24), mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.CountersNoUnit("\rrow %d/%d")),
+			mpb.PrependDecorators(decor.CountersNoUnit("\r"+unit+" %d/%d")),
 			mpb.AppendDecorators(decor.Percentage()))
 	}
 	return b

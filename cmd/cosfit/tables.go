@@ -74,9 +74,11 @@ func backends() table[func(*place) (graph.Backend, error)] {
 	}
 }
 
-func providers() table[func(*cli.Context) (embed.Provider, error)] {
-	return table[func(*cli.Context) (embed.Provider, error)]{
+func providers() table[func(*cli.Context, prompt) (embedder, error)] {
+	return table[func(*cli.Context, prompt) (embedder, error)]{
+		"exec":    execFrom,
 		"hashing": hashingFrom,
+		"openai":  openAIFrom,
 	}
 }
 

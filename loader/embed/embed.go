@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/cosfit/cosfit/loader"
 )
@@ -62,6 +63,9 @@ type Answer struct {
 type Rate struct {
 	Requests int
 	Tokens   int
+	// Wait is how long no further request is welcome, where little is left of
+	// the minute.
+	Wait time.Duration
 }
 
 // A Text is what is embedded.

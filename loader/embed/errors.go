@@ -8,7 +8,10 @@ import "time"
 // connection broke, the answer was cut. The same request is sent again.
 type RetryError struct {
 	After time.Duration // that the server asks to wait; 0 where it does not say
-	Err   error
+	// Billed says that the provider may have done the work, and bill it, though
+	// no usable answer came.
+	Billed bool
+	Err    error
 }
 
 func (e *RetryError) Error() string { return e.Err.Error() }
