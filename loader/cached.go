@@ -31,15 +31,12 @@ func (d *Dataset) readCached(ctx context.Context, own []string, opts Options) er
 	if err != nil {
 		return err
 	}
-	if opts.Embeddings != "" && !slices.Contains(names, opts.Embeddings) {
-		there := "there are none"
-		if all := append(own, names...); len(all) > 0 {
-			there = "there are: " + strings.Join(all, ", ")
-		}
-		return fmt.Errorf("%s: no embeddings named %q; %s", d.Name, opts.Embeddings, there)
-	}
-	if len(names) == 0 {
+	all := slices.Concat(own, names)
+	if len(all) == 0 {
 		return d.noEmbeddings(opts)
+	}
+	if opts.Embeddings != "" && !slices.Contains(names, opts.Embeddings) {
+		return fmt.Errorf("%s: no embeddings named %q; there are: %s", d.Name, opts.Embeddings, strings.Join(all, ", "))
 	}
 	want, err := d.wanted()
 	if err != nil {

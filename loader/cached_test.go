@@ -125,7 +125,7 @@ func TestCacheErrors(t *testing.T) {
 	wantError(t, open(Options{Cache: cache, Embeddings: "part"}), lacks)
 	wantError(t, open(Options{}), set+": its texts have no vectors, in embeddings/: embed them with cosfit embed --data "+set)
 	wantError(t, open(Options{Cache: empty}), set+": its texts have no vectors, in embeddings/ or in the cache "+empty+": embed them with cosfit embed --data "+set)
-	wantError(t, open(Options{Cache: empty, Embeddings: "x"}), set+`: no embeddings named "x"; there are none`)
+	wantError(t, open(Options{Cache: empty, CacheGiven: true, Embeddings: "x"}), set+": its texts have no vectors, in embeddings/ or in the cache "+empty+": embed them with cosfit embed --data "+set+" --cache "+empty)
 	wantError(t, open(Options{Cache: cache, Embeddings: "../cache/part"}), `--embeddings is "../cache/part", want the name of a folder in embeddings/ or in the cache`)
 
 	fillCache(t, filepath.Join(cache, "other"), want, 2)

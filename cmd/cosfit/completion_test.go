@@ -27,7 +27,9 @@ func completionCases() []completionCase {
 	exportFlags := "--config --force --format --help --json --out --run"
 	return []completionCase{
 		{"cosfit ", commands},
-		{"cosfit e", "eval export"},
+		{"cosfit e", "embed eval export"},
+		{"cosfit cache ", "compact export import stats verify"},
+		{"cosfit embed --provider ", sorted(providers())},
 		{"cosfit train", "train"},
 		{"cosfit help ", commands},
 		{"cosfit help eval ", ""},

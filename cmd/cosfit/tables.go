@@ -13,7 +13,6 @@ import (
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
-	"github.com/cosfit/cosfit/loader/embed"
 	"github.com/cosfit/cosfit/projection"
 	"github.com/cosfit/cosfit/trainer"
 )

@@ -74,7 +74,7 @@ func (f *File) commit() error {
 	if err := os.Rename(f.file.Name(), f.path); err != nil {
 		return withoutPath(err)
 	}
-	return syncDir(filepath.Dir(f.path))
+	return SyncDir(filepath.Dir(f.path))
 }
 
 // Abort removes what was written.

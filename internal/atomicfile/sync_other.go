@@ -2,5 +2,5 @@
 
 package atomicfile
 
-// syncDir does nothing where directories cannot be synchronised.
-func syncDir(string) error { return nil }
+// SyncDir does nothing where directories cannot be synchronised.
+func SyncDir(string) error { return nil }

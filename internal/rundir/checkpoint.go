@@ -26,7 +26,7 @@ func (d Dir) WriteCheckpoint(state any, arrays ...[]float32) error {
 	if err := os.MkdirAll(d.file(checkpointDir), 0o777); err != nil {
 		return err
 	}
-	if err := syncDir(d.path); err != nil {
+	if err := atomicfile.SyncDir(d.path); err != nil {
 		return err
 	}
 	text, err := json.Marshal(state)

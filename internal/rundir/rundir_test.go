@@ -2,17 +2,13 @@ package rundir
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/cosfit/cosfit/projection"

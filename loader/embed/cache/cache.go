@@ -127,6 +127,9 @@ func (c *Cache) create(s embed.Space, dimensions int) (string, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", fmt.Errorf("make the cache: %w", err)
 	}
+	if err := atomicfile.SyncDir(c.dir); err != nil {
+		return "", fmt.Errorf("make the cache: %w", err)
+	}
 	m := loader.Manifest{
 		SchemaVersion: schemaVersion, Provider: s.Provider, Model: s.Model, Dimensions: dimensions,
 		Native: s.Dimensions == 0, Prompt: s.Prompt,
