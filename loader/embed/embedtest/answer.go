@@ -50,14 +50,15 @@ func Faults() []Fault {
 
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	due := time.Now().Add(s.o.Latency)
 	fault := s.arrive()
 	defer s.leave()
 	q, wrong := s.read(r)
-	time.Sleep(s.o.Latency)
 	for name, value := range s.o.Headers {
 		w.Header().Set(name, value)
 	}
 	if wrong != nil {
+		time.Sleep(time.Until(due))
 		fail(w, *wrong)
 		return
 	}
@@ -71,7 +72,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.refuse(w, fault) {
 		return
 	}
-	s.embed(w, r, q, fault)
+	s.embed(w, r, q, fault, due)
 }
 
 // arrive counts a request and draws its fault.
@@ -125,8 +126,9 @@ func (s *Server) refuse(w http.ResponseWriter, fault Fault) bool {
 	return true
 }
 
-// embed does the work, and then what the fault makes of the answer.
-func (s *Server) embed(w http.ResponseWriter, r *http.Request, q *request, fault Fault) {
+// embed does the work, waits until the answer is due, and sends what the fault
+// makes of it.
+func (s *Server) embed(w http.ResponseWriter, r *http.Request, q *request, fault Fault, due time.Time) {
 	a := s.answer(q)
 	spoilt := spoil(&a, fault)
 	for i, text := range q.texts {
@@ -136,6 +138,7 @@ func (s *Server) embed(w http.ResponseWriter, r *http.Request, q *request, fault
 		}
 	}
 	body := a.encode()
+	time.Sleep(time.Until(due))
 	var arrived bool
 	switch fault {
 	case Hang:

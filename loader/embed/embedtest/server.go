@@ -19,9 +19,9 @@ import (
 // Options of a server. The zero value answers every right request at once, with
 // vectors of 8 values.
 type Options struct {
-	Key        string // that requests must carry; "" means none
-	Dimensions int    // of the vectors, where a request does not ask for others
-	Latency    time.Duration
+	Key        string        // that requests must carry; "" means none
+	Dimensions int           // of the vectors, where a request does not ask for others
+	Latency    time.Duration // from a request's arrival to its answer
 
 	// Faults is the share of requests that one of Kinds happens to; no kinds
 	// means all of them.
