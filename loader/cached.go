@@ -15,41 +15,83 @@ import (
 
 // Vectors of a data set that are in a cache.
 
-// A wanted list is the texts of a data set, by id.
+// A wanted list is texts of a data set, by id.
 type wanted struct {
 	ids  []ID // ascending
 	rows []int32
 }
 
+// A part is the texts whose vectors are in a space.
+type part struct {
+	name string // of the space's folder
+	want wanted
+}
+
 // readCached reads the vectors of a space of the cache: the one that is named,
 // or the only one that has all texts.
 func (d *Dataset) readCached(ctx context.Context, own []string, opts Options) error {
-	if opts.Embeddings != "" && !filepath.IsLocal(opts.Embeddings) {
-		return fmt.Errorf("--embeddings is %q, want the name of a folder in %s/ or in the cache", opts.Embeddings, embeddingsDir)
+	names, err := d.cached(own, opts, opts.Embeddings)
+	if err != nil {
+		return err
+	}
+	want, err := d.wanted(func(int32) bool { return true })
+	if err != nil {
+		return err
+	}
+	if d.Embeddings = opts.Embeddings; d.Embeddings == "" {
+		if d.Embeddings, err = d.chooseSpace(opts, names, want); err != nil {
+			return err
+		}
+	}
+	return d.readSpaces(ctx, opts, part{d.Embeddings, want})
+}
+
+// bySide divides what --embeddings says into two names, where it does.
+func bySide(embeddings string) (sides [2]string, apart bool) {
+	sides[0], sides[1], apart = strings.Cut(embeddings, ",")
+	return sides, apart
+}
+
+// readSides reads the vectors of the left texts from one space and those of the
+// right ones from another. Rows are numbered apart.
+func (d *Dataset) readSides(ctx context.Context, own []string, sides [2]string, opts Options) error {
+	onLeft := make([]bool, d.Vectors.Rows())
+	for _, row := range d.Pairs.Left {
+		onLeft[row] = true
+	}
+	var parts []part
+	for i, name := range sides {
+		if _, err := d.cached(own, opts, name); err != nil {
+			return err
+		}
+		want, err := d.wanted(func(row int32) bool { return onLeft[row] == (i == 0) })
+		if err != nil {
+			return err
+		}
+		parts = append(parts, part{name, want})
+	}
+	d.Embeddings = opts.Embeddings
+	return d.readSpaces(ctx, opts, parts...)
+}
+
+// cached lists the spaces of the cache, which must have the one called name
+// where that is not empty.
+func (d *Dataset) cached(own []string, opts Options, name string) ([]string, error) {
+	if name != "" && !filepath.IsLocal(name) {
+		return nil, fmt.Errorf("--embeddings is %q, want the name of a folder in %s/ or in the cache", name, embeddingsDir)
 	}
 	names, err := CacheFolders(opts.Cache)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	all := slices.Concat(own, names)
 	if len(all) == 0 {
-		return d.noEmbeddings(opts)
+		return nil, d.noEmbeddings(opts)
 	}
-	if opts.Embeddings != "" && !slices.Contains(names, opts.Embeddings) {
-		return fmt.Errorf("%s: no embeddings named %q; there are: %s", d.Name, opts.Embeddings, strings.Join(all, ", "))
+	if name != "" && !slices.Contains(names, name) {
+		return nil, fmt.Errorf("%s: no embeddings named %q; there are: %s", d.Name, name, strings.Join(all, ", "))
 	}
-	want, err := d.wanted()
-	if err != nil {
-		return err
-	}
-	if opts.Embeddings != "" {
-		return d.readSpace(ctx, opts, opts.Embeddings, want)
-	}
-	name, err := d.chooseSpace(opts, names, want)
-	if err != nil {
-		return err
-	}
-	return d.readSpace(ctx, opts, name, want)
+	return names, nil
 }
 
 func (d *Dataset) noEmbeddings(opts Options) error {
@@ -90,18 +132,22 @@ func CacheFolders(cache string) (names []string, err error) {
 	return names, nil
 }
 
-func (d *Dataset) wanted() (wanted, error) {
+// wanted lists the texts of some rows.
+func (d *Dataset) wanted(which func(row int32) bool) (wanted, error) {
 	type text struct {
 		id  ID
 		row int32
 	}
-	texts := make([]text, d.Vectors.Rows())
+	var texts []text
 	for row, name := range d.Vectors.IDs {
+		if !which(int32(row)) {
+			continue
+		}
 		id, err := ParseID(name)
 		if err != nil {
 			return wanted{}, fmt.Errorf("%s: %s: %w, and the cache knows texts by no other", d.Name, pairsFile, err)
 		}
-		texts[row] = text{id, int32(row)}
+		texts = append(texts, text{id, int32(row)})
 	}
 	slices.SortFunc(texts, func(a, b text) int { return a.id.Compare(b.id) })
 	w := wanted{make([]ID, len(texts)), make([]int32, len(texts))}
@@ -146,7 +192,8 @@ func (d *Dataset) chooseSpace(opts Options, names []string, want wanted) (string
 type lacking struct {
 	dir   string
 	space Manifest
-	texts int
+	texts int // without a vector
+	of    int // that are wanted
 	first string
 }
 
@@ -164,8 +211,8 @@ func (d *Dataset) lackingIn(dir string, want wanted) (lacking, error) {
 }
 
 func (d *Dataset) countLacking(s *Segments, want wanted, found []bool) lacking {
-	l := lacking{dir: s.Dir, space: s.Space}
-	first := int32(len(found))
+	l := lacking{dir: s.Dir, space: s.Space, of: len(found)}
+	first := int32(d.Vectors.Rows())
 	for i, ok := range found {
 		if !ok {
 			l.texts++
@@ -184,24 +231,43 @@ func (d *Dataset) lacks(l lacking, opts Options) error {
 	if !l.space.Native {
 		line += fmt.Sprintf(" --dimensions %d", l.space.Dimensions)
 	}
+	if l.space.Prompt != "" {
+		line += fmt.Sprintf(", and with the flags that gave the prompt %q", l.space.Prompt)
+	}
 	return fmt.Errorf("%s: %d of its %d texts have no vector in %s, the first of them %s: embed them with %s",
-		d.Name, l.texts, d.Vectors.Rows(), l.dir, l.first, line)
+		d.Name, l.texts, l.of, l.dir, l.first, line)
 }
 
-// readSpace reads the vectors of a folder of the cache into the table.
-func (d *Dataset) readSpace(ctx context.Context, opts Options, name string, want wanted) error {
-	segments, err := openCached(filepath.Join(opts.Cache, name))
-	if err != nil {
-		return err
-	}
-	d.Embeddings, d.Cache = name, opts.Cache
-	d.Model, d.Vectors.Dim = segments.Space.Model, segments.Space.Dimensions
+// readSpaces reads the vectors of folders of the cache into the table.
+func (d *Dataset) readSpaces(ctx context.Context, opts Options, parts ...part) error {
+	d.Cache = opts.Cache
 	store := newVectorStore(d.Vectors, opts)
-	if err := store.reserve(len(want.ids)); err != nil {
-		return err
+	for _, p := range parts {
+		segments, err := openCached(filepath.Join(opts.Cache, p.name))
+		if err != nil {
+			return err
+		}
+		space := segments.Space
+		switch {
+		case d.Vectors.Dim == 0:
+			d.Model, d.Vectors.Dim = space.Model, space.Dimensions
+			if err := store.reserve(d.Vectors.Rows()); err != nil {
+				return err
+			}
+		case d.Vectors.Dim != space.Dimensions:
+			return fmt.Errorf("%s: --embeddings %s has vectors of %d and of %d dimensions, want the same on both sides", d.Name, opts.Embeddings, d.Vectors.Dim, space.Dimensions)
+		}
+		if err := d.readSpace(ctx, segments, p.want, store, opts); err != nil {
+			return err
+		}
 	}
+	return store.finish()
+}
+
+// readSpace reads the vectors of the texts that are wanted from a folder.
+func (d *Dataset) readSpace(ctx context.Context, segments *Segments, want wanted, store *vectorStore, opts Options) error {
 	found := make([]bool, len(want.ids))
-	err = segments.Find(want.ids, func(i int, r *SegmentReader, row int64) error {
+	err := segments.Find(want.ids, func(i int, r *SegmentReader, row int64) error {
 		if found[i] {
 			return ctx.Err()
 		}
@@ -224,7 +290,7 @@ func (d *Dataset) readSpace(ctx context.Context, opts Options, name string, want
 	if l := d.countLacking(segments, want, found); l.texts > 0 {
 		return d.lacks(l, opts)
 	}
-	return store.finish()
+	return nil
 }
 
 func openCached(dir string) (*Segments, error) {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/parquet-go/parquet-go"
 )
 
 // cachedSet is testdata/folder without embeddings/, and a cache with a folder
@@ -178,4 +180,86 @@ func TestSegmentsVanish(t *testing.T) {
 	if err != nil || len(found) != len(ids) {
 		t.Errorf("%d of %d are found, %v", len(found), len(ids), err)
 	}
+}
+
+// Each side has vectors of its own space, also a text that is on both. The split
+// is the same as where there is one space.
+func TestEmbeddingsBySide(t *testing.T) {
+	type pair struct {
+		Left  string  `parquet:"left"`
+		Right string  `parquet:"right"`
+		Label float32 `parquet:"label"`
+		Group string  `parquet:"group"`
+	}
+	const pairs = 40
+	id := func(i int) ID { return NewID(string(rune('a'+i%26)) + string(rune('a'+i/26))) }
+	var rows []pair
+	right := func(i int) int { // chains of four pairs through texts that are on both sides
+		if i%4 == 3 {
+			return pairs + i/4
+		}
+		return i + 1
+	}
+	for i := range pairs {
+		rows = append(rows, pair{id(i).String(), id(right(i)).String(), float32(i % 2), id(i).String()})
+	}
+	dir := t.TempDir()
+	set, cache := filepath.Join(dir, "set"), filepath.Join(dir, "cache")
+	for _, folder := range []string{set, filepath.Join(cache, "q"), filepath.Join(cache, "p"), filepath.Join(cache, "short")} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := parquet.WriteFile(filepath.Join(set, "pairs.parquet"), rows); err != nil {
+		t.Fatal(err)
+	}
+	vectorOn := func(side string, id ID) []float32 { return []float32{float32(side[0]), float32(id[0]), float32(id[1])} }
+	fill := func(side string, d, first, n int) {
+		space := Manifest{SchemaVersion: 1, Provider: "test", Model: "m", Dimensions: d, Prompt: side}
+		text, _ := json.Marshal(space)
+		if err := os.WriteFile(filepath.Join(cache, side, ManifestFile), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var ids []ID
+		for i := first; i < first+n; i++ {
+			ids = append(ids, id(i))
+		}
+		slices.SortFunc(ids, ID.Compare)
+		f, err := os.Create(filepath.Join(cache, side, strings.Repeat("0", 32)+".parquet"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		w := NewSegmentWriter(f, space)
+		for _, id := range ids {
+			if err := w.Add(id, vectorOn(side, id)[:d]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill("q", 3, 0, pairs)
+	fill("p", 3, 1, pairs+10)
+	fill("short", 2, 1, pairs+10)
+	d := mustOpen(t, set, Options{Cache: cache, Embeddings: "q,p"})
+	for i := range pairs {
+		a, b := vector(t, d.Vectors, d.Pairs.Left[i]), vector(t, d.Vectors, d.Pairs.Right[i])
+		if !slices.Equal(a, vectorOn("q", id(i))) || !slices.Equal(b, vectorOn("p", id(right(i)))) {
+			t.Errorf("pair %d: %v and %v", i, a, b)
+		}
+	}
+	fill("q", 3, 0, pairs+10)
+	if together := mustOpen(t, set, Options{Cache: cache, Embeddings: "q"}); !slices.Equal(together.Pairs.Split, d.Pairs.Split) {
+		t.Errorf("the split is %v, want %v", d.Pairs.Split, together.Pairs.Split)
+	}
+	open := func(embeddings string) error {
+		_, err := Open(context.Background(), set, Options{Cache: cache, Embeddings: embeddings})
+		return err
+	}
+	wantError(t, open("q,short"), set+": --embeddings q,short has vectors of 3 and of 2 dimensions, want the same on both sides")
+	wantError(t, open("q,x"), set+`: no embeddings named "x"; there are: p, q, short`)
+	wantError(t, open("p,q"), set+": 1 of its 40 texts have no vector in "+filepath.Join(cache, "p")+", the first of them "+id(0).String()+
+		": embed them with cosfit embed --data "+set+" --provider test --model m --dimensions 3, and with the flags that gave the prompt \"p\"")
 }

@@ -30,14 +30,19 @@ func (d *Dataset) readFolder(ctx context.Context, fsys named, opts Options) erro
 	if err != nil {
 		return err
 	}
-	rows := d.index(left, right)
 	own, err := ownEmbeddings(fsys)
 	if err != nil {
 		return err
 	}
-	if isOwn(own, opts.Embeddings) {
+	sides, apart := bySide(opts.Embeddings)
+	apart = apart && !slices.Contains(own, opts.Embeddings)
+	rows := d.index(left, right, apart)
+	switch {
+	case apart:
+		err = d.readSides(ctx, own, sides, opts)
+	case isOwn(own, opts.Embeddings):
 		err = d.readOwn(ctx, fsys, own, rows, opts)
-	} else {
+	default:
 		err = d.readCached(ctx, own, opts)
 	}
 	if err != nil {
@@ -83,13 +88,17 @@ func (d *Dataset) readPairs(fsys named, labelRange string) (left, right []string
 }
 
 // index numbers the text ids in order of first appearance and points the pairs
-// at them.
-func (d *Dataset) index(left, right []string) map[string]int32 {
+// at them. A text that is on both sides has a row on each where they are apart.
+func (d *Dataset) index(left, right []string, apart bool) map[string]int32 {
 	rows := map[string]int32{}
-	row := func(id string) int32 {
+	onRight := rows
+	if apart {
+		onRight = map[string]int32{}
+	}
+	row := func(rows map[string]int32, id string) int32 {
 		r, ok := rows[id]
 		if !ok {
-			r = int32(len(rows))
+			r = int32(d.Vectors.Rows())
 			rows[id] = r
 			d.Vectors.IDs = append(d.Vectors.IDs, id)
 		}
@@ -97,8 +106,9 @@ func (d *Dataset) index(left, right []string) map[string]int32 {
 	}
 	d.Pairs.Left, d.Pairs.Right = make([]int32, len(left)), make([]int32, len(right))
 	for i := range left {
-		d.Pairs.Left[i], d.Pairs.Right[i] = row(left[i]), row(right[i])
+		d.Pairs.Left[i], d.Pairs.Right[i] = row(rows, left[i]), row(onRight, right[i])
 	}
+	d.Pairs.apart = apart
 	return rows
 }
 

@@ -13,7 +13,9 @@ import (
 // file whose columns have the usual names.
 type Options struct {
 	// Embeddings names the sub-folder of embeddings/, or else of Cache, to use. It
-	// may be empty where only one has vectors of all texts.
+	// may be empty where only one has vectors of all texts. Two of Cache, with a
+	// comma between them, are for the left and the right texts: models that want
+	// to be told which side a text is on have a space for each.
 	Embeddings string
 	// Cache is the folder of a cache of vectors, which loader/embed/cache fills;
 	// empty means none. A data set's own embeddings/ are looked in first.

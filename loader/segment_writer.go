@@ -171,6 +171,9 @@ func (s *SegmentWriter) idColumn(chunk *format.ColumnMetaData, index *segmentCol
 	chunk.PathInSchema = thrift.Slice[string]{"id"}
 	chunk.NumValues = int64(len(s.ids))
 	index.bounds = &format.ColumnIndex{BoundaryOrder: format.Ascending}
+	if len(s.ids) > 0 {
+		chunk.Statistics = format.Statistics{MinValue: []byte(s.ids[0].String()), MaxValue: []byte(s.ids[len(s.ids)-1].String())}
+	}
 	for first := 0; first < len(s.ids); first += segmentPageIDs {
 		ids := s.ids[first:min(first+segmentPageIDs, len(s.ids))]
 		s.raw = s.raw[:0]
