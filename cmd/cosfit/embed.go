@@ -143,18 +143,16 @@ func embedSide(c *cli.Context, e embedder, role string, o embed.Options) (done e
 	if role != "" {
 		heading += ", " + role
 	}
-	quiet := c.Bool("json")
-	if dry := c.Bool("dry-run"); !quiet || dry {
+	quiet, dry := c.Bool("json"), c.Bool("dry-run")
+	if !quiet {
 		out := c.App.ErrWriter
-		if dry {
+		if dry { // it is what was asked for
 			out = c.App.Writer
 		}
-		if !quiet {
-			fmt.Fprintf(out, "%s: %s\n", heading, describePlan(done.Plan, o, e.free))
-		}
-		if dry {
-			return done, nil
-		}
+		fmt.Fprintf(out, "%s: %s\n", heading, describePlan(done.Plan, o, e.free))
+	}
+	if dry {
+		return done, nil
 	}
 	warnExposed(c)
 	bar := newEmbedProgress(c.App.ErrWriter, done.Plan.Missing, quiet)

@@ -399,3 +399,50 @@ func TestPlan(t *testing.T) {
 		t.Errorf("%d tokens for $%g, the plan says %d for $%g", summary.Tokens, summary.Cost, plan.Tokens, plan.Cost)
 	}
 }
+
+// A limited is a provider that says what it takes, and fails where it gets more.
+type limited struct {
+	takes embed.Limits
+	t     *testing.T
+}
+
+func (l limited) Space() embed.Space   { return embed.Space{Provider: "test", Model: "limited"} }
+func (l limited) Limits() embed.Limits { return l.takes }
+
+func (l limited) Embed(_ context.Context, texts []string) (embed.Answer, error) {
+	var a embed.Answer
+	for _, text := range texts {
+		a.Tokens += len(text)
+		if len(text) > l.takes.TextTokens {
+			l.t.Errorf("a text of %d tokens is sent", len(text))
+		}
+		a.Vectors = append(a.Vectors, []float32{3, 4})
+	}
+	if len(texts) > l.takes.Texts || a.Tokens > l.takes.Tokens {
+		l.t.Errorf("a request has %d texts and %d tokens", len(texts), a.Tokens)
+	}
+	return a, nil
+}
+
+// What a provider takes is kept to, whatever is asked for, and a text that is
+// too long for it is not sent.
+func TestLimits(t *testing.T) {
+	p := limited{embed.Limits{Texts: 9, Tokens: 500, TextTokens: 100}, t}
+	texts := sentences(300)
+	long := strings.Repeat("x", 101)
+	count := func(text string) int { return len(text) }
+	var store embedtest.Store
+	o := embed.Options{Texts: 50, Tokens: 10_000, CountTokens: count, SkipBad: true}
+	summary, err := embed.Run(t.Context(), p, &store, each(append(texts, long)), o)
+	if err != nil || summary.Embedded != 300 || summary.Normalized || summary.Dimensions != 2 {
+		t.Errorf("%+v, %v", summary, err)
+	}
+	if len(summary.Bad) != 1 || summary.Bad[0].Why != "has 101 tokens, and the model takes at most 100" || len(summary.Bad[0].Start) > 70 {
+		t.Errorf("bad texts: %v", summary.Bad)
+	}
+	o.SkipBad = false
+	var bad *embed.BadTextError
+	if _, err := embed.Run(t.Context(), p, &embedtest.Store{}, each([]string{long}), o); !errors.As(err, &bad) {
+		t.Error(err)
+	}
+}
