@@ -97,7 +97,10 @@ func describePlan(e embed.Estimate, o embed.Options, free bool) string {
 
 // dollars shows small sums as well.
 func dollars(sum float64) string {
-	if sum < 1 {
+	switch {
+	case sum > 0 && sum < 0.0001:
+		return "less than $0.0001"
+	case sum < 1:
 		return fmt.Sprintf("$%.4f", sum)
 	}
 	return fmt.Sprintf("$%.2f", sum)

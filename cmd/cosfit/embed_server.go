@@ -141,7 +141,9 @@ func keyFrom(c *cli.Context) (embed.Key, error) {
 			return embed.NewKey(secret), nil
 		}
 	}
-	if base := c.String("base-url"); base == "" || embed.Azure(base) || strings.Contains(base, "//api.openai.com") {
+	if base := c.String("base-url"); c.Bool("dry-run") {
+		return embed.Key{}, nil // nothing is sent
+	} else if base == "" || embed.Azure(base) || strings.Contains(base, "//api.openai.com") {
 		return embed.Key{}, fmt.Errorf("there is no key: set %s in the environment, or name a file that holds it with --key-file", names[0])
 	}
 	return embed.Key{}, nil

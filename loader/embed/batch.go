@@ -1,9 +1,19 @@
 package embed
 
-import "sync"
+import (
+	"math/rand/v2"
+	"sync"
+)
 
-// blockTexts is how many texts the store is asked about at once.
+// blockTexts is how many texts the store is asked about at once, at least.
 const blockTexts = 1024
+
+// blockSize is how many texts are looked at together: many more than are asked
+// for at once, so that two runs that visit them in different orders seldom ask
+// for the same ones.
+func (r *runner) blockSize() int {
+	return min(max(blockTexts, 64*r.Texts*r.Concurrency), 16*blockTexts)
+}
 
 // A batch is what a request asks for.
 type batch struct {
@@ -48,7 +58,7 @@ func (b batch) pick(numbers []int) batch {
 
 // read makes batches of the texts that the store lacks.
 func (r *runner) read(texts Texts, out chan<- batch) error {
-	block := make([]Text, 0, blockTexts)
+	block := make([]Text, 0, r.blockSize())
 	var open batch
 	for text, err := range texts {
 		if err != nil {
@@ -77,7 +87,7 @@ func (r *runner) pack(block []Text, open batch, out chan<- batch) (batch, error)
 		return open, err
 	}
 	held := open.total()
-	for _, text := range missing {
+	for _, text := range scatter(missing, r.cap.limit(r.Texts)) {
 		n := r.count(text.Text)
 		if why := r.tooLong(n); why != "" {
 			if err := r.bad(text, why); err != nil {
@@ -145,6 +155,41 @@ func (r *runner) missing(block []Text) ([]Text, error) {
 		r.summary.CachedTokens += int64(EstimateTokens(t.Text))
 	}
 	return texts, nil
+}
+
+// scatter puts pieces of n texts into an order that is another in each run.
+func scatter(texts []Text, n int) []Text {
+	scattered := make([]Text, 0, len(texts))
+	for _, i := range rand.Perm((len(texts) + n - 1) / n) {
+		scattered = append(scattered, texts[i*n:min((i+1)*n, len(texts))]...)
+	}
+	return scattered
+}
+
+// stillMissing leaves out what another run has stored since the batch was made.
+func (r *runner) stillMissing(b batch) (batch, error) {
+	missing, err := r.store.Missing(b.ids())
+	if err != nil || len(missing) == len(b.texts) {
+		return b, err
+	}
+	wanted := make(map[string]bool, len(missing))
+	for _, id := range missing {
+		wanted[id] = true
+	}
+	var left []int
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, t := range b.texts {
+		if wanted[t.ID] {
+			left = append(left, i)
+			continue
+		}
+		r.summary.Cached++
+		r.summary.CachedTokens += int64(b.tokens[i])
+	}
+	rest := b.pick(left)
+	rest.suspect = b.suspect
+	return rest, nil
 }
 
 func (r *runner) count(text string) int {

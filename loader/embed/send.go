@@ -21,7 +21,13 @@ const (
 func (r *runner) embed(b batch) error {
 	defer r.release(b)
 	for todo := []batch{b}; len(todo) > 0; todo = todo[1:] {
-		piece := todo[0]
+		piece, err := r.stillMissing(todo[0])
+		if err != nil {
+			return err
+		}
+		if len(piece.texts) == 0 {
+			continue
+		}
 		if most := r.cap.limit(len(piece.texts)); most < len(piece.texts) {
 			first, rest := piece.cut(most)
 			todo = append(todo, first, rest)
