@@ -20,7 +20,7 @@ import (
 // goroutine.
 type SegmentReader struct {
 	*Segment
-	file *os.File
+	file io.ReaderAt
 	id   loadedPage
 	vec  loadedPage
 	row  []float32
@@ -42,11 +42,15 @@ func (s *Segment) Open() (*SegmentReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.Path, withoutPath(err))
 	}
-	return &SegmentReader{Segment: s, file: f, row: make([]float32, s.Space.Dimensions)}, nil
+	return s.reader(f), nil
+}
+
+func (s *Segment) reader(file io.ReaderAt) *SegmentReader {
+	return &SegmentReader{Segment: s, file: file, row: make([]float32, s.Space.Dimensions)}
 }
 
 // Close closes the file.
-func (r *SegmentReader) Close() error { return r.file.Close() }
+func (r *SegmentReader) Close() error { return r.file.(io.Closer).Close() }
 
 // Find looks for ids, which ascend, and calls visit with the place of each that
 // the segment has, and its row.
