@@ -1,14 +1,18 @@
 """Reads a demo run with the tools that people have, recomputes its figures
 with scikit-learn, and trains on a wide file that pandas writes here."""
 
+import hashlib
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow.parquet as pq
 from safetensors import safe_open
 from safetensors.numpy import load_file
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
@@ -89,3 +93,23 @@ for when, a, b in (("before", left, right), ("after", left @ m, right @ m)):
     assert worst < 1e-6, f"{when}: a cosine is off by {worst}"
 print("demo's ROC AUC on test:", json.loads((demo / "summary.json").read_text())["after"]["test"]["roc_auc"])
 print("notebook's accuracy on test:", before["accuracy_best_threshold"], "then", after["accuracy_best_threshold"])
+
+# Vectors in the cache, as pandas, pyarrow (which verifies the checksums of pages), Polars and DuckDB read them.
+run("embed", "--data", "sample", "--provider", "hashing", "--cache", "cache")
+run("cache", "compact", "--cache", "cache")
+(segment,) = (work / "cache" / "hashing-ngrams-1-1024").glob("*.parquet")
+assert hashlib.sha256(segment.read_bytes()).hexdigest().startswith(segment.stem)
+table = pq.ParquetFile(segment, page_checksum_verification=True).read()
+ids, vectors = table["id"].to_pylist(), np.stack(table["embedding"].to_pylist())
+assert len(ids) > 1000 and ids == sorted(ids) and np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+for frame in (pd.read_parquet(segment), pl.read_parquet(segment).to_pandas(), duckdb.sql(f"from '{segment}'").df()):
+    assert frame.id.tolist() == ids and np.array_equal(np.stack(frame.embedding), vectors)
+assert pl.scan_parquet(segment).filter(pl.col("id") == ids[700]).collect().height == 1
+assert len(duckdb.sql(f"from '{segment}' where id = '{ids[700]}'").fetchall()) == 1
+run("cache", "export", "--cache", "cache", "--embeddings", "hashing-ngrams-1-1024", "--out", "all.npy")
+assert np.array_equal(np.load(work / "all.npy"), vectors) and (work / "all.npy.ids.txt").read_text().split() == ids
+pd.DataFrame({"text": ["a", "b"], "embedding": [[1.0, 2.0], [3.0, 4.0]]}).to_parquet(work / "bought.parquet")
+run("cache", "import", "--cache", "cache", "--in", "bought.parquet", "--provider", "p", "--model", "m")
+(segment,) = (work / "cache" / "p-m-2").glob("*.parquet")
+bought = pd.read_parquet(segment).set_index("id").embedding
+assert bought[hashlib.sha256(b"b").hexdigest()[:32]].tolist() == [3.0, 4.0]

@@ -8,7 +8,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/cosfit/cosfit/graph"
-	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/internal/atomicfile"
 	"github.com/cosfit/cosfit/loader"
 )
 
@@ -23,7 +23,7 @@ type fileRow struct {
 // writePairs writes a wide Parquet file of made-up pairs.
 func writePairs(path string, pairs, d int) error {
 	random := generator()
-	return rundir.WriteFile(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		file := parquet.NewGenericWriter[fileRow](w, parquet.Compression(&parquet.Uncompressed), parquet.MaxRowsPerRowGroup(5000))
 		for i := range pairs {
 			row := fileRow{normal(random, d), normal(random, d), int32(i % 2), loader.Train.String()}

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/internal/atomicfile"
 )
 
 // Save writes MACHINE-DATE.json and its chart into a folder and returns their
@@ -34,7 +34,7 @@ func (r Result) Save(dir string) (files []string, err error) {
 		name  string
 		write func(io.Writer) error
 	}{{base + ".json", r.writeJSON}, {base + ".svg", r.Chart}} {
-		if err := rundir.WriteFile(f.name, f.write); err != nil {
+		if err := atomicfile.Write(f.name, f.write); err != nil {
 			return files, err
 		}
 		files = append(files, f.name)

@@ -56,6 +56,12 @@ func (n *npyTable) readHeader() error {
 	default:
 		return fmt.Errorf("array has %d dimensions, want 2, or 1 for one vector", len(h.Shape))
 	}
+	if dim == 0 {
+		return errors.New("vectors have no values")
+	}
+	if n.In == 0 { // any will do
+		n.In = int(dim)
+	}
 	if dim != int64(n.In) {
 		return fmt.Errorf("vectors have %d values, want the matrix's %d", dim, n.In)
 	}

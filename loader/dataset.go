@@ -12,7 +12,8 @@ import (
 // concurrent use.
 type Dataset struct {
 	Name       string // where it came from, as the user named it
-	Embeddings string // the folder of embeddings/ that the vectors came from, "" for a wide file
+	Embeddings string // the folder of embeddings/ or of the cache that the vectors came from, or two, one for each side; "" for a wide file
+	Cache      string // the cache that has that folder, "" where it is the data set's own
 	Model      string // the model behind the vectors, "" where unknown
 	Vectors    *Table // the unique vectors
 	Pairs      Pairs
@@ -41,6 +42,8 @@ type Pairs struct {
 	Group       []int32 // index into Groups
 	Kind        []Kind
 	Groups      []string // names of the groups, in order of first appearance
+
+	apart bool // a text that is on both sides has two rows, since it has two vectors
 }
 
 // Len returns the number of pairs.

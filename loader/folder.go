@@ -2,7 +2,6 @@ package loader
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,7 +13,6 @@ import (
 const (
 	pairsFile     = "pairs.parquet"
 	embeddingsDir = "embeddings"
-	manifestFile  = "manifest.json"
 )
 
 // openFolder reads pairs.parquet, then the vectors of the texts that it names.
@@ -32,11 +30,22 @@ func (d *Dataset) readFolder(ctx context.Context, fsys named, opts Options) erro
 	if err != nil {
 		return err
 	}
-	if d.Embeddings, err = embeddingsFolder(fsys, opts.Embeddings); err != nil {
+	own, err := ownEmbeddings(fsys)
+	if err != nil {
 		return err
 	}
-	v := folderVectors{fsys: fsys, folder: path.Join(embeddingsDir, d.Embeddings), rows: d.index(left, right), store: newVectorStore(d.Vectors, opts)}
-	if d.Model, err = v.read(ctx); err != nil {
+	sides, apart := bySide(opts.Embeddings)
+	apart = apart && !slices.Contains(own, opts.Embeddings)
+	rows := d.index(left, right, apart)
+	switch {
+	case apart:
+		err = d.readSides(ctx, own, sides, opts)
+	case isOwn(own, opts.Embeddings):
+		err = d.readOwn(ctx, fsys, own, rows, opts)
+	default:
+		err = d.readCached(ctx, own, opts)
+	}
+	if err != nil {
 		return err
 	}
 	return d.finish(fsys.path(pairsFile), splitGiven)
@@ -79,13 +88,17 @@ func (d *Dataset) readPairs(fsys named, labelRange string) (left, right []string
 }
 
 // index numbers the text ids in order of first appearance and points the pairs
-// at them.
-func (d *Dataset) index(left, right []string) map[string]int32 {
+// at them. A text that is on both sides has a row on each where they are apart.
+func (d *Dataset) index(left, right []string, apart bool) map[string]int32 {
 	rows := map[string]int32{}
-	row := func(id string) int32 {
+	onRight := rows
+	if apart {
+		onRight = map[string]int32{}
+	}
+	row := func(rows map[string]int32, id string) int32 {
 		r, ok := rows[id]
 		if !ok {
-			r = int32(len(rows))
+			r = int32(d.Vectors.Rows())
 			rows[id] = r
 			d.Vectors.IDs = append(d.Vectors.IDs, id)
 		}
@@ -93,62 +106,49 @@ func (d *Dataset) index(left, right []string) map[string]int32 {
 	}
 	d.Pairs.Left, d.Pairs.Right = make([]int32, len(left)), make([]int32, len(right))
 	for i := range left {
-		d.Pairs.Left[i], d.Pairs.Right[i] = row(left[i]), row(right[i])
+		d.Pairs.Left[i], d.Pairs.Right[i] = row(rows, left[i]), row(onRight, right[i])
 	}
+	d.Pairs.apart = apart
 	return rows
 }
 
-// embeddingsFolder returns the name of the folder of embeddings/ to read.
-func embeddingsFolder(fsys named, name string) (string, error) {
+// ownEmbeddings lists the folders of embeddings/.
+func ownEmbeddings(fsys named) (names []string, err error) {
 	entries, err := fs.ReadDir(fsys, embeddingsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("open %s: %w", fsys.path(embeddingsDir), withoutPath(err))
+		return nil, fmt.Errorf("open %s: %w", fsys.path(embeddingsDir), withoutPath(err))
 	}
-	var names []string
 	for _, e := range entries {
-		// Not e.IsDir: the folder may be a link to a cache.
+		// Not e.IsDir: the folder may be a link to elsewhere.
 		if info, err := fs.Stat(fsys, path.Join(embeddingsDir, e.Name())); err == nil && info.IsDir() {
 			names = append(names, e.Name())
 		}
 	}
-	switch {
-	case len(names) == 0:
-		return "", fmt.Errorf("%s: no embeddings: it needs a folder %s/NAME with %s and Parquet files of id and embedding", fsys.root, embeddingsDir, manifestFile)
-	case slices.Contains(names, name):
-		return name, nil
-	case name != "":
-		return "", fmt.Errorf("%s: no embeddings named %q; there are: %s", fsys.root, name, strings.Join(names, ", "))
-	case len(names) == 1:
-		return names[0], nil
-	}
-	return "", fmt.Errorf("%s: embeddings of several models, choose one with --embeddings: %s", fsys.root, strings.Join(names, ", "))
+	return names, nil
 }
 
-// A manifest describes a folder of vectors.
-type manifest struct {
-	SchemaVersion int    `json:"schema_version"`
-	Model         string `json:"model"`
-	Dimensions    int    `json:"dimensions"`
+// isOwn reports whether the vectors called name, or those that there are where
+// it is empty, are the data set's own rather than in a cache.
+func isOwn(own []string, name string) bool {
+	return len(own) > 0 && name == "" || slices.Contains(own, name)
 }
 
-func readManifest(fsys named, folder string) (manifest, error) {
-	const known = 1
-	name := path.Join(folder, manifestFile)
-	raw, err := fs.ReadFile(fsys, name)
-	if err != nil {
-		return manifest{}, fmt.Errorf("open %s: %w", fsys.path(name), withoutPath(err))
+// readOwn reads vectors from embeddings/.
+func (d *Dataset) readOwn(ctx context.Context, fsys named, own []string, rows map[string]int32, opts Options) (err error) {
+	d.Embeddings = opts.Embeddings
+	if d.Embeddings == "" {
+		if len(own) > 1 {
+			return d.severalEmbeddings(own)
+		}
+		d.Embeddings = own[0]
 	}
-	var m manifest
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return m, fmt.Errorf("%s: not valid JSON: %w", fsys.path(name), err)
-	}
-	if m.SchemaVersion > known {
-		return m, fmt.Errorf("%s: schema_version is %d, this cosfit knows %d: use a newer cosfit", fsys.path(name), m.SchemaVersion, known)
-	}
-	if m.Dimensions <= 0 {
-		return m, fmt.Errorf("%s: dimensions is %d, want a positive number", fsys.path(name), m.Dimensions)
-	}
-	return m, nil
+	v := folderVectors{fsys: fsys, folder: path.Join(embeddingsDir, d.Embeddings), rows: rows, store: newVectorStore(d.Vectors, opts)}
+	d.Model, err = v.read(ctx)
+	return err
+}
+
+func (d *Dataset) severalEmbeddings(names []string) error {
+	return fmt.Errorf("%s: embeddings of several models, choose one with --embeddings: %s", d.Name, strings.Join(names, ", "))
 }
 
 // folderVectors reads the segments of a folder into a table.
@@ -162,7 +162,7 @@ type folderVectors struct {
 
 // read fills the table and returns the model behind the vectors.
 func (f *folderVectors) read(ctx context.Context) (model string, err error) {
-	m, err := readManifest(f.fsys, f.folder)
+	m, err := readManifest(f.fsys.FS, path.Join(f.folder, ManifestFile), f.fsys.path(path.Join(f.folder, ManifestFile)))
 	if err != nil {
 		return "", err
 	}
@@ -207,7 +207,7 @@ func (f *folderVectors) segment(ctx context.Context, name string) error {
 	dim := f.store.table.Dim
 	return file.vectors("embedding", func(row int, v []float32) error {
 		if len(v) != dim {
-			return file.errorf("row %d: embedding has %d values, %s says %d", row, len(v), manifestFile, dim)
+			return file.errorf("row %d: embedding has %d values, %s says %d", row, len(v), ManifestFile, dim)
 		}
 		r, ok := f.rows[ids[row]]
 		if !ok {

@@ -129,9 +129,9 @@ func TestWrongFolders(t *testing.T) {
 	}{
 		"no pairs":          {func(f fstest.MapFS) { delete(f, "pairs.parquet") }, "set: no pairs.parquet in it: give a data set folder or one wide Parquet file"},
 		"pairs is a folder": {func(f fstest.MapFS) { f["pairs.parquet/x"] = &fstest.MapFile{}; delete(f, "pairs.parquet") }, "open set/pairs.parquet: not a file"},
-		"no embeddings":     {func(f fstest.MapFS) { drop(f, "embeddings/") }, "set: no embeddings: it needs a folder embeddings/NAME with manifest.json and Parquet files of id and embedding"},
+		"no embeddings":     {func(f fstest.MapFS) { drop(f, "embeddings/") }, "set: its texts have no vectors, in embeddings/: embed them with cosfit embed --data set"},
 		"no folder there": {func(f fstest.MapFS) { drop(f, "embeddings/"); f["embeddings/x.parquet"] = &fstest.MapFile{} },
-			"set: no embeddings: it needs a folder embeddings/NAME with manifest.json and Parquet files of id and embedding"},
+			"set: its texts have no vectors, in embeddings/: embed them with cosfit embed --data set"},
 		"no manifest":       {func(f fstest.MapFS) { delete(f, "embeddings/alpha/manifest.json") }, "open set/embeddings/alpha/manifest.json: file does not exist"},
 		"manifest no JSON":  {manifest("{"), "set/embeddings/alpha/manifest.json: not valid JSON: unexpected end of JSON input"},
 		"newer manifest":    {manifest(`{"schema_version": 2, "dimensions": 4}`), "set/embeddings/alpha/manifest.json: schema_version is 2, this cosfit knows 1: use a newer cosfit"},

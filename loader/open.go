@@ -12,9 +12,17 @@ import (
 // Options say how to read a data set. The zero value reads a folder, or a wide
 // file whose columns have the usual names.
 type Options struct {
-	// Embeddings names the sub-folder of embeddings/ to use. It may be empty
-	// where there is only one.
+	// Embeddings names the sub-folder of embeddings/, or else of Cache, to use. It
+	// may be empty where only one has vectors of all texts. Two of Cache, with a
+	// comma between them, are for the left and the right texts: models that want
+	// to be told which side a text is on have a space for each.
 	Embeddings string
+	// Cache is the folder of a cache of vectors, which loader/embed/cache fills;
+	// empty means none. A data set's own embeddings/ are looked in first.
+	Cache string
+	// CacheGiven says that the user named the cache, so that commands which
+	// messages propose name it as well.
+	CacheGiven bool
 	// LabelRange is the scale of the labels, such as "0..5", where the file's
 	// metadata do not say. Empty means 0..1, or −1..1 where one is negative.
 	LabelRange string

@@ -105,13 +105,23 @@ func (c *parquetCopy) copyChunk(chunk *format.ColumnChunk) error {
 }
 
 func (c *parquetCopy) footer(meta *format.FileMetaData) error {
-	text, err := thrift.Marshal(new(thrift.CompactProtocol), meta)
+	text, err := encodeFooter(meta)
 	if err != nil {
 		return c.in.errorf("describe the columns: %w", err)
 	}
-	text = binary.LittleEndian.AppendUint32(text, uint32(len(text)))
-	_, err = c.w.Write(append(text, "PAR1"...))
+	_, err = c.w.Write(text)
 	return err
+}
+
+// encodeFooter returns how a file ends: what it holds, how long that is, and
+// the mark.
+func encodeFooter(meta *format.FileMetaData) ([]byte, error) {
+	text, err := thrift.Marshal(new(thrift.CompactProtocol), meta)
+	if err != nil {
+		return nil, err
+	}
+	text = binary.LittleEndian.AppendUint32(text, uint32(len(text)))
+	return append(text, footerMark...), nil
 }
 
 // schema replaces the subtree of the column of vectors in a schema, which is
@@ -121,19 +131,24 @@ func (c *parquetCopy) schema(old []format.SchemaElement) []format.SchemaElement 
 	for old[at].Name != c.column {
 		at = skipElement(old, at)
 	}
-	optional := thrift.New(format.Optional)
-	list := []format.SchemaElement{
-		{
-			Name: c.column, RepetitionType: old[at].RepetitionType, FieldID: old[at].FieldID, NumChildren: thrift.New(int32(1)),
-			ConvertedType: thrift.New(deprecated.List), LogicalType: format.LogicalType{Value: new(format.ListType)},
-		},
-		{Name: "list", RepetitionType: thrift.New(format.Repeated), NumChildren: thrift.New(int32(1))},
-		{Name: "element", RepetitionType: optional, Type: thrift.New(format.Float)},
-	}
+	list := floatListSchema(c.column, old[at].RepetitionType)
+	list[0].FieldID = old[at].FieldID
 	if c.repeatedTop() {
 		list[0].RepetitionType = thrift.New(format.Required)
 	}
 	return slices.Concat(old[:at], list, old[skipElement(old, at):])
+}
+
+// floatListSchema describes a column of lists of float, depth first.
+func floatListSchema(name string, repetition thrift.Null[format.FieldRepetitionType]) []format.SchemaElement {
+	return []format.SchemaElement{
+		{
+			Name: name, RepetitionType: repetition, NumChildren: thrift.New(int32(1)),
+			ConvertedType: thrift.New(deprecated.List), LogicalType: format.LogicalType{Value: new(format.ListType)},
+		},
+		{Name: "list", RepetitionType: thrift.New(format.Repeated), NumChildren: thrift.New(int32(1))},
+		{Name: "element", RepetitionType: thrift.New(format.Optional), Type: thrift.New(format.Float)},
+	}
 }
 
 // repeatedTop reports whether the column is a list without the groups that

@@ -58,10 +58,19 @@ func (d *Dataset) CarveValidation() {
 func (d *Dataset) units() (units []int32, what string) {
 	p := &d.Pairs
 	set := newDisjointSet(len(p.Groups) + d.Vectors.Rows())
+	text := int32(len(p.Groups))
 	for i := range p.Label {
-		text := int32(len(p.Groups))
 		set.join(p.Group[i], text+p.Left[i])
 		set.join(p.Group[i], text+p.Right[i])
+	}
+	if p.apart {
+		first := map[string]int32{}
+		for row, id := range d.Vectors.IDs {
+			if other, ok := first[id]; ok {
+				set.join(text+other, text+int32(row))
+			}
+			first[id] = int32(row)
+		}
 	}
 	units = make([]int32, len(p.Groups))
 	for g := range units {

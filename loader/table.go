@@ -85,12 +85,6 @@ func digestOf(v []float32, id string) digest {
 	return digest(h.Sum(nil))
 }
 
-// TextID returns the id of a text: hex of the first 16 bytes of its SHA-256.
-func TextID(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return digest(sum[:16]).String()
-}
-
 // bytesOf is the memory of a slice. Every platform that we build for is
 // little-endian.
 func bytesOf[T any](s []T) []byte {

@@ -127,14 +127,7 @@ func (v *vectorColumn) page(present []bool, y []float32) error {
 		data = v.packed
 	}
 	count := len(y) + len(present) - len(y)/v.t.Out // a null counts as one
-	header, err := thrift.Marshal(new(thrift.CompactProtocol), &format.PageHeader{
-		Type:                 format.DataPage,
-		UncompressedPageSize: int32(len(v.raw)), CompressedPageSize: int32(len(data)),
-		DataPageHeader: thrift.New(format.DataPageHeader{
-			NumValues: int32(count), Encoding: format.Plain,
-			DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
-		}),
-	})
+	header, err := encodePageHeader(count, len(v.raw), len(data), 0)
 	if err != nil {
 		return v.in.errorf("column %q: %w", v.column, err)
 	}
@@ -146,6 +139,20 @@ func (v *vectorColumn) page(present []bool, y []float32) error {
 	}
 	_, err = v.w.Write(data)
 	return err
+}
+
+// encodePageHeader describes a data page of version 1 with values in the
+// encoding PLAIN, which are some bytes unpacked and some as they are stored. A
+// checksum of 0 says none.
+func encodePageHeader(values, unpacked, stored int, checksum uint32) ([]byte, error) {
+	return thrift.Marshal(new(thrift.CompactProtocol), &format.PageHeader{
+		Type:                 format.DataPage,
+		UncompressedPageSize: int32(unpacked), CompressedPageSize: int32(stored), CRC: int32(checksum),
+		DataPageHeader: thrift.New(format.DataPageHeader{
+			NumValues: int32(values), Encoding: format.Plain,
+			DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
+		}),
+	})
 }
 
 // appendLevels appends the repetition and the definition levels of rows that

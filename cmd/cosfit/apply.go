@@ -15,7 +15,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/internal/atomicfile"
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/projection"
 )
@@ -93,7 +93,7 @@ func apply(c *cli.Context) error {
 		fmt.Fprintf(c.App.ErrWriter, "%s: column %s, the only one that fits the matrix's %d rows\n", in, f.Column, p.In)
 	}
 	start := time.Now()
-	if err := customise(c.Context, f, out, newRowBar(c.App.ErrWriter, isTerminal(c.App.ErrWriter), f.Rows)); err != nil {
+	if err := customise(c.Context, f, out, newRowBar(c.App.ErrWriter, isTerminal(c.App.ErrWriter), f.Rows, "row")); err != nil {
 		return err
 	}
 	a.Seconds = time.Since(start).Seconds()
@@ -151,7 +151,7 @@ func sideOf(p *projection.Projection, side string) (*projection.Projection, erro
 func customise(ctx context.Context, f *loader.VectorFile, out string, bar *rowBar) error {
 	defer bar.stop()
 	var failed error // in reading, which is not an error in writing out
-	err := rundir.WriteFile(out, func(w io.Writer) error {
+	err := atomicfile.Write(out, func(w io.Writer) error {
 		s := &sink{w: w}
 		err := f.Write(ctx, s, bar.show)
 		if s.err == nil {
@@ -195,20 +195,21 @@ func (a application) report(c *cli.Context) error {
 	return err
 }
 
-// A rowBar shows on a terminal how many rows are done, and nothing elsewhere.
+// A rowBar shows on a terminal how many rows, or other things, are done, and
+// nothing elsewhere.
 type rowBar struct {
 	w    io.Writer
 	bars *mpb.Progress
 	bar  *mpb.Bar
 }
 
-func newRowBar(w io.Writer, terminal bool, rows int64) *rowBar {
+func newRowBar(w io.Writer, terminal bool, rows int64, unit string) *rowBar {
 	b := &rowBar{w: w}
 	if terminal {
 		b.bars = mpb.New(mpb.WithOutput(w), mpb.ForceTTY(), mpb.WithAutoRefresh())
 		// A terminal shows Ctrl-C as ^C where the cursor is, hence the \r.
 		b.bar = b.bars.AddBar(rows, mpb.BarWidth(24), mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.CountersNoUnit("\rrow %d/%d")),
+			mpb.PrependDecorators(decor.CountersNoUnit("\r"+unit+" %d/%d")),
 			mpb.AppendDecorators(decor.Percentage()))
 	}
 	return b

@@ -158,7 +158,7 @@ func TestApplyStops(t *testing.T) {
 	defer f.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	err = customise(ctx, f, "out.parquet", newRowBar(io.Discard, false, f.Rows))
+	err = customise(ctx, f, "out.parquet", newRowBar(io.Discard, false, f.Rows, "row"))
 	if err == nil || err.Error() != "interrupted: out.parquet was not written" {
 		t.Errorf("error %v", err)
 	}
@@ -186,7 +186,7 @@ func TestApplyStops(t *testing.T) {
 
 func TestRowBar(t *testing.T) {
 	var s screen
-	b := newRowBar(&s, true, 100)
+	b := newRowBar(&s, true, 100, "row")
 	for _, rows := range []int64{20, 70} {
 		b.show(rows)
 		s.await(t, fmt.Sprintf("row %d/100 [", rows), fmt.Sprintf("] %d %%", rows))
@@ -197,7 +197,7 @@ func TestRowBar(t *testing.T) {
 		t.Errorf("left %q", got)
 	}
 	var quiet screen
-	b = newRowBar(&quiet, false, 100)
+	b = newRowBar(&quiet, false, 100, "row")
 	b.show(100)
 	b.stop()
 	if got := quiet.written(); got != "" {

@@ -141,6 +141,8 @@ func flagValues(flag string) []string {
 		return backends().names()
 	case "precision":
 		return precisions()
+	case "provider":
+		return providers().names()
 	case "split":
 		return loader.SplitNames()
 	}

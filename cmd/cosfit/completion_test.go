@@ -23,11 +23,13 @@ func TestMain(m *testing.M) {
 // completionCases are command lines that end at the cursor, and what can stand
 // there. Nothing stands for file names.
 func completionCases() []completionCase {
-	commands := "apply bench completion demo doctor eval export help train version"
+	commands := "apply bench cache completion demo doctor embed eval export help train version"
 	exportFlags := "--config --force --format --help --json --out --run"
 	return []completionCase{
 		{"cosfit ", commands},
-		{"cosfit e", "eval export"},
+		{"cosfit e", "embed eval export"},
+		{"cosfit cache ", "compact export import stats verify"},
+		{"cosfit embed --provider ", sorted(providers())},
 		{"cosfit train", "train"},
 		{"cosfit help ", commands},
 		{"cosfit help eval ", ""},

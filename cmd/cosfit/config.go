@@ -61,16 +61,19 @@ func environmentName(flag string) string {
 func settleFromEnvironment(c *cli.Context) error {
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
-		value := os.Getenv(environmentName(name))
+		variable, value := environmentName(name), os.Getenv(environmentName(name))
+		if value == "" && name == "base-url" { // which other clients of the API know as well
+			variable, value = baseURLVariable, os.Getenv(baseURLVariable)
+		}
 		if value == "" || c.IsSet(name) || name == "help" {
 			continue
 		}
 		k := kindOf(f)
 		if complaint := k.check(value, strconv.Quote(value)); complaint != "" {
-			return usage("%s: %s", environmentName(name), complaint)
+			return usage("%s: %s", variable, complaint)
 		}
 		if err := c.Set(name, value); err != nil {
-			return usage("%s: %q is not %s", environmentName(name), value, k)
+			return usage("%s: %q is not %s", variable, value, k)
 		}
 	}
 	return nil
@@ -236,7 +239,7 @@ func (s schema) section(n *yaml.Node, command string) (settings []setting, err e
 		k, known := s[command][key.Value]
 		_, isCommand := s[key.Value]
 		switch {
-		case known:
+		case known && !(isCommand && value.Kind == yaml.MappingNode): // cache is a setting and a command
 			text, complaint := k.read(value)
 			if complaint != "" {
 				return nil, complain(complaint)

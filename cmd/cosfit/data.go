@@ -12,6 +12,7 @@ import (
 
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/loader/embed/cache"
 	"github.com/cosfit/cosfit/loader/sample"
 )
 
@@ -26,7 +27,7 @@ func columnFlags(c *loader.Columns) map[string]*string {
 
 // sourceFrom reads the flags that name a data set, over what a run recorded.
 func sourceFrom(c *cli.Context, run rundir.Data) (rundir.Data, error) {
-	source := rundir.Data{Path: run.Path, Columns: run.Columns, Embeddings: run.Embeddings, GivenRange: run.GivenRange}
+	source := rundir.Data{Path: run.Path, Columns: run.Columns, Embeddings: run.Embeddings, Cache: run.Cache, GivenRange: run.GivenRange}
 	if c.IsSet("data") {
 		source = rundir.Data{Path: c.String("data")}
 	}
@@ -35,6 +36,9 @@ func sourceFrom(c *cli.Context, run rundir.Data) (rundir.Data, error) {
 	}
 	if c.IsSet("embeddings") {
 		source.Embeddings = c.String("embeddings")
+	}
+	if c.IsSet("cache") {
+		source.Cache = c.String("cache")
 	}
 	if c.IsSet("label-range") {
 		source.GivenRange = c.String("label-range")
@@ -59,7 +63,10 @@ func openData(c *cli.Context, source rundir.Data) (*loader.Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := loader.Options{Embeddings: source.Embeddings, LabelRange: source.GivenRange, Memory: memory, Scratch: c.String("scratch")}
+	opts := loader.Options{Embeddings: source.Embeddings, Cache: source.Cache, CacheGiven: source.Cache != "", LabelRange: source.GivenRange, Memory: memory, Scratch: c.String("scratch")}
+	if opts.Cache == "" {
+		opts.Cache, _ = cache.Default() // which a system without a home has not, and most data sets do without
+	}
 	for flag, field := range columnFlags(&opts.Columns) {
 		*field = source.Columns[flag]
 	}
@@ -110,7 +117,14 @@ func memoryFrom(c *cli.Context) (int64, error) {
 // recorded is a source as config.json has it: complete enough to be opened
 // again from any folder, and with other embeddings beside it.
 func recorded(source rundir.Data, data *loader.Dataset) (rundir.Data, error) {
-	source.Embeddings = data.Embeddings
+	source.Embeddings, source.Cache = data.Embeddings, data.Cache
+	if data.Cache != "" {
+		dir, err := filepath.Abs(data.Cache)
+		if err != nil {
+			return source, err
+		}
+		source.Cache = dir
+	}
 	if source.Path == sample.Name {
 		return source, nil
 	}

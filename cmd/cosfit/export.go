@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/cosfit/cosfit/internal/atomicfile"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/projection"
 )
@@ -77,7 +78,7 @@ func export(dir rundir.Dir, format, out string) error {
 	if err != nil {
 		return err
 	}
-	if err := rundir.WriteFile(out, func(w io.Writer) error { return write(p, w) }); err != nil {
+	if err := atomicfile.Write(out, func(w io.Writer) error { return write(p, w) }); err != nil {
 		return err
 	}
 	back, err := projection.Load(out)

@@ -27,7 +27,8 @@ func dataFlags() []cli.Flag {
 	}
 	return []cli.Flag{
 		&cli.StringFlag{Name: "data", Usage: "a data set folder, a wide Parquet file, or \"sample\"", Category: "DATA"},
-		&cli.StringFlag{Name: "embeddings", Usage: "which embeddings of the folder, where it has several", Category: "DATA"},
+		&cli.StringFlag{Name: "embeddings", Usage: "which embeddings of the folder or the cache, where there are several; LEFT,RIGHT for queries and passages whose model had a prompt for each", Category: "DATA"},
+		&cli.StringFlag{Name: "cache", Usage: "folder of the cache of embeddings, for texts without vectors of their own", DefaultText: "in the user's cache folder", Category: "DATA"},
 		column("left-column", "left vectors", d.Left),
 		column("right-column", "right vectors", d.Right),
 		column("label-column", "labels", d.Label),

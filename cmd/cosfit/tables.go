@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
@@ -68,6 +70,14 @@ func backends() table[func(*place) (graph.Backend, error)] {
 		"auto": openAuto,
 		"cpu":  openCPU,
 		"cuda": openCUDA,
+	}
+}
+
+func providers() table[func(*cli.Context, prompt) (embedder, error)] {
+	return table[func(*cli.Context, prompt) (embedder, error)]{
+		"exec":    execFrom,
+		"hashing": hashingFrom,
+		"openai":  openAIFrom,
 	}
 }
 

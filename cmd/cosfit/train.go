@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/cosfit/cosfit/internal/report"
 	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/internal/shell"
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/trainer"
 )
@@ -174,7 +174,7 @@ func (t *training) run() error {
 	})
 	progress.stop()
 	if errors.Is(err, trainer.ErrInterrupted) {
-		line := "cosfit train --resume --out " + quoted(dir.Path())
+		line := "cosfit train --resume --out " + shell.Quote(dir.Path())
 		if d := c.String("device"); strings.Contains(d, ":") { // which of several GPUs is not the run's
 			line += " --device " + d
 		}
@@ -217,7 +217,7 @@ func (t *training) panel(dir rundir.Dir, s rundir.Summary) error {
 }
 
 func afterTraining(dir rundir.Dir) []report.Command {
-	run := quoted(dir.Path())
+	run := shell.Quote(dir.Path())
 	return []report.Command{
 		{Why: "Use the matrix from numpy:", Line: "cosfit export --run " + run + " --format npy --out matrix.npy"},
 		{Why: "Score it on other data:", Line: "cosfit eval --run " + run + " --data other.parquet"},
@@ -238,16 +238,6 @@ func describeData(d *loader.Dataset) string {
 	return fmt.Sprintf("%s: %d train, %d validation, %d test pairs, %d dimensions",
 		d.Name, count(loader.Train), count(loader.Validation), count(loader.Test), d.Vectors.Dim)
 }
-
-// quoted makes a path safe to paste into a shell.
-func quoted(path string) string {
-	if plainPath.MatchString(path) {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-}
-
-var plainPath = regexp.MustCompile(`^[A-Za-z0-9_./=:@%+,-]+$`)
 
 func writeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"unsafe"
+
+	"github.com/cosfit/cosfit/internal/atomicfile"
 )
 
 // checkpointMagic begins a checkpoint; the digit is its version.
@@ -24,14 +26,14 @@ func (d Dir) WriteCheckpoint(state any, arrays ...[]float32) error {
 	if err := os.MkdirAll(d.file(checkpointDir), 0o777); err != nil {
 		return err
 	}
-	if err := syncDir(d.path); err != nil {
+	if err := atomicfile.SyncDir(d.path); err != nil {
 		return err
 	}
 	text, err := json.Marshal(state)
 	if err != nil {
 		return err
 	}
-	return WriteFile(d.checkpoint(), func(w io.Writer) error {
+	return atomicfile.Write(d.checkpoint(), func(w io.Writer) error {
 		sum := sha256.New()
 		out := io.MultiWriter(w, sum)
 		io.WriteString(out, checkpointMagic)

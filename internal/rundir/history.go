@@ -4,6 +4,8 @@ import (
 	"encoding/csv"
 	"io"
 	"strconv"
+
+	"github.com/cosfit/cosfit/internal/atomicfile"
 )
 
 // An Epoch is one row of history.csv: the figures of one split after one
@@ -34,7 +36,7 @@ func (e Epoch) record() []string {
 
 // WriteHistory writes history.csv.
 func (d Dir) WriteHistory(rows []Epoch) error {
-	return WriteFile(d.file(historyFile), func(w io.Writer) error {
+	return atomicfile.Write(d.file(historyFile), func(w io.Writer) error {
 		c := csv.NewWriter(w)
 		c.Write(historyHeader)
 		for _, e := range rows {

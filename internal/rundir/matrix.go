@@ -3,6 +3,7 @@ package rundir
 import (
 	"fmt"
 
+	"github.com/cosfit/cosfit/internal/atomicfile"
 	"github.com/cosfit/cosfit/projection"
 )
 
@@ -14,7 +15,7 @@ func (d Dir) NPYPath() string { return d.file(npyFile) }
 
 // WriteMatrix writes matrix.safetensors.
 func (d Dir) WriteMatrix(p *projection.Projection) error {
-	return WriteFile(d.MatrixPath(), p.WriteSafetensors)
+	return atomicfile.Write(d.MatrixPath(), p.WriteSafetensors)
 }
 
 // ReadMatrix reads matrix.safetensors of a finished run.

@@ -2,17 +2,13 @@ package rundir
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/cosfit/cosfit/projection"
@@ -87,63 +83,6 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-func TestWriteFileLeavesNothingHalf(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "file")
-	if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	failure := errors.New("disk on fire")
-	err := WriteFile(path, func(w io.Writer) error {
-		io.WriteString(w, "new but ")
-		return failure
-	})
-	if !errors.Is(err, failure) {
-		t.Errorf("error is %v, want the writer's", err)
-	}
-	if b, _ := os.ReadFile(path); string(b) != "old" {
-		t.Errorf("the file holds %q, want the old contents", b)
-	}
-	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
-		t.Errorf("left behind: %v", entries)
-	}
-}
-
-// TestWriteFileNamesTheFile wants errors about the file that was asked for,
-// without the temporary name.
-func TestWriteFileNamesTheFile(t *testing.T) {
-	full := syscall.ENOSPC
-	for name, try := range map[string]struct {
-		write func(io.Writer) error
-		block bool // with a directory of the file's name
-		want  string
-	}{
-		"full disk": {write: func(w io.Writer) error {
-			return fmt.Errorf("parquet: %w", &fs.PathError{Op: "write", Path: w.(*os.File).Name(), Err: full})
-		}, want: full.Error()},
-		"another file": {write: func(io.Writer) error {
-			return &fs.PathError{Op: "read", Path: "input", Err: full}
-		}, want: "read input: " + full.Error()},
-		"rename": {write: func(io.Writer) error { return nil }, block: true, want: "file exists"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "file")
-			if try.block {
-				if runtime.GOOS != "linux" {
-					t.Skip("the words differ")
-				}
-				if err := os.MkdirAll(filepath.Join(path, "full"), 0o777); err != nil {
-					t.Fatal(err)
-				}
-			}
-			err := WriteFile(path, try.write)
-			if want := "write " + path + ": " + try.want; err == nil || err.Error() != want {
-				t.Errorf("error is %v, want %s", err, want)
-			}
-		})
-	}
-}
-
 // TestKilledWhileWriting leaves what a killed process leaves: the next run in
 // the folder clears that away, and nothing else.
 func TestKilledWhileWriting(t *testing.T) {
@@ -158,13 +97,15 @@ func TestKilledWhileWriting(t *testing.T) {
 			}
 		}
 	}
+	// left is where internal/atomicfile writes a file that is not whole yet.
+	left := func(path string) string {
+		return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"-0123456789abcdef")
+	}
 	for _, replace := range []bool{false, true} {
 		dir := t.TempDir()
-		var left []string
 		for _, name := range runFiles() {
-			left = append(left, temporaryPath(filepath.Join(dir, name)))
+			leave(t, left(filepath.Join(dir, name)))
 		}
-		leave(t, left...)
 		d, err := Create(dir, replace)
 		if err != nil {
 			t.Fatalf("replace %v: %v", replace, err)
@@ -177,7 +118,7 @@ func TestKilledWhileWriting(t *testing.T) {
 
 	dir := t.TempDir()
 	config, checkpoint := filepath.Join(dir, configFile), filepath.Join(dir, checkpointDir, checkpointFile)
-	leave(t, config, checkpoint, temporaryPath(filepath.Join(dir, scoresFile)), temporaryPath(checkpoint))
+	leave(t, config, checkpoint, left(filepath.Join(dir, scoresFile)), left(checkpoint))
 	if d, err := Resume(dir); err != nil {
 		t.Fatal(err)
 	} else {

@@ -7,6 +7,8 @@ import (
 	"math"
 	"os"
 	"strconv"
+
+	"github.com/cosfit/cosfit/internal/atomicfile"
 )
 
 // A Figure is a number that may be unknown: NaN here, null in JSON, empty in
@@ -73,6 +75,7 @@ type Data struct {
 	Path        string            `json:"path"`
 	Columns     map[string]string `json:"columns,omitempty"`
 	Embeddings  string            `json:"embeddings,omitempty"`
+	Cache       string            `json:"cache,omitempty"` // that the vectors came from
 	GivenRange  string            `json:"label_range_given,omitempty"`
 	Fingerprint string            `json:"fingerprint"`
 	Model       string            `json:"model"`
@@ -192,7 +195,7 @@ func (d Dir) ReadSummary() (Summary, error) {
 }
 
 func (d Dir) writeJSON(name string, v any) error {
-	return WriteFile(d.file(name), func(w io.Writer) error {
+	return atomicfile.Write(d.file(name), func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", "  ")

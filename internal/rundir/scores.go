@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/cosfit/cosfit/internal/atomicfile"
 )
 
 // A Score is one row of scores.parquet: a pair with its cosine under the
@@ -24,7 +26,7 @@ type Score struct {
 
 // WriteScores writes scores.parquet.
 func (d Dir) WriteScores(scores []Score) error {
-	return WriteFile(d.file(scoresFile), func(w io.Writer) error {
+	return atomicfile.Write(d.file(scoresFile), func(w io.Writer) error {
 		p := parquet.NewGenericWriter[Score](w, parquet.Compression(&parquet.Zstd),
 			parquet.KeyValueMetadata("schema_version", strconv.Itoa(SchemaVersion)))
 		if _, err := p.Write(scores); err != nil {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package rundir
+package atomicfile
 
 import (
 	"errors"
@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// syncDir waits until the names in a directory have reached the disk: a
+// SyncDir waits until the names in a directory have reached the disk: a
 // rename can be lost with the power although the file's bytes are not. Some
 // network file systems cannot do it, and a directory may be for writing only;
 // they are taken as they are.
-func syncDir(path string) error {
+func SyncDir(path string) error {
 	d, err := os.Open(path)
 	if errors.Is(err, os.ErrPermission) {
 		return nil

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/loader/embed"
+	"github.com/cosfit/cosfit/loader/embed/cache"
+	"github.com/cosfit/cosfit/loader/sample"
+)
+
+func embedCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "data", Usage: "a data set folder, or \"sample\""},
+		cacheFlag(),
+		&cli.StringFlag{Name: "provider", Value: "openai", Usage: providers().list()},
+		&cli.BoolFlag{Name: "dry-run", Usage: "say what there is to do and what it would cost, and do nothing"},
+	}
+	flags = slices.Concat(flags, providerFlags(), serverFlags(), promptFlags(), requestFlags())
+	return &cli.Command{
+		Name:  "embed",
+		Usage: "embed the texts of a data set, each once",
+		Description: "Embeds the texts that the cache has no vectors of. Each answer is kept as it arrives,\n" +
+			"so an interrupted run goes on where it was, and no text is embedded twice. The key of\n" +
+			"a server is read from OPENAI_API_KEY.\n\n" +
+			"Examples:\n" +
+			"  cosfit embed --data sample --provider hashing\n" +
+			"  cosfit embed --data questions --model text-embedding-3-small --dry-run\n" +
+			"  cosfit embed --data questions --base-url http://localhost:11434 --model all-minilm",
+		Flags:  append(flags, jsonFlag()),
+		Action: embedTexts,
+	}
+}
+
+// cacheFlag names the cache.
+func cacheFlag() cli.Flag {
+	return &cli.StringFlag{Name: "cache", Usage: "folder of the cache of embeddings", DefaultText: "in the user's cache folder"}
+}
+
+// cacheFrom returns the folder of the cache.
+func cacheFrom(c *cli.Context) (string, error) {
+	if dir := c.String("cache"); dir != "" {
+		return dir, nil
+	}
+	return cache.Default()
+}
+
+// providerFlags are the settings of the providers.
+func providerFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "model", Usage: "of the server, such as text-embedding-3-small, or that the command of exec runs"},
+		&cli.StringFlag{Name: "command", Usage: "of provider exec: reads a line of JSON, {\"text\": …}, for each text and writes a line with a list of numbers"},
+		&cli.IntFlag{Name: "dimensions", Usage: "length of the vectors", DefaultText: fmt.Sprintf("the model's own; hashing %d", embed.HashingDimensions)},
+	}
+}
+
+func hashingFrom(c *cli.Context, _ prompt) (embedder, error) {
+	n, err := dimensionsFrom(c)
+	if n == 0 {
+		n = embed.HashingDimensions
+	}
+	return embedder{Provider: embed.NewHashing(n), free: true}, err
+}
+
+// An embedding is what the command did for the texts of a side.
+type embedding struct {
+	Provider string         `json:"provider"`
+	Model    string         `json:"model"`
+	Prompt   string         `json:"prompt,omitempty"`
+	Role     string         `json:"role,omitempty"` // of the texts, where each side has its own prompt
+	Folder   string         `json:"folder,omitempty"`
+	Plan     embed.Estimate `json:"plan"`
+	Result   *embed.Summary `json:"result,omitempty"`
+}
+
+func embedTexts(c *cli.Context) error {
+	if c.String("data") == "" {
+		return usage("--data is missing: name a data set folder, or \"sample\"")
+	}
+	create, err := providers().get("provider", c.String("provider"))
+	if err != nil {
+		return err
+	}
+	prompts, err := promptsFrom(c)
+	if err != nil {
+		return err
+	}
+	var done []embedding
+	spent := 0.0 // US dollars
+	for _, p := range prompts {
+		e, err := create(c, p)
+		if err != nil {
+			return err
+		}
+		o, err := runOptions(c, e)
+		if err != nil {
+			return err
+		}
+		if o.MaxCost > 0 {
+			o.MaxCost = max(o.MaxCost-spent, math.SmallestNonzeroFloat64) // 0 would mean any cost
+		}
+		result, err := embedSide(c, e, p.role, o)
+		if err != nil {
+			return err
+		}
+		if result.Result != nil {
+			spent += result.Result.Cost
+		}
+		done = append(done, result)
+	}
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, done)
+	}
+	return nil
+}
+
+// embedSide embeds the texts of a role, or all, under one prompt.
+func embedSide(c *cli.Context, e embedder, role string, o embed.Options) (done embedding, err error) {
+	dir, err := cacheFrom(c)
+	if err != nil {
+		return done, err
+	}
+	space := e.Space()
+	store, err := cache.Open(dir).Store(space)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	tellDamaged(c, store)
+	name := c.String("data")
+	texts := textsOf(name, role)
+	done = embedding{Provider: space.Provider, Model: space.Model, Prompt: space.Prompt, Role: role}
+	if done.Plan, err = embed.Plan(c.Context, e, store, texts, o); err != nil {
+		return done, err
+	}
+	heading := name
+	if role != "" {
+		heading += ", " + role
+	}
+	quiet, dry := c.Bool("json"), c.Bool("dry-run")
+	if !quiet {
+		out := c.App.ErrWriter
+		if dry { // it is what was asked for
+			out = c.App.Writer
+		}
+		fmt.Fprintf(out, "%s: %s\n", heading, describePlan(done.Plan, o, e.free))
+	}
+	if dry {
+		return done, nil
+	}
+	warnExposed(c)
+	bar := newEmbedProgress(c.App.ErrWriter, done.Plan.Missing, quiet)
+	o.Progress = bar.show
+	summary, err := embed.Run(c.Context, e, store, texts, o)
+	bar.stop()
+	done.Result, done.Folder = &summary, store.Dir()
+	listBad(c.App.ErrWriter, summary.Bad)
+	if err != nil {
+		return done, explainRun(err, summary)
+	}
+	if !quiet {
+		_, err = fmt.Fprintf(c.App.Writer, "%s: %s; in %s\n", heading, describeRun(summary, o.Price > 0), store.Dir())
+	}
+	return done, err
+}
+
+// tellDamaged says which segments were found damaged while the store was opened.
+func tellDamaged(c *cli.Context, store *cache.Store) {
+	for _, path := range store.Damaged() {
+		fmt.Fprintf(c.App.ErrWriter, "a segment of the cache was damaged and is now %s; its texts are embedded again\n", path)
+	}
+}
+
+// textsOf goes through the texts of a data set that have a role, or all.
+func textsOf(name, role string) embed.Texts {
+	fsys := os.DirFS(name)
+	if name == sample.Name {
+		fsys = sample.FS()
+	}
+	return func(yield func(embed.Text, error) bool) {
+		enough := errors.New("enough")
+		err := loader.ReadTexts(fsys, name, func(t loader.Text) error {
+			if role != "" && t.Role == "" {
+				return fmt.Errorf("%s: text %s has no role, query or passage, which a prompt for one of them needs", name, t.ID)
+			}
+			if role != "" && t.Role != role {
+				return nil
+			}
+			if !yield(embed.Text{ID: t.ID.String(), Text: t.Text}, nil) {
+				return enough
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, enough) {
+			yield(embed.Text{}, err)
+		}
+	}
+}

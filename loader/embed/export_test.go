@@ -1,0 +1,24 @@
+package embed
+
+import (
+	"net/http"
+	"time"
+)
+
+// Quick has a run wait little before it asks again.
+func Quick(o Options) Options {
+	o.firstWait = 5 * time.Millisecond
+	return o
+}
+
+// Endpoint is a base URL as it is understood.
+func Endpoint(base string) (string, error) {
+	e, err := parseEndpoint(base, "")
+	if err != nil {
+		return "", err
+	}
+	return e.base + "|" + e.version + "|" + e.deployment, nil
+}
+
+// RetryAfter reads how long a server asks to wait.
+func RetryAfter(h http.Header) time.Duration { return retryAfter(h) }

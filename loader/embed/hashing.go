@@ -1,0 +1,146 @@
+package embed
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Hashing makes vectors of the words and pieces of words that a text has, and
+// of nothing else: texts are near each other where they share these, so
+// "heart attack" is near "heart attacks" and far from "cardiac arrest". It needs
+// no network, no key and no model, and a text has the same vector everywhere.
+//
+// Each feature adds to one element of the vector, with a sign; both are taken
+// from its hash (Weinberger et al., Feature Hashing for Large Scale Multitask
+// Learning, 2009). The features are the words in lower case, pairs of words that
+// follow each other, and the pieces of three to five characters of <word>, as
+// in fastText (Bojanowski et al., Enriching Word Vectors with Subword
+// Information, 2017). A word that comes n times counts 1 + ln n. A long word
+// counts more than a short one, for want of the frequencies in a language.
+type Hashing struct {
+	dimensions int
+}
+
+// HashingDimensions is the length of Hashing's vectors where none is asked for.
+const HashingDimensions = 1024
+
+// hashingModel is what the vectors are called. It changes when they do.
+const hashingModel = "ngrams-1"
+
+// NewHashing returns a provider of vectors of some dimensions.
+func NewHashing(dimensions int) *Hashing { return &Hashing{dimensions} }
+
+// Space is the space of these vectors.
+func (h *Hashing) Space() Space {
+	return Space{Provider: "hashing", Model: hashingModel, Dimensions: h.dimensions}
+}
+
+// Limits make a request small enough to be interrupted.
+func (h *Hashing) Limits() Limits { return Limits{Texts: 256} }
+
+// Embed makes a vector of length 1 for each text. A text of white space alone
+// is a RejectedError.
+func (h *Hashing) Embed(ctx context.Context, texts []string) (Answer, error) {
+	var a Answer
+	for _, text := range texts {
+		if err := ctx.Err(); err != nil {
+			return Answer{}, err
+		}
+		v, err := h.vector(text)
+		if err != nil {
+			return Answer{}, err
+		}
+		a.Vectors = append(a.Vectors, v)
+	}
+	return a, nil
+}
+
+func (h *Hashing) vector(text string) ([]float32, error) {
+	sum := make([]float64, h.dimensions)
+	words := splitWords(text)
+	counts := map[string]int{}
+	for _, w := range words {
+		counts[w]++
+	}
+	for i, w := range words {
+		if n := counts[w]; n > 0 { // the first time
+			counts[w] = 0
+			h.addWord(sum, w, 1+math.Log(float64(n)))
+		}
+		if i > 0 {
+			const weight = 0.5
+			h.add(sum, "2"+words[i-1]+" "+w, weight)
+		}
+	}
+	var square float64
+	for _, x := range sum {
+		square += x * x
+	}
+	if square == 0 {
+		return nil, &RejectedError{errors.New("a text of white space alone has no vector")}
+	}
+	length := math.Sqrt(square)
+	v := make([]float32, len(sum))
+	for i, x := range sum {
+		v[i] = float32(x / length)
+	}
+	return v, nil
+}
+
+// addWord adds a word and its pieces, which count together as much as it.
+func (h *Hashing) addWord(sum []float64, word string, weight float64) {
+	weight *= math.Log2(1 + float64(utf8.RuneCountInString(word)))
+	h.add(sum, "1"+word, weight)
+	marked := []rune("<" + word + ">")
+	const shortest, longest = 3, 5
+	pieces := 0
+	for n := shortest; n <= longest; n++ {
+		pieces += max(0, len(marked)-n+1)
+	}
+	weight /= math.Sqrt(float64(pieces))
+	for n := shortest; n <= longest; n++ {
+		for i := 0; i+n <= len(marked); i++ {
+			h.add(sum, "p"+string(marked[i:i+n]), weight)
+		}
+	}
+}
+
+// add adds a feature: the low bits of its hash choose the element, the highest
+// bit the sign.
+func (h *Hashing) add(sum []float64, feature string, weight float64) {
+	x := hash64(feature)
+	if x>>63 == 1 {
+		weight = -weight
+	}
+	sum[(x&(1<<63-1))%uint64(len(sum))] += weight
+}
+
+// hash64 is FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv), with its bits
+// mixed as by the last step of SplitMix64 (Steele et al., 2014): the highest
+// ones of FNV depend little on the last characters.
+func hash64(s string) uint64 {
+	x := uint64(14695981039346656037)
+	for i := 0; i < len(s); i++ {
+		x = (x ^ uint64(s[i])) * 1099511628211
+	}
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// splitWords cuts a text into words, which are runs of letters and digits in
+// lower case, or, where it has none, into what white space divides.
+func splitWords(text string) []string {
+	text = strings.ToLower(text)
+	words := strings.FieldsFunc(text, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
+	})
+	if len(words) == 0 {
+		words = strings.Fields(text)
+	}
+	return words
+}

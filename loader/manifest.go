@@ -1,0 +1,59 @@
+package loader
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ManifestFile is what the manifest of a folder of vectors is called.
+const ManifestFile = "manifest.json"
+
+// A Manifest says whose vectors a folder has: a sub-folder of a data set's
+// embeddings/, or one of a cache.
+type Manifest struct {
+	SchemaVersion int    `json:"schema_version"`
+	Provider      string `json:"provider,omitempty"`
+	Model         string `json:"model"`
+	Dimensions    int    `json:"dimensions"`
+	// Native says that the model was not asked for a number of dimensions, so
+	// that who does not ask for one gets these vectors.
+	Native bool   `json:"native,omitempty"`
+	Prompt string `json:"prompt,omitempty"` // what the model is told beside the text
+}
+
+// check refuses a manifest that no folder can have. Its error continues "FILE: ".
+func (m *Manifest) check() error {
+	const known, most = 1, 1 << 20
+	if m.SchemaVersion > known {
+		return fmt.Errorf("schema_version is %d, this cosfit knows %d: use a newer cosfit", m.SchemaVersion, known)
+	}
+	if m.Dimensions <= 0 || m.Dimensions > most {
+		return fmt.Errorf("dimensions is %d, want a positive number", m.Dimensions)
+	}
+	return nil
+}
+
+// ReadManifest reads the manifest of a folder. The error is fs.ErrNotExist where
+// there is none.
+func ReadManifest(dir string) (Manifest, error) {
+	return readManifest(os.DirFS(dir), ManifestFile, filepath.Join(dir, ManifestFile))
+}
+
+// readManifest reads a manifest, which messages call shown.
+func readManifest(fsys fs.FS, name, shown string) (Manifest, error) {
+	raw, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("open %s: %w", shown, withoutPath(err))
+	}
+	var m Manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return m, fmt.Errorf("%s: not valid JSON: %w", shown, err)
+	}
+	if err := m.check(); err != nil {
+		return m, fmt.Errorf("%s: %w", shown, err)
+	}
+	return m, nil
+}
