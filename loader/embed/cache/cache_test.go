@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cosfit/cosfit/loader"
@@ -115,6 +116,30 @@ func TestStore(t *testing.T) {
 	}
 	if err := s.Append(nil, nil); err != nil {
 		t.Errorf("nothing to append: %v", err)
+	}
+}
+
+// Several goroutines look for texts while others append the first ones, which
+// is when the folder comes to be.
+func TestAtOnce(t *testing.T) {
+	for range 20 {
+		s := mustStore(t, t.TempDir(), space(8))
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				if _, err := s.Missing(textIDs(0, 80)); err != nil {
+					t.Error(err)
+				}
+				if err := appendTexts(s, 8, i*10, 10); err != nil {
+					t.Error(err)
+				}
+				if missing, err := s.Missing(textIDs(i*10, 10)); err != nil || len(missing) > 0 {
+					t.Errorf("%d of 10 texts are missing once they are kept, %v", len(missing), err)
+				}
+			})
+		}
+		all.Wait()
+		wantTexts(t, s, 8, 80, nil)
 	}
 }
 

@@ -55,7 +55,10 @@ func (s *Store) Damaged() []string {
 
 // find opens the folder of the space, where there is one.
 func (s *Store) find() error {
-	dir, err := s.cache.folder(s.space)
+	s.mu.Lock()
+	space := s.space
+	s.mu.Unlock()
+	dir, err := s.cache.folder(space)
 	if err != nil || dir == "" {
 		return err
 	}
