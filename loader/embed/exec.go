@@ -70,8 +70,8 @@ func (e *Exec) Embed(ctx context.Context, texts []string) (Answer, error) {
 	stop := context.AfterFunc(running, func() { out.Close() })
 	defer stop()
 	vectors, wrong := readVectors(out, len(texts))
-	if wrong != nil {
-		cancel() // it may wait for somebody to read on
+	if wrong != nil && !errors.Is(wrong, errTooFew) {
+		cancel() // it may wait for somebody to read on; after too few it has ended by itself
 	}
 	err = command.Wait()
 	switch {
