@@ -5,9 +5,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/cosfit/cosfit/internal/kernel"
+	"github.com/cosfit/cosfit/internal/scratch"
 )
 
 // A scratchFile holds decoded vectors that exceed the memory: row i at byte
@@ -21,31 +21,16 @@ type scratchFile struct {
 }
 
 // newScratchFile creates a file in dir, or, where that is empty, in the user's
-// cache folder: the folder for temporary files is memory on many systems.
+// cache folder.
 func newScratchFile(dir string, dim int) (*scratchFile, error) {
 	if dir == "" {
-		dir = defaultScratch()
+		dir = scratch.Dir()
 	}
-	err := os.MkdirAll(dir, 0o700)
+	file, err := scratch.Create(dir, "vectors")
 	if err != nil {
 		return nil, scratchError(dir, err)
-	}
-	file, err := os.CreateTemp(dir, "vectors-*.tmp")
-	if err != nil {
-		return nil, scratchError(dir, err)
-	}
-	if runtime.GOOS != "windows" {
-		os.Remove(file.Name()) // its contents last as long as it is open, and nothing is left by a crash
 	}
 	return &scratchFile{file: file, dim: dim}, nil
-}
-
-func defaultScratch() string {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return os.TempDir()
-	}
-	return filepath.Join(cache, "cosfit", "scratch")
 }
 
 func scratchError(dir string, err error) error {
@@ -114,10 +99,4 @@ func (s *scratchFile) readError(err error) error {
 	return fmt.Errorf("reading the scratch file in %s: %w", filepath.Dir(s.file.Name()), withoutPath(err))
 }
 
-func (s *scratchFile) close() error {
-	err := s.file.Close()
-	if runtime.GOOS == "windows" {
-		os.Remove(s.file.Name())
-	}
-	return err
-}
+func (s *scratchFile) close() error { return scratch.Close(s.file) }
