@@ -21,6 +21,7 @@ import tempfile
 import time
 
 DROPOUT, RATE = 0.1, 0.1  # of a step
+PAIRS_PER_QUERY = 3  # the first of them similar
 PEAK_RATE, HIGH_MOMENTUM, LOW_MOMENTUM = 1000.0, 0.95, 0.85  # of a run
 
 
@@ -183,8 +184,10 @@ class Torch:
         optimizer.zero_grad()
 
     def data(self, task):
-        def split(pairs):
-            return self.normal(pairs, task["d"]), self.normal(pairs, task["d"]), self.labels(pairs, 3)
+        def split(pairs):  # a query has three pairs, the first of them similar
+            queries = -(-pairs // PAIRS_PER_QUERY)
+            return (self.normal(queries, task["d"]), self.normal(pairs, task["d"]), self.labels(pairs, PAIRS_PER_QUERY),
+                    self.torch.arange(pairs, device=self.device) // PAIRS_PER_QUERY)
 
         return split(task["pairs"]), split(task["test_pairs"])
 
@@ -201,8 +204,8 @@ class Torch:
         train, test = self.data(task)
 
         def accuracy(split, matrix):
-            a, b, labels = split
-            cosines = F.cosine_similarity(a @ matrix, b @ matrix)
+            queries, b, labels, query = split
+            cosines = F.cosine_similarity((queries @ matrix)[query], b @ matrix)
             order = torch.argsort(cosines, descending=True)
             hits = 2 * labels[order] - 1
             best = (labels == 0).sum() + torch.clamp(torch.cumsum(hits, 0).max(), min=0)
@@ -215,7 +218,7 @@ class Torch:
             best, kept = -1.0, None
             for _ in range(task["epochs"]):
                 for rows in torch.randperm(task["pairs"], device=self.device).split(task["batch"]):
-                    a, b, labels = (x[rows] for x in train)
+                    a, b, labels = train[0][train[3][rows]], train[1][rows], train[2][rows]
                     both = (self.factor(F.dropout(torch.cat((a, b)), DROPOUT)) @ self.factor(matrix)).float()
                     loss = F.mse_loss(F.cosine_similarity(both[: len(rows)], both[len(rows):]), labels)
                     optimizer.zero_grad()
@@ -233,23 +236,31 @@ class Torch:
 
     def notebook_run(self, task):
         """The training loop of the notebook: a DataLoader of single pairs, test
-        loss with dropout, and for both splits the best of 2,000 thresholds, each
-        counted pair by pair. The new vectors are one product for each side,
-        where a data frame would be walked row by row: the peer at its best."""
+        loss with dropout, and after each epoch the new vectors of all pairs, a
+        row of the data frame at a time and as many copies of a query as it has
+        pairs, their cosines, and for both splits the best of 2,000 thresholds,
+        each counted pair by pair."""
         self.threads(task["threads"])
-        torch, F = self.torch, self.F
-        train, test = self.data(task)
+        torch = self.torch
+        train, test = ((queries[query], b, labels) for queries, b, labels, query in self.data(task))
+        frames = [([[row.double() for row in side.unbind()] for side in (a, b)], labels.tolist()) for a, b, labels in (train, test)]
 
-        def accuracy(split, matrix):
-            a, b, labels = split
-            cosines = F.cosine_similarity(a @ matrix, b @ matrix).tolist()
-            labels = labels.tolist()
+        def embedded(row, matrix):
+            return (row.float() @ matrix).detach()
+
+        def cosine(a, b):
+            return float(a @ b / (a.norm() * b.norm()))
+
+        def accuracy(frame, matrix):
+            sides, labels = frame
+            new = [[embedded(row, matrix) for row in side] for side in sides]
+            cosines = [cosine(a, b) for a, b in zip(*new)]
             accuracies = []
             for thousandths in range(-1000, 1000):
                 threshold, correct, total = thousandths / 1000, 0, 0
-                for cosine, label in zip(cosines, labels):
+                for score, label in zip(cosines, labels):
                     total += 1
-                    prediction = 1 if cosine > threshold else 0
+                    prediction = 1 if score > threshold else 0
                     if prediction == label:
                         correct += 1
                 accuracies.append(correct / total)
@@ -269,7 +280,7 @@ class Torch:
                 with torch.no_grad():
                     difference = self.notebook_model(test[0], test[1], matrix) - test[2]
                     loss = float((difference * difference).mean())
-                    history.append((accuracy(train, matrix), accuracy(test, matrix), loss, matrix.detach().clone()))
+                    history.append((*(accuracy(frame, matrix) for frame in frames), loss, matrix.detach().clone()))
             return max(history, key=lambda epoch: epoch[1])
 
         return run

@@ -64,7 +64,7 @@ func (e *epochs) besideFloor(t Task) string {
 	if e.scored == 0 || t.Device != "" {
 		return ""
 	}
-	product := ourProduct(Task{Benchmark: Core, What: projecting, Batch: 2 * (t.Pairs + t.Test), D: t.D, K: t.K, Threads: t.Threads})
+	product := ourProduct(Task{Benchmark: Core, What: projecting, Batch: t.unique(), D: t.D, K: t.K, Threads: t.Threads})
 	defer product.close()
 	var times []float64
 	for range 4 { // the first warms up
@@ -82,25 +82,40 @@ func parts(t rundir.Timing) string {
 		"and intervals of the figures, which its peers do not compute.", t.TotalSeconds, t.TrainSeconds, t.EvaluateSeconds)
 }
 
-// madeUp is a data set of random pairs, two of three dissimilar as the seed's
-// are, no text in two of them.
+// pairsPerQuery is how many pairs a query has, the first of them similar: as
+// nearly all of the seed's have.
+const pairsPerQuery = 3
+
+// queries is how many queries so many pairs have.
+func queries(pairs int) int { return (pairs + pairsPerQuery - 1) / pairsPerQuery }
+
+// unique is how many texts a run's data have: a passage for each pair, and the
+// queries.
+func (t Task) unique() int { return t.Pairs + t.Test + queries(t.Pairs) + queries(t.Test) }
+
+// madeUp is a data set of random pairs, in groups of a query.
 func madeUp(t Task) *loader.Dataset {
-	n := t.Pairs + t.Test
 	d := &loader.Dataset{Name: "made up", SplitGiven: true, Labels: loader.LabelRange{Max: 1},
-		Vectors: &loader.Table{Dim: t.D, Data: normal(generator(), 2*n*t.D)}}
+		Vectors: &loader.Table{Dim: t.D, Data: normal(generator(), t.unique()*t.D)}}
+	text := func(what string) int32 {
+		n := d.Vectors.Rows()
+		d.Vectors.IDs = append(d.Vectors.IDs, loader.TextID(fmt.Sprint(what, n)))
+		return int32(n)
+	}
 	p := &d.Pairs
-	for i := range n {
-		d.Vectors.IDs = append(d.Vectors.IDs, loader.TextID(fmt.Sprint("left ", i)), loader.TextID(fmt.Sprint("right ", i)))
-		p.Left, p.Right = append(p.Left, int32(2*i)), append(p.Right, int32(2*i+1))
-		label, split := float32(0), loader.Train
-		if i%3 == 0 {
-			label = 1
+	for split, pairs := range [...]int{loader.Train: t.Pairs, loader.Test: t.Test} {
+		var query int32
+		for i := range pairs {
+			label := float32(0)
+			if i%pairsPerQuery == 0 {
+				label = 1
+				p.Groups = append(p.Groups, fmt.Sprint(len(p.Groups)))
+				query = text("query ")
+			}
+			p.Left, p.Right = append(p.Left, query), append(p.Right, text("passage "))
+			p.Label, p.Split, p.Kind = append(p.Label, label), append(p.Split, loader.Split(split)), append(p.Kind, loader.Given)
+			p.Group = append(p.Group, int32(len(p.Groups)-1))
 		}
-		if i >= t.Pairs {
-			split = loader.Test
-		}
-		p.Label, p.Split, p.Kind = append(p.Label, label), append(p.Split, split), append(p.Kind, loader.Given)
-		p.Group, p.Groups = append(p.Group, int32(i)), append(p.Groups, fmt.Sprint(i))
 	}
 	return d
 }

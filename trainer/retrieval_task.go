@@ -70,16 +70,20 @@ func newRetrievalTask(data *loader.Dataset) *retrievalTask {
 		t.queries = append(t.queries, q)
 	}
 	for s := range loader.Split(loader.NumSplits) {
-		t.sample(s, queriesFor(len(t.passages)), p.Groups)
+		t.sample(s, queriesFor(s, len(t.passages)), p.Groups)
 	}
 	return t
 }
 
 // queriesFor is how many queries of a split are asked: enough for two digits of
 // their means, and, above the least, no more than keep the comparisons within
-// 10⁹.
-func queriesFor(passages int) int {
+// 10⁹. Of the training split the least will do: nothing is judged by it, and it
+// is the largest.
+func queriesFor(s loader.Split, passages int) int {
 	const least, most, comparisons = 1000, 5000, 1_000_000_000
+	if s == loader.Train {
+		return least
+	}
 	return min(most, max(least, comparisons/max(1, passages)))
 }
 
@@ -106,6 +110,9 @@ func (t *retrievalTask) sample(s loader.Split, n int, groups []string) {
 		leftOut[d.group] = true
 	}
 	t.queries = slices.DeleteFunc(t.queries, func(q query) bool { return leftOut[q.group] })
+	if s == loader.Train {
+		return // whose figures no panel shows
+	}
 	t.notes = append(t.notes, fmt.Sprintf("retrieval figures of %s are of %d of its %d queries, drawn by their names: all would take long", s, n, len(all)))
 }
 
