@@ -68,11 +68,7 @@ type Row struct {
 }
 
 func newRow(t Task, p Peer, ms []float64) Row {
-	slices.Sort(ms)
-	middle := ms[len(ms)/2]
-	if len(ms)%2 == 0 {
-		middle = (middle + ms[len(ms)/2-1]) / 2
-	}
+	middle := median(ms)
 	r := Row{Task: t, Who: p.Who, With: p.With, MS: middle, MSMin: ms[0], MSMax: ms[len(ms)-1], Times: len(ms)}
 	counts := middle
 	if t.Benchmark == Machine {
@@ -84,6 +80,12 @@ func newRow(t Task, p Peer, ms []float64) Row {
 		r.Who, r.With = p.plain()+" sgemm", p.With
 	}
 	return r
+}
+
+// median sorts times and returns the middle one, or the mean of the middle two.
+func median(ms []float64) float64 {
+	slices.Sort(ms)
+	return (ms[(len(ms)-1)/2] + ms[len(ms)/2]) / 2
 }
 
 // A pace is how contenders take turns.

@@ -83,7 +83,11 @@ func ourStep(t Task) (job, error) {
 	if err != nil {
 		return job{}, errors.Join(err, backend.Close())
 	}
-	return job{do: do, close: func() { model.Close(); backend.Close() }}, nil
+	j := job{do: do, close: func() { model.Close(); backend.Close() }}
+	if t.Benchmark == Step {
+		j.said = func() string { return profile(t, do) }
+	}
+	return j, nil
 }
 
 // newStep makes a step of the graph with dropout and plain SGD.
