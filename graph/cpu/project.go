@@ -21,11 +21,8 @@ type projection struct {
 
 // Forward computes P = X·M.
 func (o *projection) Forward(m graph.Array, b *graph.Batch) (graph.Array, error) {
-	if err := gather(o.x, o.d, b); err != nil {
-		return nil, err
-	}
 	var err error
-	if o.p.data, err = project(o.x, o.d, o.k, m, o.p.data); err != nil {
+	if o.p.data, err = project(o.x, o.d, o.k, m, b, o.p.data); err != nil {
 		return nil, err
 	}
 	o.p.Resize(o.x.Rows())

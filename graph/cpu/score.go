@@ -30,11 +30,8 @@ func (o *score) Forward(m graph.Array, b *graph.Batch) (graph.Array, error) {
 	if len(b.Left) != len(b.Right) {
 		return nil, fmt.Errorf("cpu: a batch with %d left and %d right texts", len(b.Left), len(b.Right))
 	}
-	if err := gather(o.x, o.d, b); err != nil {
-		return nil, err
-	}
 	var err error
-	if o.p, err = project(o.x, o.d, o.k, m, o.p); err != nil {
+	if o.p, err = project(o.x, o.d, o.k, m, b, o.p); err != nil {
 		return nil, err
 	}
 	o.s.resize(len(b.Left))
@@ -56,29 +53,24 @@ func (o *score) Backward(ds graph.Array) (graph.Array, error) {
 	return o.dm, nil
 }
 
-// gather takes the embeddings of both sides of a batch, with dropout.
-func gather(x *kernel.Operand, d int, b *graph.Batch) error {
+// project computes P = X·M for the embeddings of both sides of a batch, with
+// dropout.
+func project(x *kernel.Operand, d, k int, m graph.Array, b *graph.Batch, p []float32) ([]float32, error) {
 	table, err := own(b.Table)
-	if err != nil {
-		return err
-	}
-	if table.Shape()[1] != d {
-		return fmt.Errorf("cpu: embeddings of %d dimensions for a matrix of %d rows", table.Shape()[1], d)
-	}
-	x.Gather(table.data, b.Left, b.Right, b.Dropout)
-	return nil
-}
-
-// project computes P = X·M.
-func project(x *kernel.Operand, d, k int, m graph.Array, p []float32) ([]float32, error) {
-	a, err := own(m)
 	if err != nil {
 		return nil, err
 	}
-	if s := a.Shape(); s[0] != d || s[1] != k {
+	if table.Shape()[1] != d {
+		return nil, fmt.Errorf("cpu: embeddings of %d dimensions for a matrix of %d rows", table.Shape()[1], d)
+	}
+	matrix, err := own(m)
+	if err != nil {
+		return nil, err
+	}
+	if s := matrix.Shape(); s[0] != d || s[1] != k {
 		return nil, fmt.Errorf("cpu: a matrix of shape %v, want (%d, %d)", s, d, k)
 	}
-	p = grow(p, x.Rows()*k)
-	x.Times(a.data, k, p)
+	p = grow(p, (len(b.Left)+len(b.Right))*k)
+	x.GatherTimes(table.data, b.Left, b.Right, b.Dropout, matrix.data, k, p)
 	return p, nil
 }

@@ -24,6 +24,8 @@ type Operand struct {
 	parts       [][mostRows * partColumns]float32 // columns of the rows on their way into a panel, one for each panel
 	gather      func(panel int)
 	m           panels
+	packed      int // pieces of m, which come before the panels in a piece of work that has both
+	both        func(piece int)
 	turned      panels // of Xᵀ, where no micro-kernel reads those of X so
 	turnOne     func(panel int)
 }
@@ -31,7 +33,7 @@ type Operand struct {
 // NewOperand prepares for embeddings of d dimensions.
 func (p *Pool) NewOperand(d int) *Operand {
 	x := &Operand{pool: p, micro: current(), d: d}
-	x.gather, x.turnOne = x.gatherPanel, x.turnPanel
+	x.gather, x.turnOne, x.both = x.gatherPanel, x.turnPanel, x.gatherOrPack
 	return x
 }
 
@@ -41,6 +43,21 @@ func (x *Operand) Rows() int { return x.n }
 // Gather takes rows of table [_, d], the left ones and then the right ones,
 // with dropout as Pool.Gather has it: the sides' masks are those of side 0 and 1.
 func (x *Operand) Gather(table []float32, left, right []int32, drop Dropout) {
+	x.pool.Run(x.beginGathering(table, left, right, drop), x.gather)
+	x.table = nil // it belongs to the caller
+}
+
+// GatherTimes is Gather and then Times, which packs m while others gather.
+func (x *Operand) GatherTimes(table []float32, left, right []int32, drop Dropout, m []float32, k int, out []float32) {
+	panels := x.beginGathering(table, left, right, drop)
+	x.packed = x.pool.beginPacking(x.micro, &x.m, view{m, 1, k}, k, x.d, x.micro.columns)
+	x.pool.Run(x.packed+panels, x.both)
+	x.table = nil
+	x.project(k, out)
+}
+
+// beginGathering settles what Gather does, and returns how many panels it fills.
+func (x *Operand) beginGathering(table []float32, left, right []int32, drop Dropout) (panels int) {
 	x.table, x.left, x.right = slices.Clip(table), left, right // clipped: a row that is not there panics
 	x.drop, x.dropping = newDropper(x.micro, drop), drop.Rate > 0
 	x.n = len(left) + len(right)
@@ -52,8 +69,15 @@ func (x *Operand) Gather(table []float32, left, right []int32, drop Dropout) {
 	if len(x.parts) < x.padded()/rows {
 		x.parts = make([][mostRows * partColumns]float32, x.padded()/rows)
 	}
-	x.pool.Run(x.padded()/rows, x.gather)
-	x.table = nil // it belongs to the caller
+	return x.padded() / rows
+}
+
+func (x *Operand) gatherOrPack(piece int) {
+	if piece < x.packed {
+		x.pool.packing.piece(piece)
+	} else {
+		x.gatherPanel(piece - x.packed)
+	}
 }
 
 // padded is n as a multiple of the micro-kernel's rows.
@@ -127,6 +151,11 @@ func (x *Operand) gatherPart(row, c0 int, dst []float32) {
 // Times computes out [n, k] = X·M for m [d, k].
 func (x *Operand) Times(m []float32, k int, out []float32) {
 	x.pool.pack(x.micro, &x.m, view{m, 1, k}, k, x.d, x.micro.columns)
+	x.project(k, out)
+}
+
+// project is Times once m is packed.
+func (x *Operand) project(k int, out []float32) {
 	x.pool.compute(product{micro: x.micro, m: x.n, n: k, k: x.d, a: &x.x, b: &x.m, c: out[:x.n*k]})
 }
 

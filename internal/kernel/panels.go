@@ -55,6 +55,12 @@ const packedTogether = 4
 // that the micro-kernel reads both operands with stride one. width is its rows
 // for A, its columns for B.
 func (p *Pool) pack(m micro, to *panels, v view, outer, k, width int) {
+	p.Run(p.beginPacking(m, to, v, outer, k, width), p.tasks.pack)
+}
+
+// beginPacking settles what pack does, and returns how many pieces it has, which
+// are those of p.packing.
+func (p *Pool) beginPacking(m micro, to *panels, v view, outer, k, width int) (pieces int) {
 	to.resize(blockK, width, outer, k, 0)
 	p.packing = packing{micro: m, from: v, outer: outer, to: to, together: 1}
 	if v.outer == 1 {
@@ -62,7 +68,7 @@ func (p *Pool) pack(m micro, to *panels, v view, outer, k, width int) {
 	}
 	p.packing.parts = (k + packedEntries - 1) / packedEntries
 	each := p.packing.together * width
-	p.Run((outer+each-1)/each*p.packing.parts, p.tasks.pack)
+	return (outer + each - 1) / each * p.packing.parts
 }
 
 // packedEntries is how many entries of K a piece of the work has: few enough
