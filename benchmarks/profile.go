@@ -122,7 +122,7 @@ func stagesOf(t Task) (stages []stage, close func()) {
 		{name: "gathering with dropout", bytes: 2 * size * n * d, do: func() { drop.Step++; x.Gather(p.table, left, right, drop) }},
 		{name: projecting, flop: 2 * n * d * k, do: func() { x.Times(p.matrix, t.K, projected) }},
 		{name: "cosines", bytes: size * n * k, do: func() { g.Cosines(projected, s) }},
-		{name: "loss", bytes: 3 * size * n / 2, do: func() { graph.MSE{}.Evaluate(s, p.labels, ds) }},
+		{name: "loss", bytes: 3 * size * n / 2, do: func() { graph.MSE{}.Evaluate(graph.Scored{Cosines: s, Labels: p.labels}, ds) }},
 		{name: "dP", bytes: 2 * size * n * k, do: func() { g.Pull(ds) }},
 		{name: gradient, flop: 2 * n * d * k, do: func() { x.TransposedTimes(g, dm) }},
 		{name: "update", bytes: 3 * size * d * k, do: func() { pool.Run((t.D*t.K+piece-1)/piece, descend) }},

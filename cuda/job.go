@@ -24,19 +24,23 @@ func (b *Backend) stage(batch *graph.Batch) error {
 	return b.put(batch)
 }
 
-// put stages a batch in one copy: a kernels.Job, and behind it the rows and the
-// labels. It always goes to the same place, where recorded steps look for it.
+// put stages a batch in one copy: a kernels.Job, and behind it the rows, the
+// labels and the groups. It always goes to the same place, where recorded steps look for it.
 func (b *Backend) put(batch *graph.Batch) error {
 	job := kernels.Job{Lefts: int32(len(batch.Left)), Rights: int32(len(batch.Right))}
 	left := kernels.JobSize
 	right := left + 4*len(batch.Left)
 	labels := right + 4*len(batch.Right)
-	bytes := labels + 4*len(batch.Labels)
+	groups := labels + 4*len(batch.Labels)
+	bytes := groups + 4*len(batch.Groups)
 	if err := b.grow(&b.job, bytes); err != nil {
 		return err
 	}
 	job.Left, job.Right = b.job.at+nvidia.Pointer(left), b.job.at+nvidia.Pointer(right)
-	job.Labels = b.job.at + nvidia.Pointer(labels)
+	job.Labels, job.Low = b.job.at+nvidia.Pointer(labels), batch.Low
+	if len(batch.Groups) > 0 {
+		job.Groups = b.job.at + nvidia.Pointer(groups)
+	}
 	if batch.Table != nil {
 		table, err := b.own(batch.Table)
 		if err != nil {
@@ -57,6 +61,7 @@ func (b *Backend) put(batch *graph.Batch) error {
 	copy(block[left:], raw(batch.Left))
 	copy(block[right:], raw(batch.Right))
 	copy(block[labels:], raw(batch.Labels))
+	copy(block[groups:], raw(batch.Groups))
 	if err := b.stream.ToDevice(b.job.at, k.memory, 0, bytes); err != nil {
 		return err
 	}

@@ -46,8 +46,8 @@ func (o *loss) Forward(s graph.Array, batch *graph.Batch) (graph.Array, error) {
 		return nil, err
 	}
 	n := a.Size()
-	if n != len(batch.Labels) {
-		return nil, fmt.Errorf("cuda: %d cosines for %d labels", n, len(batch.Labels))
+	if n != len(batch.Labels) || len(batch.Groups) > 0 && n != len(batch.Groups) {
+		return nil, fmt.Errorf("cuda: %d cosines for %d labels and %d groups", n, len(batch.Labels), len(batch.Groups))
 	}
 	if err := o.grow(&o.value.memory, 4); err != nil {
 		return nil, err

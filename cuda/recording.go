@@ -25,7 +25,7 @@ type recording struct {
 }
 
 // A shape is what a graph's sizes follow from.
-type shape struct{ lefts, rights, labels, d int }
+type shape struct{ lefts, rights, labels, groups, d int }
 
 // mostShapes bounds the graphs of one recording.
 const mostShapes = 64
@@ -107,7 +107,7 @@ func (r *recording) Run(batch *graph.Batch, run func() error) error {
 	if r.never || batch.Table == nil {
 		return run()
 	}
-	of := shape{len(batch.Left), len(batch.Right), len(batch.Labels), batch.Table.Shape()[1]}
+	of := shape{len(batch.Left), len(batch.Right), len(batch.Labels), len(batch.Groups), batch.Table.Shape()[1]}
 	s := r.steps[of]
 	if s == nil {
 		return r.first(of, run)

@@ -100,6 +100,8 @@ type Batch struct {
 	Left    []int32   // [B] rows of Table
 	Right   []int32   // [B] rows of Table; may be empty for Project
 	Labels  []float32 // [B]; unused by Score and Project
+	Low     float32   // the lower end of the label range: 0 or −1
+	Groups  []int32   // [B] numbers of the pairs' groups; may be empty for losses that have no use for them
 	Dropout Dropout
 }
 
@@ -150,16 +152,28 @@ type SimilarityKernel interface {
 	Of(first, n int, out []float32) error
 }
 
-// A Loss is a function of the cosines of a batch. Its labels lie in 0..1, or in
-// −1..1 where the data set says so; a binary pair is positive at or above the
-// middle.
+// Scored is pairs with their cosines: a batch, or a whole split.
+type Scored struct {
+	Cosines []float32 // [n]
+	Labels  []float32 // [n] in Low..1; a binary pair is positive at or above the middle
+	Low     float32   // 0 or −1
+	Groups  []int32   // [n], equal for pairs of one query; empty where nobody knows
+}
+
+// Target is label i on the scale 0..1.
+func (b Scored) Target(i int) float64 {
+	low := float64(b.Low)
+	return (float64(b.Labels[i]) - low) / (1 - low)
+}
+
+// A Loss is a function of the cosines of a batch.
 //
 // A GPU cannot call Go: a loss that is to train on one is a [DeviceLoss] too.
 type Loss interface {
 	Name() string
-	// Evaluate returns the mean loss over the batch and writes its derivative
-	// by each cosine to gradient. All slices have the length of the batch.
-	Evaluate(cosines, labels, gradient []float32) float64
+	// Evaluate returns the mean loss over the pairs and writes its derivative by
+	// each cosine to gradient [n].
+	Evaluate(b Scored, gradient []float32) float64
 }
 
 // A DeviceLoss is a Loss that a GPU can compute.
@@ -168,13 +182,15 @@ type DeviceLoss interface {
 	// CUDA returns the same formula in CUDA C, the settings of the loss
 	// written into it as constants: the definition of
 	//
-	//	__device__ void loss(const float *s, const float *y, int n, float *ds, float *mean)
+	//	__device__ void loss(scored b, float *ds, float *mean)
 	//
-	// for cosines s [n] and labels y [n], which writes the derivative by each
-	// cosine to ds [n] and the mean loss to *mean. All threads of one block
-	// run it. It divides the batch between them by each(i, n), which stands for
-	// the head of a loop, and block_sum(x) returns the sum of every thread's x
-	// to all of them; all must come to it.
+	// which writes the derivative by each cosine to ds [n] and the mean loss to
+	// *mean. b has the cosines s [n], the labels y [n] and their number n;
+	// target(b, i) is Scored.Target, and alike(b, i, j) says that two pairs are
+	// of one group. All threads of one block run it. It divides the batch
+	// between them by each(i, n), which stands for the head of a loop, and
+	// block_sum(x) returns the sum of every thread's x to all of them; all must
+	// come to it.
 	CUDA() string
 }
 

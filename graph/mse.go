@@ -11,10 +11,10 @@ var _ DeviceLoss = MSE{}
 func (MSE) Name() string { return "mse" }
 
 // Evaluate writes dL/ds_i = 2·(s_i − y_i)/B.
-func (MSE) Evaluate(cosines, labels, gradient []float32) float64 {
-	sum, n := 0.0, float64(len(cosines))
-	for i, s := range cosines {
-		diff := float64(s) - float64(labels[i])
+func (MSE) Evaluate(b Scored, gradient []float32) float64 {
+	sum, n := 0.0, float64(len(b.Cosines))
+	for i, s := range b.Cosines {
+		diff := float64(s) - float64(b.Labels[i])
 		sum += diff * diff
 		gradient[i] = float32(2 * diff / n)
 	}
@@ -24,14 +24,14 @@ func (MSE) Evaluate(cosines, labels, gradient []float32) float64 {
 // CUDA is Evaluate for a GPU.
 func (MSE) CUDA() string {
 	return `
-__device__ void loss(const float *s, const float *y, int n, float *ds, float *mean) {
+__device__ void loss(scored b, float *ds, float *mean) {
 	float sum = 0;
-	each(i, n) {
-		float diff = s[i] - y[i];
+	each(i, b.n) {
+		float diff = b.s[i] - b.y[i];
 		sum += diff * diff;
-		ds[i] = 2 * diff / n;
+		ds[i] = 2 * diff / b.n;
 	}
 	sum = block_sum(sum);
-	*mean = sum / n;
+	*mean = sum / b.n;
 }`
 }

@@ -26,7 +26,7 @@ func TestMSEByHand(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			gradient := make([]float32, len(test.cosines))
-			if got := (graph.MSE{}).Evaluate(test.cosines, test.labels, gradient); got != test.value {
+			if got := (graph.MSE{}).Evaluate(graph.Scored{Cosines: test.cosines, Labels: test.labels}, gradient); got != test.value {
 				t.Errorf("value is %g, want %g", got, test.value)
 			}
 			for i, want := range test.gradient {
@@ -51,7 +51,7 @@ func TestMSEValue(t *testing.T) {
 			yy += float64(y[i]) * float64(y[i])
 		}
 		want := (ss - 2*sy + yy) / float64(n)
-		got := graph.MSE{}.Evaluate(s, y, make([]float32, n))
+		got := graph.MSE{}.Evaluate(graph.Scored{Cosines: s, Labels: y}, make([]float32, n))
 		if !(math.Abs(got-want) <= 1e-12*(ss+yy)/float64(n)) {
 			t.Errorf("value of %d pairs is %g, want %g", n, got, want)
 		}

@@ -115,6 +115,7 @@ type splitScores struct {
 	labels   []float32
 	groups   []int32
 	positive []bool
+	low      float32 // the lower end of the label range
 	graded   bool
 	ranking  *ranking // nil where graded
 }
@@ -122,7 +123,7 @@ type splitScores struct {
 // split picks one split out of the cosines of some pairs.
 func (e *evaluator) split(pairs []int32, cosines []float32, s loader.Split) splitScores {
 	p := &e.data.Pairs
-	out := splitScores{graded: e.data.Labels.Graded}
+	out := splitScores{graded: e.data.Labels.Graded, low: float32(e.data.Labels.Min)}
 	for i, pair := range pairs {
 		if p.Split[pair] == s {
 			out.cosines = append(out.cosines, cosines[i])
@@ -177,7 +178,7 @@ func (s splitScores) metrics(loss graph.Loss, threshold rundir.Figure) rundir.Me
 	if m.Pairs == 0 {
 		return m
 	}
-	m.Loss = rundir.Figure(loss.Evaluate(s.cosines, s.labels, make([]float32, m.Pairs)))
+	m.Loss = rundir.Figure(loss.Evaluate(graph.Scored{Cosines: s.cosines, Labels: s.labels, Low: s.low, Groups: s.groups}, make([]float32, m.Pairs)))
 	if s.graded {
 		m.Spearman = rundir.Figure(spearman(s.cosines, s.labels))
 		m.Pearson = rundir.Figure(pearson(s.cosines, s.labels))

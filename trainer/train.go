@@ -285,7 +285,8 @@ func (r *run) epoch(ctx context.Context) (pairs int, err error) {
 // step runs the graph for one batch and updates the matrix.
 func (r *run) step(batch loader.Batch) error {
 	err := r.model.Step(&graph.Batch{
-		Table: r.eval.table, Left: batch.Left, Right: batch.Right, Labels: batch.Labels,
+		Table: r.eval.table, Left: batch.Left, Right: batch.Right,
+		Labels: batch.Labels, Low: float32(r.data.Labels.Min), Groups: batch.Groups,
 		Dropout: graph.Dropout{Rate: r.recipe.Dropout, Seed: r.recipe.Seed, Step: uint32(r.state.Step)},
 	})
 	if err != nil {

@@ -39,16 +39,17 @@ func CheckLoss(t *testing.T, loss graph.Loss) {
 		for _, n := range []int{1, 2, 37} {
 			t.Run(fmt.Sprintf("%d labels in %g..1", n, low), func(t *testing.T) {
 				rng := newRand(t)
-				c := &lossCheck{t, loss, randomCosines(rng, n), randomLabels(rng, n, low)}
+				c := &lossCheck{t, loss, graph.Scored{Cosines: randomCosines(rng, n), Labels: randomLabels(rng, n, low), Low: low, Groups: randomGroups(rng, n)}}
 				c.differences()
 			})
 		}
 		t.Run(fmt.Sprintf("ends, labels in %g..1", low), func(t *testing.T) {
-			all := &lossCheck{T: t, loss: loss}
+			all := &lossCheck{t, loss, graph.Scored{Low: low}}
 			for _, s := range []float32{-1, 0, 1} {
 				for _, y := range []float32{low, (low + 1) / 2, 1} {
-					all.cosines, all.labels = append(all.cosines, s), append(all.labels, y)
-					one := &lossCheck{t, loss, []float32{s}, []float32{y}}
+					all.pairs.Cosines, all.pairs.Labels = append(all.pairs.Cosines, s), append(all.pairs.Labels, y)
+					all.pairs.Groups = append(all.pairs.Groups, 7)
+					one := &lossCheck{t, loss, graph.Scored{Cosines: []float32{s}, Labels: []float32{y}, Low: low}}
 					one.evaluate()
 				}
 			}
@@ -80,28 +81,38 @@ func randomLabels(rng *rand.Rand, n int, low float32) []float32 {
 	return out
 }
 
+// randomGroups draws groups of four pairs or so.
+func randomGroups(rng *rand.Rand, n int) []int32 {
+	out := make([]int32, n)
+	for i := range out {
+		out[i] = rng.Int32N(int32(n/4 + 1))
+	}
+	return out
+}
+
 // A lossCheck is a loss on one batch.
 type lossCheck struct {
 	*testing.T
-	loss            graph.Loss
-	cosines, labels []float32
+	loss  graph.Loss
+	pairs graph.Scored
 }
 
 // evaluate checks everything that holds for any one call.
 func (c *lossCheck) evaluate() (value float64, gradient []float32) {
 	c.Helper()
-	cosines, labels := slices.Clone(c.cosines), slices.Clone(c.labels)
-	gradient = nans(len(cosines))
-	value = c.loss.Evaluate(cosines, labels, gradient)
-	again := slices.Repeat([]float32{1e30}, len(cosines))
-	if v := c.loss.Evaluate(cosines, labels, again); v != value && v == v || !slices.EqualFunc(again, gradient, sameBits) {
+	pairs := c.pairs
+	pairs.Cosines, pairs.Labels, pairs.Groups = slices.Clone(pairs.Cosines), slices.Clone(pairs.Labels), slices.Clone(pairs.Groups)
+	gradient = nans(len(pairs.Cosines))
+	value = c.loss.Evaluate(pairs, gradient)
+	again := slices.Repeat([]float32{1e30}, len(pairs.Cosines))
+	if v := c.loss.Evaluate(pairs, again); v != value && v == v || !slices.EqualFunc(again, gradient, sameBits) {
 		c.Errorf("the result depends on what the gradient held before: %g %v over NaN, %g %v over 1e30", value, gradient, v, again)
 	}
-	if !slices.Equal(cosines, c.cosines) || !slices.Equal(labels, c.labels) {
-		c.Error("cosines or labels have been changed")
+	if !slices.Equal(pairs.Cosines, c.pairs.Cosines) || !slices.Equal(pairs.Labels, c.pairs.Labels) || !slices.Equal(pairs.Groups, c.pairs.Groups) {
+		c.Error("cosines, labels or groups have been changed")
 	}
 	if !finite(value) || slices.ContainsFunc(gradient, func(g float32) bool { return !finite(float64(g)) }) {
-		c.Errorf("not finite at cosines %v, labels %v: loss %g, gradient %v", c.cosines, c.labels, value, gradient)
+		c.Errorf("not finite at cosines %v, labels %v: loss %g, gradient %v", c.pairs.Cosines, c.pairs.Labels, value, gradient)
 	}
 	return value, gradient
 }
@@ -126,14 +137,15 @@ func (c *lossCheck) differences() {
 		allowed := gradientTolerance*largest + valueTolerance*(1+math.Abs(value)) + slack[i]
 		if e := math.Abs(float64(g) - central[i]); !(e <= allowed) {
 			c.Errorf("pair %d, cosine %g, label %g: derivative %g, difference %g, off by %.3g, want at most %.3g",
-				i, c.cosines[i], c.labels[i], g, central[i], e, allowed)
+				i, c.pairs.Cosines[i], c.pairs.Labels[i], g, central[i], e, allowed)
 		}
 	}
 }
 
 // moved returns the value with one cosine moved.
 func (c *lossCheck) moved(i int, by float32) float64 {
-	cosines := slices.Clone(c.cosines)
-	cosines[i] += by
-	return c.loss.Evaluate(cosines, c.labels, nans(len(cosines)))
+	pairs := c.pairs
+	pairs.Cosines = slices.Clone(pairs.Cosines)
+	pairs.Cosines[i] += by
+	return c.loss.Evaluate(pairs, nans(len(pairs.Cosines)))
 }

@@ -23,11 +23,12 @@ func (o *loss) Forward(s graph.Array, b *graph.Batch) (graph.Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(a.data) != len(b.Labels) {
-		return nil, fmt.Errorf("cpu: %d cosines for %d labels", len(a.data), len(b.Labels))
+	if len(a.data) != len(b.Labels) || len(b.Groups) > 0 && len(a.data) != len(b.Groups) {
+		return nil, fmt.Errorf("cpu: %d cosines for %d labels and %d groups", len(a.data), len(b.Labels), len(b.Groups))
 	}
 	o.ds.resize(len(a.data))
-	o.value.data[0] = float32(o.function.Evaluate(a.data, b.Labels, o.ds.data))
+	scored := graph.Scored{Cosines: a.data, Labels: b.Labels, Low: b.Low, Groups: b.Groups}
+	o.value.data[0] = float32(o.function.Evaluate(scored, o.ds.data))
 	return o.value, nil
 }
 

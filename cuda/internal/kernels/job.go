@@ -16,6 +16,7 @@ type Job struct {
 	Table       nvidia.Pointer // float [_, d], the embeddings
 	Left, Right nvidia.Pointer // int32 [Lefts] and [Rights], rows of Table
 	Labels      nvidia.Pointer // float [Lefts]
+	Groups      nvidia.Pointer // int32 [Lefts], or 0
 
 	// Dropout, set by Drop.
 	Seed  uint64
@@ -25,6 +26,7 @@ type Job struct {
 	Scale float32 // of the others
 
 	Lefts, Rights int32
+	Low           float32 // the lower end of the label range
 }
 
 // JobSize is the bytes of a Job; the arrays that follow it in a staged block

@@ -1,7 +1,7 @@
 // The mean loss of cosines s [n], and its derivative ds [n], by one block.
 extern "C" __global__ void __launch_bounds__(1024) run_loss(const job *__restrict__ batch, const float *__restrict__ s, float *__restrict__ ds, float *__restrict__ mean, int n) {
 	float value;
-	loss(s, batch->labels, n, ds, &value);
+	loss(scored{s, batch->labels, batch->groups, batch->low, n}, ds, &value);
 	if (threadIdx.x == 0) *mean = value;
 }
 

@@ -4,13 +4,18 @@ package kernels
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
+	"github.com/cosfit/cosfit/cuda/internal/nvidia"
 	"github.com/cosfit/cosfit/graph"
 )
 
 // losses are every loss on the cosine, and one that uses all that a formula may.
-var losses = []graph.DeviceLoss{graph.MSE{}, spread{}}
+var losses = []graph.DeviceLoss{
+	graph.MSE{}, spread{}, graph.Contrastive{Margin: 0.5}, graph.Logistic{Scale: 20, Threshold: 0.1},
+	graph.CoSENT{Scale: 20}, graph.Triplet{Margin: 0.3}, graph.Pairwise{Scale: 20},
+}
 
 // spread is a loss with two sums, one of which needs the other:
 // L = mean (s_i·y_i − mean s·y)², less a quarter of mean s·y.
@@ -18,7 +23,8 @@ type spread struct{}
 
 func (spread) Name() string { return "spread" }
 
-func (spread) Evaluate(s, y, gradient []float32) float64 {
+func (spread) Evaluate(b graph.Scored, gradient []float32) float64 {
+	s, y := b.Cosines, b.Labels
 	n, mean, square := float64(len(s)), 0.0, 0.0
 	for i := range s {
 		mean += float64(s[i]) * float64(y[i]) / n
@@ -33,17 +39,42 @@ func (spread) Evaluate(s, y, gradient []float32) float64 {
 
 func (spread) CUDA() string {
 	return `
-__device__ void loss(const float *s, const float *y, int n, float *ds, float *mean) {
+__device__ void loss(scored b, float *ds, float *mean) {
 	float sum = 0, square = 0;
-	each(i, n) sum += s[i] * y[i];
-	float middle = block_sum(sum) / n;
-	each(i, n) {
-		float diff = s[i] * y[i] - middle;
+	each(i, b.n) sum += b.s[i] * b.y[i];
+	float middle = block_sum(sum) / b.n;
+	each(i, b.n) {
+		float diff = b.s[i] * b.y[i] - middle;
 		square += diff * diff;
-		ds[i] = y[i] * (2 * diff - 0.25f) / n;
+		ds[i] = b.y[i] * (2 * diff - 0.25f) / b.n;
 	}
-	*mean = block_sum(square) / n - 0.25f * middle;
+	*mean = block_sum(square) / b.n - 0.25f * middle;
 }`
+}
+
+// scored draws pairs for a loss: labels in −1..1, half of them at the ends, and
+// groups of four.
+func (r *rig) scored(n int) graph.Scored {
+	b := graph.Scored{Cosines: r.random(n), Labels: r.random(n), Low: -1, Groups: make([]int32, n)}
+	scaleBy(b.Cosines, 0.3)
+	for i := range b.Groups {
+		b.Groups[i] = r.rng.Int32N(int32(n/4 + 1))
+		b.Labels[i] = max(-1, min(b.Labels[i], 1))
+		if r.rng.IntN(2) == 0 {
+			b.Labels[i] = float32(2*r.rng.IntN(2) - 1)
+		}
+	}
+	return b
+}
+
+// pairs stages what a loss reads beside the cosines.
+func (r *rig) pairs(b graph.Scored) nvidia.Pointer {
+	r.Helper()
+	n := len(b.Labels)
+	j := Job{Labels: upload(r, b.Labels), Low: b.Low, Groups: r.words(b.Groups), Lefts: int32(n)}
+	block := make([]byte, JobSize)
+	j.Put(block)
+	return r.words(block)
 }
 
 func TestLossOnDevice(t *testing.T) {
@@ -55,25 +86,32 @@ func TestLossOnDevice(t *testing.T) {
 			sizes = []int{1, 70}
 		}
 		for _, n := range sizes {
-			s, y := r.random(n), r.random(n)
-			scaleBy(s, 0.3)
+			b := r.scored(n)
 			ds, mean, scaled := r.alloc(4*n), r.alloc(4), r.alloc(4*n)
-			job := r.batch(nil, make([]int32, n), nil, y, graph.Dropout{})
-			r.do(k.Run(r.stream, job, upload(r, s), ds, mean, n), k.Scale(r.stream, ds, scaled, -3, n))
+			job := r.pairs(b)
+			r.do(k.Run(r.stream, job, upload(r, b.Cosines), ds, mean, n), k.Scale(r.stream, ds, scaled, -3, n))
 			gradient := make([]float32, n)
-			value := l.Evaluate(s, y, gradient)
+			value := l.Evaluate(b, gradient)
+			largest := 1 / float64(n)
+			for _, g := range gradient {
+				largest = max(largest, math.Abs(float64(g)))
+			}
 			what := fmt.Sprintf("%s of %d pairs", l.Name(), n)
-			r.near("loss "+what, r.download(mean, 1, 4), []float64{value}, 2e-6*(1+value))
+			r.near("loss "+what, r.download(mean, 1, 4), []float64{value}, 4e-6*(1+value))
 			got := r.download(ds, n, 4)
-			r.near("gradient "+what, got, widen(gradient), 2e-6/float64(n)*10)
+			r.near("gradient "+what, got, widen(gradient), 2e-5*largest)
 			scaleBy(got, -3)
 			r.same("scaled gradient "+what, r.download(scaled, n, 4), got)
 		}
-		s := r.random(9)
-		s[4] = nan()
+		b := r.scored(9)
+		b.Cosines[4], b.Labels[4], b.Labels[5], b.Groups[5] = nan(), 1, b.Low, b.Groups[4]
 		ds, mean := r.alloc(36), r.alloc(4)
-		r.do(k.Run(r.stream, r.batch(nil, make([]int32, 9), nil, r.random(9), graph.Dropout{}), upload(r, s), ds, mean, 9))
-		r.same("loss of NaN", r.download(mean, 1, 4), []float32{nan()})
-		r.same("gradient of NaN", r.download(ds+16, 1, 4), []float32{nan()})
+		r.do(k.Run(r.stream, r.pairs(b), upload(r, b.Cosines), ds, mean, 9))
+		r.same("loss of NaN with "+l.Name(), r.download(mean, 1, 4), []float32{nan()})
+		gradient := make([]float32, 9)
+		l.Evaluate(b, gradient)
+		if g := gradient[4]; g != g {
+			r.same("gradient of NaN with "+l.Name(), r.download(ds+16, 1, 4), []float32{nan()})
+		}
 	}
 }

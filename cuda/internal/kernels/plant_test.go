@@ -104,7 +104,7 @@ var plants = []plant{
 		message: "tf32 of "},
 	{name: "a NaN that rounds to zero", old: "x != x ? bits | 0x00400000 : bits", new: "bits", test: "Convert",
 		message: "want NaN"},
-	{name: "a mean of another batch", old: "loss(s, batch->labels, n, ds, &value);", new: "loss(s, batch->labels, n, ds, &value);\n\tvalue *= 1.0001f;", test: "Loss",
+	{name: "a mean of another batch", old: "batch->low, n}, ds, &value);", new: "batch->low, n}, ds, &value);\n\tvalue *= 1.0001f;", test: "Loss",
 		message: "loss mse of "},
 	{name: "a slot that is not kept", old: "for (int j = 0; j < SLOTS; j++) store4(", new: "for (int j = 1; j < SLOTS; j++) store4(", test: "Update",
 		message: "slot 0: number "},

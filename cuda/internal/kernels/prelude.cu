@@ -6,11 +6,13 @@ struct job {
 	const float *table;       // [_, d] embeddings
 	const int *left, *right;  // [lefts], [rights] rows of the table
 	const float *labels;      // [lefts]
+	const int *groups;        // [lefts], or null
 	unsigned long long seed;
 	unsigned step, row;
 	unsigned bound;  // an element is zeroed where its random word is smaller
 	float scale;     // of the others
 	int lefts, rights;
+	float low;       // the lower end of the label range
 };
 
 #ifdef BF16

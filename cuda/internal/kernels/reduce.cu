@@ -28,3 +28,17 @@ static __device__ float block_sum(float x) {
 
 // The head of a loop that divides 0 … n−1 between the threads of a block.
 #define each(i, n) for (int i = threadIdx.x; i < (n); i += blockDim.x)
+
+// Pairs with their cosines: what the formula of a loss is given.
+struct scored {
+	const float *s, *y;  // [n] cosines and labels
+	const int *group;    // [n], or null where nobody knows
+	float low;           // the labels' lower end, 0 or -1; their upper end is 1
+	int n;
+};
+
+// The label of pair i on the scale 0..1.
+static __device__ __forceinline__ float target(const scored &b, int i) { return (b.y[i] - b.low) / (1 - b.low); }
+
+// Whether two pairs are of one group.
+static __device__ __forceinline__ bool alike(const scored &b, int i, int j) { return b.group && b.group[i] == b.group[j]; }
