@@ -176,6 +176,13 @@ type Loss interface {
 	Evaluate(b Scored, gradient []float32) float64
 }
 
+// A GroupLoss is a Loss that compares the pairs of a group with each other, so
+// that a batch should have them together.
+type GroupLoss interface {
+	Loss
+	ComparesGroups()
+}
+
 // A DeviceLoss is a Loss that a GPU can compute.
 type DeviceLoss interface {
 	Loss

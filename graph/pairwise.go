@@ -11,10 +11,16 @@ type Pairwise struct {
 	Scale float64 `json:"scale"`
 }
 
-var _ DeviceLoss = Pairwise{}
+var (
+	_ DeviceLoss = Pairwise{}
+	_ GroupLoss  = Pairwise{}
+)
 
 // Name returns "pairwise".
 func (Pairwise) Name() string { return "pairwise" }
+
+// ComparesGroups marks a GroupLoss.
+func (Pairwise) ComparesGroups() {}
 
 // Evaluate is the formula.
 func (l Pairwise) Evaluate(b Scored, gradient []float32) float64 {

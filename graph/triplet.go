@@ -14,10 +14,16 @@ type Triplet struct {
 	Margin float64 `json:"margin"`
 }
 
-var _ DeviceLoss = Triplet{}
+var (
+	_ DeviceLoss = Triplet{}
+	_ GroupLoss  = Triplet{}
+)
 
 // Name returns "triplet".
 func (Triplet) Name() string { return "triplet" }
+
+// ComparesGroups marks a GroupLoss.
+func (Triplet) ComparesGroups() {}
 
 // Evaluate is the formula.
 func (l Triplet) Evaluate(b Scored, gradient []float32) float64 {

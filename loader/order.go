@@ -9,6 +9,10 @@ type Order struct {
 	// Window is how many pairs are shuffled among each other, 0 for all. Data
 	// on a disk are read faster where it is smaller.
 	Window int
+	// Together is the size of the batches that the pairs of a group, as far as
+	// they are in one window, come into together; 0 lets them go anywhere. A
+	// group is divided only where none fits the end of a batch.
+	Together int
 }
 
 // orderBlock is the number of neighbouring pairs that come into the same
@@ -23,7 +27,7 @@ func (d *Dataset) Shuffled(s Split, o Order) []int32 {
 	pairs := d.Indices(s)
 	rng := rand.New(rand.NewPCG(o.Seed, uint64(o.Epoch)))
 	if o.Window <= 0 || len(pairs) <= o.Window {
-		shuffle(rng, pairs)
+		d.mix(rng, pairs, o.Together, 0)
 		return pairs
 	}
 	blocks := make([]int, (len(pairs)+orderBlock-1)/orderBlock)
@@ -36,9 +40,38 @@ func (d *Dataset) Shuffled(s Split, o Order) []int32 {
 		order = append(order, pairs[at:min(at+orderBlock, len(pairs))]...)
 	}
 	for lo := 0; lo < len(order); lo += o.Window {
-		shuffle(rng, order[lo:min(lo+o.Window, len(order))])
+		d.mix(rng, order[lo:min(lo+o.Window, len(order))], o.Together, lo)
 	}
 	return order
+}
+
+// mix shuffles a window of pairs, which begins at place first of the epoch.
+func (d *Dataset) mix(rng *rand.Rand, window []int32, together, first int) {
+	if together <= 0 {
+		shuffle(rng, window)
+		return
+	}
+	members := map[int32][]int32{}
+	var groups []int32
+	for _, pair := range window {
+		g := d.Pairs.Group[pair]
+		if members[g] == nil {
+			groups = append(groups, g)
+		}
+		members[g] = append(members[g], pair)
+	}
+	shuffle(rng, groups)
+	const ahead = 64 // groups that are looked at for one that fits
+	for place := 0; len(groups) > 0; groups = groups[1:] {
+		room := together - (first+place)%together
+		for i := range groups[:min(ahead, len(groups))] {
+			if len(members[groups[i]]) <= room {
+				groups[0], groups[i] = groups[i], groups[0]
+				break
+			}
+		}
+		place += copy(window[place:], members[groups[0]])
+	}
 }
 
 func shuffle[T any](rng *rand.Rand, s []T) {

@@ -255,7 +255,7 @@ func (r *run) interrupted() error {
 // number of pairs.
 func (r *run) epoch(ctx context.Context) (pairs int, err error) {
 	size, waiting := r.recipe.BatchSize, time.Now()
-	order := r.data.Shuffled(loader.Train, loader.Order{Seed: r.recipe.Seed, Epoch: r.state.Epochs, Window: r.recipe.ShuffleWindow})
+	order := r.data.Shuffled(loader.Train, r.order(r.state.Epochs))
 	order = order[min(r.state.Batch*size, len(order)):]
 	for chunk, err := range r.data.Chunks(ctx, order, size) {
 		r.state.Timing.LoaderWaitSeconds += time.Since(waiting).Seconds()
@@ -280,6 +280,15 @@ func (r *run) epoch(ctx context.Context) (pairs int, err error) {
 		waiting = time.Now()
 	}
 	return pairs, nil
+}
+
+// order is in which order an epoch goes through the pairs.
+func (r *run) order(epoch int) loader.Order {
+	o := loader.Order{Seed: r.recipe.Seed, Epoch: epoch, Window: r.recipe.ShuffleWindow}
+	if _, ok := r.recipe.Loss.(graph.GroupLoss); ok {
+		o.Together = r.recipe.BatchSize
+	}
+	return o
 }
 
 // step runs the graph for one batch and updates the matrix.

@@ -172,7 +172,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"trian:\n  epochs: 3", `trian: line 1: no such setting, the nearest is train`},
 		{"train:\n  epoch: 3", `train.epoch: line 2: no such setting, the nearest is epochs`},
 		{"export:\n  epochs: 3", `export.epochs: line 2: export has no such setting, it is one of train`},
-		{"train:\n  eval:\n    data: x", `train.eval: line 2: no such setting, the nearest is data`},
+		{"train:\n  eval:\n    data: x", `train.eval: line 2: no such setting, the nearest is scale`},
 		{"config: other.yaml", `config: line 1: no such setting, the nearest is init`},
 		{"train:\n  help: true", `train.help: line 2: no such setting, the nearest is seed`},
 		{"doctor:\n  json: true", `doctor: line 1: no such setting, the nearest is data`},

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/trainer"
 )
@@ -64,6 +66,9 @@ func recipeFlags() []cli.Flag {
 		number("learning-rate", "at its peak", both(fmt.Sprintf("%g/√d", d.LearningRate), n.LearningRate)),
 		number("dropout", "probability of zeroing an input element while training", both(d.Dropout, n.Dropout)),
 		choice("loss", losses().list(), both(d.Loss.Name(), n.Loss.Name())),
+		number("margin", "of contrastive and triplet: how far apart cosines are to be", "0.5, 0.3"),
+		number("scale", "of cosent, logistic and pairwise: what cosines are multiplied by", "20"),
+		number("threshold", "of logistic: the cosine at which a pair is as likely similar as not", "0.5"),
 		choice("optimizer", optimizers().list(), both(d.Optimizer.Name(), n.Optimizer.Name())),
 		number("momentum", "of sgd", "0, or the schedule's"),
 		number("weight-decay", "of adamw", "recipe default 1.5·√d, else 0.01"),
@@ -130,46 +135,65 @@ func choose[T any](c *cli.Context, t table[func() T], flag string, to *T) error 
 	return err
 }
 
+// A partSetting is a number that some components of a recipe have.
+type partSetting struct {
+	flag string
+	part string   // the component that has it, and
+	name string   // which one was chosen
+	at   *float64 // nil where that has none
+	of   string   // the components that have it
+	want string
+	ok   func(v float64) bool
+}
+
 // partSettings hands settings to the components that have them.
 func partSettings(c *cli.Context, r *trainer.Recipe) error {
-	if c.IsSet("momentum") {
-		o, ok := r.Optimizer.(*trainer.SGD)
-		if !ok {
-			return usage("--momentum goes with --optimizer sgd, not %s", r.Optimizer.Name())
+	loss, optimizer, schedule := r.Loss.Name(), r.Optimizer.Name(), r.Schedule.Name()
+	for _, s := range []partSetting{
+		{"momentum", "optimizer", optimizer, field(r.Optimizer, func(o *trainer.SGD) *float64 { return &o.Momentum }),
+			"sgd", "a number from 0 up to but not including 1", func(v float64) bool { return v >= 0 && v < 1 }},
+		{"weight-decay", "optimizer", optimizer, field(r.Optimizer, func(o *trainer.AdamW) *float64 { return &o.WeightDecay }),
+			"adamw", "0 or more", func(v float64) bool { return v >= 0 && !math.IsInf(v, 0) }},
+		{"warmup", "schedule", schedule, cmp.Or(
+			field(r.Schedule, func(s *trainer.Cosine) *float64 { return &s.Warmup }),
+			field(r.Schedule, func(s *trainer.Constant) *float64 { return &s.Warmup })),
+			"cosine or constant", "a share from 0 to 1", func(v float64) bool { return v >= 0 && v <= 1 }},
+		{"margin", "loss", loss, cmp.Or(
+			field(r.Loss, func(l *graph.Contrastive) *float64 { return &l.Margin }),
+			field(r.Loss, func(l *graph.Triplet) *float64 { return &l.Margin })),
+			"contrastive or triplet", "a difference of cosines above 0, at most 2", func(v float64) bool { return v > 0 && v <= 2 }},
+		{"scale", "loss", loss, cmp.Or(
+			field(r.Loss, func(l *graph.CoSENT) *float64 { return &l.Scale }),
+			field(r.Loss, func(l *graph.Logistic) *float64 { return &l.Scale }),
+			field(r.Loss, func(l *graph.Pairwise) *float64 { return &l.Scale })),
+			"cosent, logistic or pairwise", "a number above 0, at most 40", func(v float64) bool { return v > 0 && v <= 40 }},
+		{"threshold", "loss", loss, field(r.Loss, func(l *graph.Logistic) *float64 { return &l.Threshold }),
+			"logistic", "a cosine", func(v float64) bool { return v >= -1 && v <= 1 }},
+	} {
+		if !c.IsSet(s.flag) {
+			continue
 		}
-		if o.Momentum = c.Float64("momentum"); !(o.Momentum >= 0 && o.Momentum < 1) {
-			return usage("--momentum is %g, want a number from 0 up to but not including 1", o.Momentum)
+		if s.at == nil {
+			return usage("--%s goes with --%s %s, not %s", s.flag, s.part, s.of, s.name)
 		}
-	}
-	if c.IsSet("weight-decay") {
-		o, ok := r.Optimizer.(*trainer.AdamW)
-		if !ok {
-			return usage("--weight-decay goes with --optimizer adamw, not %s", r.Optimizer.Name())
-		}
-		if o.WeightDecay = c.Float64("weight-decay"); !(o.WeightDecay >= 0) || math.IsInf(o.WeightDecay, 0) {
-			return usage("--weight-decay is %g, want 0 or more", o.WeightDecay)
+		if *s.at = c.Float64(s.flag); !s.ok(*s.at) {
+			return usage("--%s is %g, want %s", s.flag, *s.at, s.want)
 		}
 	}
 	if c.IsSet("decay-to-start") {
 		o, ok := r.Optimizer.(*trainer.AdamW)
 		if !ok {
-			return usage("--decay-to-start goes with --optimizer adamw, not %s", r.Optimizer.Name())
+			return usage("--decay-to-start goes with --optimizer adamw, not %s", optimizer)
 		}
 		o.ToStart = c.Bool("decay-to-start")
 	}
-	if c.IsSet("warmup") {
-		share := c.Float64("warmup")
-		if !(share >= 0 && share <= 1) {
-			return usage("--warmup is %g, want a share from 0 to 1", share)
-		}
-		switch s := r.Schedule.(type) {
-		case *trainer.Cosine:
-			s.Warmup = share
-		case *trainer.Constant:
-			s.Warmup = share
-		default:
-			return usage("--warmup goes with --schedule cosine or constant, not %s", r.Schedule.Name())
-		}
+	return nil
+}
+
+// field is where a component has a number, nil where it is another component.
+func field[T any](part any, of func(*T) *float64) *float64 {
+	if p, ok := part.(*T); ok {
+		return of(p)
 	}
 	return nil
 }

@@ -30,7 +30,12 @@ func recipes() table[func(d int) trainer.Recipe] {
 
 func losses() table[func() graph.Loss] {
 	return table[func() graph.Loss]{
-		"mse": func() graph.Loss { return &graph.MSE{} },
+		"contrastive": func() graph.Loss { return &graph.Contrastive{Margin: 0.5} },
+		"cosent":      func() graph.Loss { return &graph.CoSENT{Scale: 20} },
+		"logistic":    func() graph.Loss { return &graph.Logistic{Scale: 20, Threshold: 0.5} },
+		"mse":         func() graph.Loss { return &graph.MSE{} },
+		"pairwise":    func() graph.Loss { return &graph.Pairwise{Scale: 20} },
+		"triplet":     func() graph.Loss { return &graph.Triplet{Margin: 0.3} },
 	}
 }
 
