@@ -35,6 +35,11 @@ func (b *Backend) NewLoss(l graph.Loss) (graph.LossKernel, error) {
 	return &loss{Backend: b, kernel: kernel, value: b.newArray(), ds: b.newArray(0), scaled: b.newArray(0)}, nil
 }
 
+// NewVectorLoss has no kernels yet.
+func (b *Backend) NewVectorLoss(l graph.VectorLoss) (graph.VectorLossKernel, error) {
+	return nil, fmt.Errorf("the loss %s compares projected vectors, which has no kernels for a GPU yet: train with --device cpu", l.Name())
+}
+
 // Forward computes the mean loss and keeps its derivative.
 func (o *loss) Forward(s graph.Array, batch *graph.Batch) (graph.Array, error) {
 	if err := o.enter(); err != nil {

@@ -45,6 +45,9 @@ type Backend interface {
 	NewScore(d, k int) (ScoreKernel, error)
 	NewProject(d, k int) (ProjectKernel, error)
 	NewLoss(loss Loss) (LossKernel, error)
+	// NewVectorLoss prepares a loss on projected vectors, or says that this
+	// backend has none.
+	NewVectorLoss(loss VectorLoss) (VectorLossKernel, error)
 	// NewUpdate prepares to optimise a parameter of size numbers.
 	NewUpdate(rule Rule, size int) (UpdateKernel, error)
 	// NewSimilarities prepares to compare vectors of k dimensions.
@@ -166,7 +169,7 @@ func (b Scored) Target(i int) float64 {
 	return (float64(b.Labels[i]) - low) / (1 - low)
 }
 
-// A Loss is a function of the cosines of a batch.
+// A Loss is an [Objective]: a function of the cosines of a batch.
 //
 // A GPU cannot call Go: a loss that is to train on one is a [DeviceLoss] too.
 type Loss interface {
@@ -176,10 +179,10 @@ type Loss interface {
 	Evaluate(b Scored, gradient []float32) float64
 }
 
-// A GroupLoss is a Loss that compares the pairs of a group with each other, so
-// that a batch should have them together.
+// A GroupLoss is an Objective that compares the pairs of a group with each other,
+// so that a batch should have them together.
 type GroupLoss interface {
-	Loss
+	Objective
 	ComparesGroups()
 }
 

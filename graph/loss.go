@@ -18,18 +18,28 @@ func CosineLoss(b Backend, loss Loss, s, batch *gorgonia.Node) (*gorgonia.Node, 
 	// Gorgonia merges operations of one name, so the settings are part of it.
 	name := fmt.Sprintf("%s%+v", loss.Name(), loss)
 	return gorgonia.ApplyOp(&lossOp{
-		base:   base{name, []hm.Type{vectorType, batchType}, scalarType, tensor.ScalarShape()},
-		kernel: kernel,
+		base:    base{name, []hm.Type{vectorType, batchType}, scalarType, tensor.ScalarShape()},
+		kernel:  kernel,
+		operand: vectorType,
 	}, s, batch)
 }
 
+// lossOp is a loss over what a batch became, its cosines or its projected
+// vectors.
 type lossOp struct {
 	base
-	kernel LossKernel
+	kernel  lossKernel
+	operand hm.Type
+}
+
+// lossKernel is a LossKernel or a VectorLossKernel.
+type lossKernel interface {
+	Forward(operand Array, b *Batch) (loss Array, err error)
+	Backward(upstream float32) (gradient Array, err error)
 }
 
 func (o *lossOp) Do(in ...gorgonia.Value) (gorgonia.Value, error) {
-	s, err := o.array(in[0])
+	operand, err := o.array(in[0])
 	if err != nil {
 		return nil, err
 	}
@@ -37,22 +47,22 @@ func (o *lossOp) Do(in ...gorgonia.Value) (gorgonia.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.kernel.Forward(s, b)
+	return o.kernel.Forward(operand, b)
 }
 
 func (o *lossOp) DiffWRT(inputs int) []bool { return firstOnly(inputs) }
 
 func (o *lossOp) SymDiff(in gorgonia.Nodes, loss, upstream *gorgonia.Node) (gorgonia.Nodes, error) {
-	ds, err := gorgonia.ApplyOp(&lossGradOp{
-		base:   base{o.name + " gradient", []hm.Type{scalarType, scalarType}, vectorType, in[0].Shape()},
+	gradient, err := gorgonia.ApplyOp(&lossGradOp{
+		base:   base{o.name + " gradient", []hm.Type{scalarType, scalarType}, o.operand, in[0].Shape()},
 		kernel: o.kernel,
 	}, loss, upstream)
-	return gorgonia.Nodes{ds, nil}, err
+	return gorgonia.Nodes{gradient, nil}, err
 }
 
 type lossGradOp struct {
 	base
-	kernel LossKernel
+	kernel lossKernel
 }
 
 // Do receives the gradient from above as a scalar of the host: it is the 1

@@ -22,14 +22,24 @@ type Model struct {
 }
 
 // NewModel builds the graph for a matrix [d, k], which starts as zeros, and a
-// loss on the cosine.
-func NewModel(b Backend, d, k int, loss Loss) (*Model, error) {
+// Loss or a VectorLoss.
+func NewModel(b Backend, d, k int, objective Objective) (*Model, error) {
 	return build(b, d, k, func(m, batch *gorgonia.Node) (*gorgonia.Node, error) {
-		s, err := Score(b, m, batch)
-		if err != nil {
-			return nil, err
+		switch loss := objective.(type) {
+		case Loss:
+			s, err := Score(b, m, batch)
+			if err != nil {
+				return nil, err
+			}
+			return CosineLoss(b, loss, s, batch)
+		case VectorLoss:
+			p, err := Project(b, m, batch)
+			if err != nil {
+				return nil, err
+			}
+			return ProjectedLoss(b, loss, p, batch)
 		}
-		return CosineLoss(b, loss, s, batch)
+		return nil, fmt.Errorf("%s is neither a Loss nor a VectorLoss", objective.Name())
 	})
 }
 

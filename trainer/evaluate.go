@@ -13,7 +13,7 @@ import (
 // EvaluateOptions say how to evaluate. Backend is required.
 type EvaluateOptions struct {
 	Backend graph.Backend
-	Loss    graph.Loss   // to report; default graph.MSE
+	Loss    graph.Objective // to report; default graph.MSE
 	Split   loader.Split // that is judged
 	// SelectedOn is the split that chose the matrix, where the data are those
 	// that it was learned from.

@@ -42,7 +42,7 @@ type evaluator struct {
 	// project returns rows of the table, whose contents are vectors, under the
 	// matrix.
 	project func(vectors []float32, rows []int32) (graph.Array, error)
-	loss    graph.Loss
+	loss    graph.Objective // to report, where it is one of the cosines
 	whole   bool // the table holds all embeddings of a data set in memory
 }
 
@@ -172,13 +172,15 @@ func (s splitScores) figure(name string) float64 {
 
 // metrics computes all figures that need no retrieval. An unknown threshold
 // stands for the split's own best.
-func (s splitScores) metrics(loss graph.Loss, threshold rundir.Figure) rundir.Metrics {
+func (s splitScores) metrics(loss graph.Objective, threshold rundir.Figure) rundir.Metrics {
 	m := unknownMetrics()
 	m.Pairs = len(s.cosines)
 	if m.Pairs == 0 {
 		return m
 	}
-	m.Loss = rundir.Figure(loss.Evaluate(graph.Scored{Cosines: s.cosines, Labels: s.labels, Low: s.low, Groups: s.groups}, make([]float32, m.Pairs)))
+	if l, ok := loss.(graph.Loss); ok {
+		m.Loss = rundir.Figure(l.Evaluate(graph.Scored{Cosines: s.cosines, Labels: s.labels, Low: s.low, Groups: s.groups}, make([]float32, m.Pairs)))
+	}
 	if s.graded {
 		m.Spearman = rundir.Figure(spearman(s.cosines, s.labels))
 		m.Pearson = rundir.Figure(pearson(s.cosines, s.labels))

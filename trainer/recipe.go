@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
@@ -18,12 +19,15 @@ type Recipe struct {
 	BatchSize    int     // pairs
 	LearningRate float64 // at its peak
 	Dropout      float64 // probability, in [0, 1)
-	Loss         graph.Loss
-	Optimizer    graph.Rule
-	Schedule     Schedule
-	Start        Start
-	Patience     int // epochs without a better one after which training stops; 0 means never
-	Seed         uint64
+	Loss         graph.Objective
+	// Matryoshka are numbers of dimensions, at most Dims, to which vectors may be
+	// cut after training: the loss is summed over them. Empty means Dims alone.
+	Matryoshka []int
+	Optimizer  graph.Rule
+	Schedule   Schedule
+	Start      Start
+	Patience   int // epochs without a better one after which training stops; 0 means never
+	Seed       uint64
 	// ShuffleWindow is how many training pairs are shuffled among each other in
 	// an epoch, 0 for all: where data are streamed, a smaller window is read in
 	// larger pieces.
@@ -101,6 +105,8 @@ func (r Recipe) check() error {
 		return setting("dropout", "is %g, want a number from 0 up to but not including 1", r.Dropout)
 	case r.Patience < 0:
 		return setting("patience", "is %d, want 0 or more", r.Patience)
+	case len(r.Matryoshka) > 0 && (slices.Min(r.Matryoshka) < 1 || slices.Max(r.Matryoshka) > r.Dims):
+		return setting("matryoshka", "is %v, want numbers of dimensions from 1 to %d, the columns of the matrix", r.Matryoshka, r.Dims)
 	case r.ShuffleWindow < 0:
 		return setting("shuffle-window", "is %d, want a number of pairs, or 0 for all", r.ShuffleWindow)
 	}
@@ -119,12 +125,20 @@ func setting(flag, format string, args ...any) error {
 	return &SettingError{flag, fmt.Sprintf(format, args...)}
 }
 
+// objective is what a step lowers.
+func (r Recipe) objective() graph.Objective {
+	if len(r.Matryoshka) == 0 {
+		return r.Loss
+	}
+	return graph.Matryoshka{Loss: r.Loss, Dims: r.Matryoshka}
+}
+
 // Config is the recipe as config.json has it.
 func (r Recipe) Config() (rundir.Recipe, error) {
 	c := rundir.Recipe{
 		Name: r.Name, Dims: r.Dims, Epochs: r.Epochs, BatchSize: r.BatchSize,
 		LearningRate: r.LearningRate, Dropout: r.Dropout,
-		Patience: r.Patience, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
+		Matryoshka: r.Matryoshka, Patience: r.Patience, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
 		ShuffleWindow: r.ShuffleWindow,
 	}
 	for _, p := range []struct {

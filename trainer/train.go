@@ -140,7 +140,7 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 // build makes the model and the start.
 func (r *run) build() (err error) {
 	b, d, k := r.opts.Backend, r.data.Vectors.Dim, r.recipe.Dims
-	if r.model, err = graph.NewModel(b, d, k, r.recipe.Loss); err != nil {
+	if r.model, err = graph.NewModel(b, d, k, r.recipe.objective()); err != nil {
 		return err
 	}
 	if r.update, err = b.NewUpdate(r.recipe.Optimizer, d*k); err != nil {

@@ -67,7 +67,10 @@ func recipeFlags() []cli.Flag {
 		number("dropout", "probability of zeroing an input element while training", both(d.Dropout, n.Dropout)),
 		choice("loss", losses().list(), both(d.Loss.Name(), n.Loss.Name())),
 		number("margin", "of contrastive and triplet: how far apart cosines are to be", "0.5, 0.3"),
-		number("scale", "of cosent, logistic and pairwise: what cosines are multiplied by", "20"),
+		number("scale", "of angle, cosent, logistic and pairwise: what cosines are multiplied by", "20"),
+		number("temperature", "of infonce: what cosines are divided by", "0.05"),
+		&cli.BoolFlag{Name: "symmetric", Usage: "infonce also looks for each passage's query", Category: category},
+		&cli.IntSliceFlag{Name: "matryoshka", Usage: "dimensions, such as 64,128, to which vectors may be cut after training", Category: category},
 		number("threshold", "of logistic: the cosine at which a pair is as likely similar as not", "0.5"),
 		choice("optimizer", optimizers().list(), both(d.Optimizer.Name(), n.Optimizer.Name())),
 		number("momentum", "of sgd", "0, or the schedule's"),
@@ -101,6 +104,9 @@ func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
 	setInt("shuffle-window", &r.ShuffleWindow)
 	setFloat("learning-rate", &r.LearningRate)
 	setFloat("dropout", &r.Dropout)
+	if c.IsSet("matryoshka") {
+		r.Matryoshka = c.IntSlice("matryoshka")
+	}
 	if c.IsSet("seed") {
 		r.Seed = c.Uint64("seed")
 	}
@@ -163,10 +169,13 @@ func partSettings(c *cli.Context, r *trainer.Recipe) error {
 			field(r.Loss, func(l *graph.Triplet) *float64 { return &l.Margin })),
 			"contrastive or triplet", "a difference of cosines above 0, at most 2", func(v float64) bool { return v > 0 && v <= 2 }},
 		{"scale", "loss", loss, cmp.Or(
+			field(r.Loss, func(l *graph.AnglE) *float64 { return &l.Scale }),
 			field(r.Loss, func(l *graph.CoSENT) *float64 { return &l.Scale }),
 			field(r.Loss, func(l *graph.Logistic) *float64 { return &l.Scale }),
 			field(r.Loss, func(l *graph.Pairwise) *float64 { return &l.Scale })),
-			"cosent, logistic or pairwise", "a number above 0, at most 40", func(v float64) bool { return v > 0 && v <= 40 }},
+			"angle, cosent, logistic or pairwise", "a number above 0, at most 40", func(v float64) bool { return v > 0 && v <= 40 }},
+		{"temperature", "loss", loss, field(r.Loss, func(l *graph.InfoNCE) *float64 { return &l.Temperature }),
+			"infonce", "a number from 0.005 to 1", func(v float64) bool { return v >= 0.005 && v <= 1 }},
 		{"threshold", "loss", loss, field(r.Loss, func(l *graph.Logistic) *float64 { return &l.Threshold }),
 			"logistic", "a cosine", func(v float64) bool { return v >= -1 && v <= 1 }},
 	} {
@@ -179,6 +188,13 @@ func partSettings(c *cli.Context, r *trainer.Recipe) error {
 		if *s.at = c.Float64(s.flag); !s.ok(*s.at) {
 			return usage("--%s is %g, want %s", s.flag, *s.at, s.want)
 		}
+	}
+	if c.IsSet("symmetric") {
+		l, ok := r.Loss.(*graph.InfoNCE)
+		if !ok {
+			return usage("--symmetric goes with --loss infonce, not %s", loss)
+		}
+		l.Symmetric = c.Bool("symmetric")
 	}
 	if c.IsSet("decay-to-start") {
 		o, ok := r.Optimizer.(*trainer.AdamW)

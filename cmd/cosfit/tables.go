@@ -28,14 +28,16 @@ func recipes() table[func(d int) trainer.Recipe] {
 	}
 }
 
-func losses() table[func() graph.Loss] {
-	return table[func() graph.Loss]{
-		"contrastive": func() graph.Loss { return &graph.Contrastive{Margin: 0.5} },
-		"cosent":      func() graph.Loss { return &graph.CoSENT{Scale: 20} },
-		"logistic":    func() graph.Loss { return &graph.Logistic{Scale: 20, Threshold: 0.5} },
-		"mse":         func() graph.Loss { return &graph.MSE{} },
-		"pairwise":    func() graph.Loss { return &graph.Pairwise{Scale: 20} },
-		"triplet":     func() graph.Loss { return &graph.Triplet{Margin: 0.3} },
+func losses() table[func() graph.Objective] {
+	return table[func() graph.Objective]{
+		"contrastive": func() graph.Objective { return &graph.Contrastive{Margin: 0.5} },
+		"cosent":      func() graph.Objective { return &graph.CoSENT{Scale: 20} },
+		"angle":       func() graph.Objective { return &graph.AnglE{Scale: 20} },
+		"infonce":     func() graph.Objective { return &graph.InfoNCE{Temperature: 0.05} },
+		"logistic":    func() graph.Objective { return &graph.Logistic{Scale: 20, Threshold: 0.5} },
+		"mse":         func() graph.Objective { return &graph.MSE{} },
+		"pairwise":    func() graph.Objective { return &graph.Pairwise{Scale: 20} },
+		"triplet":     func() graph.Objective { return &graph.Triplet{Margin: 0.3} },
 	}
 }
 
@@ -107,7 +109,7 @@ func (t table[T]) get(flag, name string) (T, error) {
 func configured(c rundir.Recipe) (trainer.Recipe, error) {
 	r := trainer.Recipe{
 		Name: c.Name, Dims: c.Dims, Epochs: c.Epochs, BatchSize: c.BatchSize, LearningRate: c.LearningRate,
-		Dropout: c.Dropout, Patience: c.Patience, Seed: c.Seed, ShuffleWindow: c.ShuffleWindow,
+		Dropout: c.Dropout, Matryoshka: c.Matryoshka, Patience: c.Patience, Seed: c.Seed, ShuffleWindow: c.ShuffleWindow,
 	}
 	var ok bool
 	if r.SelectOn, ok = loader.ParseSplit(c.SelectedOn); !ok {

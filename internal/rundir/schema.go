@@ -60,6 +60,7 @@ type Recipe struct {
 	LearningRate  float64 `json:"learning_rate"`
 	Dropout       float64 `json:"dropout"`
 	Loss          Part    `json:"loss"`
+	Matryoshka    []int   `json:"matryoshka,omitempty"`
 	Optimizer     Part    `json:"optimizer"`
 	Schedule      Part    `json:"schedule"`
 	Start         Part    `json:"init"`
