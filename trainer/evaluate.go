@@ -14,7 +14,7 @@ import (
 type EvaluateOptions struct {
 	Backend graph.Backend
 	Loss    graph.Objective // to report; default graph.MSE
-	Split   loader.Split // that is judged
+	Split   loader.Split    // that is judged
 	// SelectedOn is the split that chose the matrix, where the data are those
 	// that it was learned from.
 	SelectedOn string

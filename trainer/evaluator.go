@@ -38,15 +38,35 @@ type evaluator struct {
 	data    *loader.Dataset
 	backend graph.Backend
 	table   graph.Table // the embeddings of the chunk at hand
-	dims    int         // k
+	shifted graph.Table // the same less offset, which is what the matrix takes; unused where there is no offset
+	offset  []float32
+	less    []float32 // memory of shifted
+	dims    int       // k
 	// project returns rows of the table, whose contents are vectors, under the
 	// matrix.
 	project func(vectors []float32, rows []int32) (graph.Array, error)
 	loss    graph.Objective // to report, where it is one of the cosines
-	whole   bool // the table holds all embeddings of a data set in memory
+	whole   bool            // the table holds all embeddings of a data set in memory
 }
 
-// hold makes the table hold vectors that the data set delivered. One in memory
+// subtract makes the matrix take embeddings less an offset [d], or as they are
+// where that is nil.
+func (e *evaluator) subtract(offset []float32) (err error) {
+	if e.offset = offset; offset != nil {
+		e.shifted, err = e.backend.NewTable(len(offset))
+	}
+	return err
+}
+
+// inputs is the table that the matrix takes.
+func (e *evaluator) inputs() graph.Table {
+	if e.offset == nil {
+		return e.table
+	}
+	return e.shifted
+}
+
+// hold makes the tables hold vectors that the data set delivered. One in memory
 // delivers the same array each time and never changes it, so once is enough.
 func (e *evaluator) hold(vectors []float32) error {
 	if e.whole {
@@ -54,6 +74,17 @@ func (e *evaluator) hold(vectors []float32) error {
 	}
 	if err := e.table.Set(vectors); err != nil {
 		return err
+	}
+	if e.offset != nil {
+		e.less = append(e.less[:0], vectors...)
+		for row := e.less; len(row) > 0; row = row[len(e.offset):] {
+			for i, v := range e.offset {
+				row[i] -= v
+			}
+		}
+		if err := e.shifted.Set(e.less); err != nil {
+			return err
+		}
 	}
 	e.whole = e.data.Vectors.Data != nil
 	return nil

@@ -142,5 +142,5 @@ func (r *run) projection(s rundir.Summary) *projection.Projection {
 	if t := s.After[r.recipe.SelectOn.String()].Threshold; t.Known() {
 		m.Threshold = new(float64(t))
 	}
-	return &projection.Projection{Matrix: r.best, In: r.data.Vectors.Dim, Out: r.recipe.Dims, Metadata: m}
+	return &projection.Projection{Matrix: r.best, Offset: r.eval.offset, In: r.data.Vectors.Dim, Out: r.recipe.Dims, Metadata: m}
 }

@@ -1,6 +1,7 @@
 package trainer_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -89,14 +90,20 @@ func TestDecayToStart(t *testing.T) {
 	}
 }
 
-func table(rng *rand.Rand, n, d int) *loader.Table {
+// training is n texts, one a pair, all of the training split.
+func training(rng *rand.Rand, n, d int) *loader.Dataset {
 	t := &loader.Table{Dim: d, Data: make([]float32, n*d), IDs: make([]string, n)}
+	data := &loader.Dataset{Vectors: t}
 	for i := range n {
+		t.IDs[i] = fmt.Sprintf("%04d", i)
 		for j := range d { // a mean, and a spread that falls with the column
 			t.Data[i*d+j] = 1 + float32(rng.NormFloat64()/(1+float64(j)))
 		}
+		p := &data.Pairs
+		p.Left, p.Right = append(p.Left, int32(i)), append(p.Right, int32(i))
+		p.Label, p.Split, p.Group = append(p.Label, 1), append(p.Split, loader.Train), append(p.Group, int32(i))
 	}
-	return t
+	return data
 }
 
 // TestPCA compares the leading directions with gonum's decomposition.
@@ -104,16 +111,15 @@ func TestPCA(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	for _, shape := range [][3]int{{300, 40, 5}, {500, 12, 12}, {30, 50, 3}} {
 		n, d, k := shape[0], shape[1], shape[2]
-		data := table(rng, n, d)
-		rows := make([]int32, n)
+		data := training(rng, n, d)
 		x := mat.NewDense(n, d, nil)
-		for i := range rows {
-			rows[i] = int32(i)
+		for i := range n {
 			for j := range d {
-				x.Set(i, j, float64(data.Data[i*d+j]))
+				x.Set(i, j, float64(data.Vectors.Data[i*d+j]))
 			}
 		}
-		m, err := trainer.PCA{}.Matrix(data, rows, k, 0)
+		b, err := trainer.PCA{}.Begin(data, k, 0)
+		m := b.Matrix
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,14 +142,18 @@ func TestPCA(t *testing.T) {
 }
 
 func TestStarts(t *testing.T) {
-	data := table(rand.New(rand.NewPCG(4, 4)), 3, 4)
-	m, err := trainer.Identity{}.Matrix(data, nil, 2, 0)
-	if err != nil || !slices.Equal(m, []float32{1, 0, 0, 1, 0, 0, 0, 0}) {
-		t.Errorf("identity is %v, %v", m, err)
+	data := training(rand.New(rand.NewPCG(4, 4)), 3, 4)
+	begin := func(s trainer.Start, k int, seed uint64) []float32 {
+		b, err := s.Begin(data, k, seed)
+		if err != nil || b.Offset != nil {
+			t.Errorf("%s: offset %v, %v", s.Name(), b.Offset, err)
+		}
+		return b.Matrix
 	}
-	a, _ := trainer.Random{}.Matrix(data, nil, 1000, 7)
-	b, _ := trainer.Random{}.Matrix(data, nil, 1000, 7)
-	c, _ := trainer.Random{}.Matrix(data, nil, 1000, 8)
+	if m := begin(trainer.Identity{}, 2, 0); !slices.Equal(m, []float32{1, 0, 0, 1, 0, 0, 0, 0}) {
+		t.Errorf("identity is %v", m)
+	}
+	a, b, c := begin(trainer.Random{}, 1000, 7), begin(trainer.Random{}, 1000, 7), begin(trainer.Random{}, 1000, 8)
 	if !slices.Equal(a, b) || slices.Equal(a, c) {
 		t.Error("a random start does not follow its seed")
 	}
@@ -156,7 +166,7 @@ func TestStarts(t *testing.T) {
 		t.Errorf("random has mean %.3f and variance %.3f, want 0 and 1", sum/n, square/n)
 	}
 	for _, s := range []trainer.Start{trainer.Identity{}, trainer.PCA{}} {
-		if _, err := s.Matrix(data, []int32{0, 1, 2}, 5, 0); err == nil {
+		if _, err := s.Begin(data, 5, 0); err == nil {
 			t.Errorf("%s fills more columns than there are dimensions", s.Name())
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -21,19 +20,20 @@ func (PCA) Name() string { return "pca" }
 // Fits wants k ≤ d: there are no more directions than dimensions.
 func (s PCA) Fits(d, k int) error { return notWider(s, d, k) }
 
-// Matrix returns directions of unit length, the strongest first, each with its
+// Begin returns directions of unit length, the strongest first, each with its
 // largest entry positive.
-func (s PCA) Matrix(table *loader.Table, rows []int32, k int, _ uint64) ([]float32, error) {
+func (s PCA) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {
+	table := data.Vectors
 	if err := s.Fits(table.Dim, k); err != nil {
-		return nil, err
+		return Beginning{}, err
 	}
-	c, err := covariance(table, inOrderOfIDs(table, rows))
+	_, c, err := moments(table, trainingRows(data))
 	if err != nil {
-		return nil, err
+		return Beginning{}, err
 	}
 	directions, err := principalDirections(c, k)
 	if err != nil {
-		return nil, err
+		return Beginning{}, err
 	}
 	m := make([]float32, table.Dim*k)
 	for j := range k {
@@ -45,30 +45,17 @@ func (s PCA) Matrix(table *loader.Table, rows []int32, k int, _ uint64) ([]float
 			m[i*k+j] = float32(sign * directions.At(i, j))
 		}
 	}
-	return m, nil
+	return Beginning{Matrix: m}, nil
 }
 
-// inOrderOfIDs sorts rows by what they hold: the order of a table follows from
-// how its files are laid out, and sums round by their order.
-func inOrderOfIDs(table *loader.Table, rows []int32) []int32 {
-	rows = slices.Clone(rows)
-	slices.SortFunc(rows, func(a, b int32) int { return strings.Compare(table.IDs[a], table.IDs[b]) })
-	return rows
-}
-
-// covariance returns Σ (x−μ)ᵀ(x−μ)/n over rows of the table, [d, d].
-func covariance(table *loader.Table, rows []int32) (*mat.SymDense, error) {
-	d := table.Dim
-	mean := make([]float64, d)
-	err := eachBlock(table, rows, func(vectors []float32, _ int) {
-		for i, v := range vectors {
-			mean[i%d] += float64(v) / float64(len(rows))
-		}
-	})
-	if err != nil {
-		return nil, err
+// moments returns the mean μ [d] of rows of the table and their covariance
+// Σ (x−μ)ᵀ(x−μ)/n [d, d].
+func moments(table *loader.Table, rows []int32) (mean []float64, sum *mat.SymDense, err error) {
+	if mean, err = centre(table, rows); err != nil {
+		return nil, nil, err
 	}
-	sum := mat.NewSymDense(d, nil)
+	d := table.Dim
+	sum = mat.NewSymDense(d, nil)
 	err = eachBlock(table, rows, func(vectors []float32, n int) {
 		x := mat.NewDense(d, n, nil)
 		for i, v := range vectors {
@@ -76,7 +63,19 @@ func covariance(table *loader.Table, rows []int32) (*mat.SymDense, error) {
 		}
 		sum.SymRankK(sum, 1/float64(len(rows)), x)
 	})
-	return sum, err
+	return mean, sum, err
+}
+
+// centre returns the mean of rows of the table, [d].
+func centre(table *loader.Table, rows []int32) ([]float64, error) {
+	d := table.Dim
+	mean := make([]float64, d)
+	err := eachBlock(table, rows, func(vectors []float32, _ int) {
+		for i, v := range vectors {
+			mean[i%d] += float64(v) / float64(len(rows))
+		}
+	})
+	return mean, err
 }
 
 // eachBlock hands f some vectors [n, d] at a time, so that copies of them stay

@@ -7,14 +7,20 @@ import (
 	"github.com/cosfit/cosfit/loader"
 )
 
-// A Start chooses the matrix with which a training begins.
+// A Start chooses where a training begins.
 type Start interface {
 	Name() string
-	// Fits reports whether there is such a matrix of shape [d, k].
+	// Fits reports whether there is such a start of shape [d, k].
 	Fits(d, k int) error
-	// Matrix returns M [d, k], row-major, where d is the table's dimension.
-	// rows are the training texts in the table.
-	Matrix(table *loader.Table, rows []int32, k int, seed uint64) ([]float32, error)
+	// Begin looks at the training split of data, of d dimensions, and nothing
+	// else of it.
+	Begin(data *loader.Dataset, k int, seed uint64) (Beginning, error)
+}
+
+// A Beginning is y = (x − Offset)·Matrix.
+type Beginning struct {
+	Matrix []float32 // [d, k], row-major
+	Offset []float32 // [d], which training leaves as it is; nil means none
 }
 
 // Identity starts from eye(d, k): the embeddings as they are, cut to their
@@ -27,16 +33,21 @@ func (Identity) Name() string { return "identity" }
 // Fits wants k ≤ d: a column of zeros would never receive a gradient.
 func (s Identity) Fits(d, k int) error { return notWider(s, d, k) }
 
-// Matrix returns eye(d, k).
-func (s Identity) Matrix(table *loader.Table, _ []int32, k int, _ uint64) ([]float32, error) {
-	if err := s.Fits(table.Dim, k); err != nil {
-		return nil, err
+// Begin returns eye(d, k).
+func (s Identity) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {
+	d := data.Vectors.Dim
+	if err := s.Fits(d, k); err != nil {
+		return Beginning{}, err
 	}
-	m := make([]float32, table.Dim*k)
+	return Beginning{Matrix: eye(d, k)}, nil
+}
+
+func eye(d, k int) []float32 {
+	m := make([]float32, d*k)
 	for i := range k {
 		m[i*k+i] = 1
 	}
-	return m, nil
+	return m
 }
 
 // Random starts from independent draws of N(0, 1), which nearly keeps cosines
@@ -49,15 +60,15 @@ func (Random) Name() string { return "random" }
 // Fits takes any shape.
 func (Random) Fits(_, _ int) error { return nil }
 
-// Matrix returns draws that depend on the seed alone.
-func (Random) Matrix(table *loader.Table, _ []int32, k int, seed uint64) ([]float32, error) {
+// Begin returns draws that depend on the seed alone.
+func (Random) Begin(data *loader.Dataset, k int, seed uint64) (Beginning, error) {
 	const stream = math.MaxUint64 // apart from the shuffles, whose streams are the epochs' numbers
 	rng := rand.New(rand.NewPCG(seed, stream))
-	m := make([]float32, table.Dim*k)
+	m := make([]float32, data.Vectors.Dim*k)
 	for i := range m {
 		m[i] = float32(rng.NormFloat64())
 	}
-	return m, nil
+	return Beginning{Matrix: m}, nil
 }
 
 func notWider(s Start, d, k int) error {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cosfit/cosfit/graph"
@@ -154,13 +156,19 @@ func (r *run) build() (err error) {
 		return err
 	}
 	r.eval = &evaluator{data: r.data, backend: b, table: table, dims: k, loss: r.recipe.Loss}
-	r.eval.project = func(_ []float32, rows []int32) (graph.Array, error) { return r.project.Run(table, rows) }
+	r.eval.project = func(_ []float32, rows []int32) (graph.Array, error) { return r.project.Run(r.eval.inputs(), rows) }
 	r.best = make([]float32, d*k)
-	r.start, err = r.recipe.Start.Matrix(r.data.Vectors, trainingRows(r.data), k, r.recipe.Seed)
-	return err
+	beginning, err := r.recipe.Start.Begin(r.data, k, r.recipe.Seed)
+	if err != nil {
+		return err
+	}
+	r.start = beginning.Matrix
+	return r.eval.subtract(beginning.Offset)
 }
 
-// trainingRows returns the rows of the table that the training pairs use.
+// trainingRows returns the rows of the table that the training pairs use, in the
+// order of their texts' ids: that of a table follows from how its files are laid
+// out, and sums round by their order.
 func trainingRows(data *loader.Dataset) []int32 {
 	var all loader.Batch
 	for _, i := range data.Indices(loader.Train) {
@@ -168,6 +176,8 @@ func trainingRows(data *loader.Dataset) []int32 {
 		all.Right = append(all.Right, data.Pairs.Right[i])
 	}
 	rows, _, _ := used(all, data.Vectors.Rows())
+	ids := data.Vectors.IDs
+	slices.SortFunc(rows, func(a, b int32) int { return strings.Compare(ids[a], ids[b]) })
 	return rows
 }
 
@@ -294,7 +304,7 @@ func (r *run) order(epoch int) loader.Order {
 // step runs the graph for one batch and updates the matrix.
 func (r *run) step(batch loader.Batch) error {
 	err := r.model.Step(&graph.Batch{
-		Table: r.eval.table, Left: batch.Left, Right: batch.Right,
+		Table: r.eval.inputs(), Left: batch.Left, Right: batch.Right,
 		Labels: batch.Labels, Low: float32(r.data.Labels.Min), Groups: batch.Groups,
 		Dropout: graph.Dropout{Rate: r.recipe.Dropout, Seed: r.recipe.Seed, Step: uint32(r.state.Step)},
 	})

@@ -136,8 +136,8 @@ func TestNothingToLearn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		identity, _ := trainer.Identity{}.Matrix(data.Vectors, nil, 256, 0)
-		if !slices.Equal(p.Matrix, identity) {
+		identity, _ := trainer.Identity{}.Begin(data, 256, 0)
+		if !slices.Equal(p.Matrix, identity.Matrix) {
 			t.Error("a refused run's result is not its start")
 		}
 		if s.BestEpoch != 0 || s.After["test"].ROCAUC != s.Before["test"].ROCAUC {
@@ -419,8 +419,15 @@ func TestGradedLabels(t *testing.T) {
 
 // TestEvaluateAgrees scores a finished run again from its files.
 func TestEvaluateAgrees(t *testing.T) {
-	dir, data := newDir(t), planted(t)
-	want, err := trainer.Train(context.Background(), data, trainer.Options{Recipe: quick(), Backend: cpu.New(0), Dir: dir})
+	for _, start := range []trainer.Start{trainer.Identity{}, trainer.Centred{}} {
+		t.Run(start.Name(), func(t *testing.T) { evaluateAgrees(t, start) })
+	}
+}
+
+func evaluateAgrees(t *testing.T, start trainer.Start) {
+	dir, data, recipe := newDir(t), planted(t), quick()
+	recipe.Start = start
+	want, err := trainer.Train(context.Background(), data, trainer.Options{Recipe: recipe, Backend: cpu.New(0), Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

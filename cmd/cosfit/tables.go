@@ -59,6 +59,7 @@ func schedules() table[func() trainer.Schedule] {
 
 func starts() table[func() trainer.Start] {
 	return table[func() trainer.Start]{
+		"centred":  func() trainer.Start { return &trainer.Centred{} },
 		"identity": func() trainer.Start { return &trainer.Identity{} },
 		"pca":      func() trainer.Start { return &trainer.PCA{} },
 		"random":   func() trainer.Start { return &trainer.Random{} },
