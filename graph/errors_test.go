@@ -39,14 +39,14 @@ func TestErrorsOfKernels(t *testing.T) {
 	model, err := graph.NewModel(b, p.d, p.k, graph.MSE{})
 	must(t, err)
 	defer model.Close()
-	projector, err := graph.NewProjector(b, model.Matrix())
+	projector, err := graph.NewProjector(b, graph.Both, p.d, model.Matrix())
 	must(t, err)
 	defer projector.Close()
 	for range 2 { // an error leaves the machine usable
 		if err := model.Step(p.batch); err != errFull {
 			t.Errorf("a step: %v", err)
 		}
-		if _, err := projector.Run(p.batch.Table, p.batch.Left); err != errFull {
+		if _, err := projector.Run(p.batch.Table, p.batch.Left, nil); err != errFull {
 			t.Errorf("a projection: %v", err)
 		}
 	}

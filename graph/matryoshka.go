@@ -17,7 +17,7 @@ func (l Matryoshka) Name() string { return l.Loss.Name() }
 
 // Evaluate is the formula.
 func (l Matryoshka) Evaluate(v *Vectors, dp []float32) (float64, error) {
-	loss, err := l.vectorLoss()
+	loss, err := vectorLoss(l.Loss)
 	if err != nil {
 		return 0, err
 	}
@@ -46,14 +46,15 @@ func (l Matryoshka) Evaluate(v *Vectors, dp []float32) (float64, error) {
 	return total, nil
 }
 
-func (l Matryoshka) vectorLoss() (VectorLoss, error) {
-	switch loss := l.Loss.(type) {
+// vectorLoss is any loss as a VectorLoss.
+func vectorLoss(objective Objective) (VectorLoss, error) {
+	switch loss := objective.(type) {
 	case VectorLoss:
 		return loss, nil
 	case Loss:
 		return ofCosines{loss}, nil
 	}
-	return nil, fmt.Errorf("%s is neither a Loss nor a VectorLoss", l.Loss.Name())
+	return nil, fmt.Errorf("%s is neither a Loss nor a VectorLoss", objective.Name())
 }
 
 // ofCosines is a Loss as a VectorLoss.

@@ -130,21 +130,21 @@ type Projector struct {
 	machine   gorgonia.VM
 }
 
-// NewProjector builds a graph around a matrix [d, k], which it follows as that
-// changes.
-func NewProjector(b Backend, matrix Array) (*Projector, error) {
+// NewProjector builds a graph around the matrix of a side for embeddings of d
+// dimensions, [Side.Rows(d), k], which it follows as that changes.
+func NewProjector(b Backend, side Side, d int, matrix Array) (*Projector, error) {
 	g, m, batch := inputs(matrix)
-	projected, err := Project(b, m, batch)
+	projected, err := sidedProject(b, side, d, m, batch)
 	if err != nil {
 		return nil, err
 	}
 	return &Projector{batch.Value().(*batchValue), projected, gorgonia.NewTapeMachine(g)}, nil
 }
 
-// Run returns P [n, k] for the given rows of a table [_, d], valid until the
-// next run.
-func (p *Projector) Run(table Array, rows []int32) (Array, error) {
-	p.batch.batch = &Batch{Table: table, Left: rows}
+// Run returns P [n, k] for rows of a table [_, d], those of left texts above
+// those of right ones, valid until the next run.
+func (p *Projector) Run(table Array, left, right []int32) (Array, error) {
+	p.batch.batch = &Batch{Table: table, Left: left, Right: right}
 	if err := runTape(p.machine); err != nil {
 		return nil, err
 	}

@@ -8,11 +8,16 @@ import "github.com/cosfit/cosfit/loader"
 // directions.
 type Centred struct{}
 
+var _ ShiftedStart = Centred{}
+
 // Name returns "centred".
 func (Centred) Name() string { return "centred" }
 
 // Fits wants k ≤ d, as Identity does.
 func (s Centred) Fits(d, k int) error { return notWider(s, d, k) }
+
+// Shifts marks a ShiftedStart.
+func (Centred) Shifts() {}
 
 // Begin returns eye(d, k) and the mean.
 func (s Centred) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {

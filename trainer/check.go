@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 )
@@ -15,7 +16,14 @@ func Prepare(data *loader.Dataset, recipe Recipe) error {
 	if err := recipe.check(); err != nil {
 		return err
 	}
-	if err := recipe.Start.Fits(data.Vectors.Dim, recipe.Dims); err != nil {
+	d := data.Vectors.Dim
+	if recipe.Side == graph.Query && recipe.Dims != d {
+		return setting("dims", "is %d, but with --side query the passages keep their %d dimensions, which queries are compared with: leave it out", recipe.Dims, d)
+	}
+	if _, shifts := recipe.Start.(ShiftedStart); shifts && recipe.Side == graph.Query {
+		return setting("init", "is %s, which takes an offset off the passages too, and --side query leaves them as they are: choose another", recipe.Start.Name())
+	}
+	if err := recipe.Start.Fits(d, recipe.Dims); err != nil {
 		return err
 	}
 	if recipe.SelectOn == loader.Validation {

@@ -45,13 +45,12 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		return rundir.Summary{}, nil, err
 	}
 	e := &evaluator{data: data, backend: backend, table: table, dims: p.Out, loss: loss}
-	e.project = func(vectors []float32, rows []int32) (graph.Array, error) {
-		x := make([]float32, 0, len(rows)*t.Dim)
-		for _, r := range rows {
-			x = append(x, vectors[int(r)*t.Dim:(int(r)+1)*t.Dim]...)
-		}
-		y := make([]float32, len(rows)*p.Out)
-		p.ApplyAll(y, x, false, opts.Threads)
+	e.sided = p.Left() != p.Right()
+	e.project = func(vectors []float32, left, right []int32) (graph.Array, error) {
+		y := make([]float32, (len(left)+len(right))*p.Out)
+		at := len(left) * p.Out
+		applyTo(p.Left(), y[:at], vectors, left, t.Dim, opts.Threads)
+		applyTo(p.Right(), y[at:], vectors, right, t.Dim, opts.Threads)
 		return projected, projected.Set(y)
 	}
 	pairs := data.Indices(loader.Train, loader.Validation, loader.Test)
@@ -96,4 +95,25 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 			figureNames[s.Selection], opts.Split, c.Before, c.After, verdict(c))}
 	}
 	return s, scoreRows(data, pairs, before, after), nil
+}
+
+// applyTo writes rows of vectors [_, d] under p, or, where that is nil, their
+// first numbers as they are, to y.
+func applyTo(p *projection.Projection, y, vectors []float32, rows []int32, d, threads int) {
+	if len(rows) == 0 {
+		return
+	}
+	k := len(y) / len(rows)
+	x := make([]float32, 0, len(rows)*d)
+	for i, r := range rows {
+		row := vectors[int(r)*d : (int(r)+1)*d]
+		if p == nil {
+			copy(y[i*k:(i+1)*k], row)
+			continue
+		}
+		x = append(x, row...)
+	}
+	if p != nil {
+		p.ApplyAll(y, x, false, threads)
+	}
 }

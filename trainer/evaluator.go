@@ -26,8 +26,10 @@ func used(b loader.Batch, n int) (rows, left, right []int32) {
 		}
 	}
 	left, right = slices.Clone(b.Left), slices.Clone(b.Right)
-	for i := range left {
-		left[i], right[i] = place[left[i]], place[right[i]]
+	for _, side := range [][]int32{left, right} {
+		for i, r := range side {
+			side[i] = place[r]
+		}
 	}
 	return rows, left, right
 }
@@ -42,9 +44,10 @@ type evaluator struct {
 	offset  []float32
 	less    []float32 // memory of shifted
 	dims    int       // k
-	// project returns rows of the table, whose contents are vectors, under the
-	// matrix.
-	project func(vectors []float32, rows []int32) (graph.Array, error)
+	// project returns rows of the table, whose contents are vectors, as the matrix
+	// makes them: those of left texts above those of right ones.
+	project func(vectors []float32, left, right []int32) (graph.Array, error)
+	sided   bool            // the sides differ
 	loss    graph.Objective // to report, where it is one of the cosines
 	whole   bool            // the table holds all embeddings of a data set in memory
 }
@@ -132,8 +135,17 @@ func (e *evaluator) compare(vectors []float32, b loader.Batch, projected bool, o
 	if !projected {
 		return e.backend.PairCosines(e.table, b.Left, b.Right, out)
 	}
-	rows, left, right := used(b, len(vectors)/e.data.Vectors.Dim)
-	p, err := e.project(vectors, rows)
+	n := len(vectors) / e.data.Vectors.Dim
+	rows, left, right := used(b, n)
+	var others []int32
+	if e.sided {
+		rows, left, _ = used(loader.Batch{Left: b.Left}, n)
+		others, right, _ = used(loader.Batch{Left: b.Right}, n)
+		for i := range right {
+			right[i] += int32(len(rows))
+		}
+	}
+	p, err := e.project(vectors, rows, others)
 	if err != nil {
 		return err
 	}

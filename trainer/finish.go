@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/projection"
@@ -136,11 +137,16 @@ func scoreRows(data *loader.Dataset, pairs []int32, before, after []float32) []r
 // projection is the result with what a service should know about it.
 func (r *run) projection(s rundir.Summary) *projection.Projection {
 	m := projection.Metadata{
-		Model: r.data.Model, Side: projection.SideBoth, Metric: "cosine",
+		Model: r.data.Model, Side: r.recipe.Side.String(), Metric: "cosine",
 		LabelMin: r.data.Labels.Min, LabelMax: r.data.Labels.Max,
 	}
 	if t := s.After[r.recipe.SelectOn.String()].Threshold; t.Known() {
 		m.Threshold = new(float64(t))
 	}
-	return &projection.Projection{Matrix: r.best, Offset: r.eval.offset, In: r.data.Vectors.Dim, Out: r.recipe.Dims, Metadata: m}
+	d, k := r.data.Vectors.Dim, r.recipe.Dims
+	p := &projection.Projection{Matrix: r.best[:d*k], Offset: r.eval.offset, In: d, Out: k, Metadata: m}
+	if r.recipe.Side == graph.Dual {
+		p.MatrixRight = r.best[d*k:]
+	}
+	return p
 }

@@ -14,7 +14,8 @@ import (
 // A Recipe is the settings of a training.
 type Recipe struct {
 	Name         string
-	Dims         int     // k, the columns of the matrix
+	Dims         int // k, the columns of the matrix
+	Side         graph.Side
 	Epochs       int     // at most
 	BatchSize    int     // pairs
 	LearningRate float64 // at its peak
@@ -136,7 +137,7 @@ func (r Recipe) objective() graph.Objective {
 // Config is the recipe as config.json has it.
 func (r Recipe) Config() (rundir.Recipe, error) {
 	c := rundir.Recipe{
-		Name: r.Name, Dims: r.Dims, Epochs: r.Epochs, BatchSize: r.BatchSize,
+		Name: r.Name, Dims: r.Dims, Side: r.Side.String(), Epochs: r.Epochs, BatchSize: r.BatchSize,
 		LearningRate: r.LearningRate, Dropout: r.Dropout,
 		Matryoshka: r.Matryoshka, Patience: r.Patience, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
 		ShuffleWindow: r.ShuffleWindow,

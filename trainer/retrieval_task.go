@@ -171,7 +171,7 @@ func (e *evaluator) rank(ctx context.Context, t *retrievalTask, projected bool) 
 	for i, q := range t.queries {
 		lefts[i] = q.left
 	}
-	err = e.visit(ctx, lefts, projected, func(_ int, p graph.Array, rows []int32) error { return similar.AddQueries(p, rows) })
+	err = e.visit(ctx, lefts, projected, false, func(_ int, p graph.Array, rows []int32) error { return similar.AddQueries(p, rows) })
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func (e *evaluator) rank(ctx context.Context, t *retrievalTask, projected bool) 
 		return nil, err
 	}
 	var out []float32
-	err = e.visit(ctx, t.passages, projected, func(first int, p graph.Array, rows []int32) error {
+	err = e.visit(ctx, t.passages, projected, true, func(first int, p graph.Array, rows []int32) error {
 		if err := similar.SetPassages(p, rows); err != nil {
 			return err
 		}
@@ -222,7 +222,7 @@ func (e *evaluator) relevant(ctx context.Context, t *retrievalTask, projected bo
 			}
 		}
 		similarities := make([]float32, len(part)*len(rows)) // [queries, rows]
-		err := e.visit(ctx, rows, projected, func(first int, p graph.Array, some []int32) error {
+		err := e.visit(ctx, rows, projected, true, func(first int, p graph.Array, some []int32) error {
 			if err := similar.SetPassages(p, some); err != nil {
 				return err
 			}
@@ -251,10 +251,10 @@ func (e *evaluator) relevant(ctx context.Context, t *retrievalTask, projected bo
 	return rankers, nil
 }
 
-// visit hands rows of the data set to f, projected or as they are, in parts
+// visit hands rows of the data set, left or right texts, to f, projected or as they are, in parts
 // that fit the memory: the vectors of the rows from number first on are rows
 // of p.
-func (e *evaluator) visit(ctx context.Context, rows []int32, projected bool, f func(first int, p graph.Array, rows []int32) error) error {
+func (e *evaluator) visit(ctx context.Context, rows []int32, projected, right bool, f func(first int, p graph.Array, rows []int32) error) error {
 	most := min(e.rowsAtOnce(6), visitRows)
 	for first := 0; first < len(rows); first += most {
 		if err := ctx.Err(); err != nil {
@@ -269,7 +269,11 @@ func (e *evaluator) visit(ctx context.Context, rows []int32, projected bool, f f
 		}
 		var p graph.Array = e.table
 		if projected {
-			if p, err = e.project(vectors, part); err != nil {
+			left, others := part, []int32(nil)
+			if right && e.sided {
+				left, others = nil, part
+			}
+			if p, err = e.project(vectors, left, others); err != nil {
 				return err
 			}
 			part = counting(len(part))

@@ -17,6 +17,12 @@ type Start interface {
 	Begin(data *loader.Dataset, k int, seed uint64) (Beginning, error)
 }
 
+// A ShiftedStart is a Start that has an offset.
+type ShiftedStart interface {
+	Start
+	Shifts()
+}
+
 // A Beginning is y = (x − Offset)·Matrix.
 type Beginning struct {
 	Matrix []float32 // [d, k], row-major

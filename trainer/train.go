@@ -142,13 +142,14 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 // build makes the model and the start.
 func (r *run) build() (err error) {
 	b, d, k := r.opts.Backend, r.data.Vectors.Dim, r.recipe.Dims
-	if r.model, err = graph.NewModel(b, d, k, r.recipe.objective()); err != nil {
+	if r.model, err = graph.NewSidedModel(b, r.recipe.Side, d, k, r.recipe.objective()); err != nil {
 		return err
 	}
-	if r.update, err = b.NewUpdate(r.recipe.Optimizer, d*k); err != nil {
+	size := r.recipe.Side.Rows(d) * k
+	if r.update, err = b.NewUpdate(r.recipe.Optimizer, size); err != nil {
 		return err
 	}
-	if r.project, err = graph.NewProjector(b, r.model.Matrix()); err != nil {
+	if r.project, err = graph.NewProjector(b, r.recipe.Side, d, r.model.Matrix()); err != nil {
 		return err
 	}
 	table, err := b.NewTable(d)
@@ -156,13 +157,18 @@ func (r *run) build() (err error) {
 		return err
 	}
 	r.eval = &evaluator{data: r.data, backend: b, table: table, dims: k, loss: r.recipe.Loss}
-	r.eval.project = func(_ []float32, rows []int32) (graph.Array, error) { return r.project.Run(r.eval.inputs(), rows) }
-	r.best = make([]float32, d*k)
+	r.eval.sided = r.recipe.Side != graph.Both
+	r.eval.project = func(_ []float32, left, right []int32) (graph.Array, error) {
+		return r.project.Run(r.eval.inputs(), left, right)
+	}
+	r.best = make([]float32, size)
 	beginning, err := r.recipe.Start.Begin(r.data, k, r.recipe.Seed)
 	if err != nil {
 		return err
 	}
-	r.start = beginning.Matrix
+	for len(r.start) < size { // both matrices begin alike
+		r.start = append(r.start, beginning.Matrix...)
+	}
 	return r.eval.subtract(beginning.Offset)
 }
 

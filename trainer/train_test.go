@@ -419,14 +419,19 @@ func TestGradedLabels(t *testing.T) {
 
 // TestEvaluateAgrees scores a finished run again from its files.
 func TestEvaluateAgrees(t *testing.T) {
-	for _, start := range []trainer.Start{trainer.Identity{}, trainer.Centred{}} {
-		t.Run(start.Name(), func(t *testing.T) { evaluateAgrees(t, start) })
+	for name, change := range map[string]func(*trainer.Recipe){
+		"both":          func(*trainer.Recipe) {},
+		"centred":       func(r *trainer.Recipe) { r.Start = trainer.Centred{} },
+		"query":         func(r *trainer.Recipe) { r.Side, r.Dims, r.Start = graph.Query, 256, trainer.Identity{} },
+		"dual, centred": func(r *trainer.Recipe) { r.Side, r.Start = graph.Dual, trainer.Centred{} },
+	} {
+		t.Run(name, func(t *testing.T) { evaluateAgrees(t, change) })
 	}
 }
 
-func evaluateAgrees(t *testing.T, start trainer.Start) {
+func evaluateAgrees(t *testing.T, change func(*trainer.Recipe)) {
 	dir, data, recipe := newDir(t), planted(t), quick()
-	recipe.Start = start
+	change(&recipe)
 	want, err := trainer.Train(context.Background(), data, trainer.Options{Recipe: recipe, Backend: cpu.New(0), Dir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -446,7 +451,7 @@ func evaluateAgrees(t *testing.T, start trainer.Start) {
 	if err != nil || !slices.Equal(scores, recorded) {
 		t.Errorf("the scores differ from scores.parquet, %v", err)
 	}
-	p.In, p.Matrix = 255, p.Matrix[:255*p.Out]
+	p.In, p.Matrix, p.MatrixRight = 255, p.Matrix[:255*p.Out], nil
 	if _, _, err := trainer.Evaluate(context.Background(), data, p, trainer.EvaluateOptions{Backend: cpu.New(0), Split: loader.Test}); err == nil || !strings.Contains(err.Error(), "256 dimensions, but the matrix takes 255") {
 		t.Errorf("a matrix of another size: error is %v", err)
 	}

@@ -61,6 +61,7 @@ func recipeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "recipe", Value: d.Name, Usage: recipes().list(), Category: category},
 		count("dims", "columns of the matrix, the dimension of the vectors that come out", both("the embeddings' own d", n.Dims)),
+		choice("side", "which texts the matrix is for: "+sides().list()+"; query leaves passages, and so an index, as they are", "both"),
 		count("epochs", "passes over the training pairs, at most", both(d.Epochs, n.Epochs)),
 		count("batch-size", "pairs in a step", both(d.BatchSize, n.BatchSize)),
 		number("learning-rate", "at its peak", both(fmt.Sprintf("%g/√d", d.LearningRate), n.LearningRate)),
@@ -104,6 +105,12 @@ func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
 	setInt("shuffle-window", &r.ShuffleWindow)
 	setFloat("learning-rate", &r.LearningRate)
 	setFloat("dropout", &r.Dropout)
+	if c.IsSet("side") {
+		var err error
+		if r.Side, err = sides().get("side", c.String("side")); err != nil {
+			return r, err
+		}
+	}
 	if c.IsSet("matryoshka") {
 		r.Matryoshka = c.IntSlice("matryoshka")
 	}

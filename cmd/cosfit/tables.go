@@ -66,6 +66,10 @@ func starts() table[func() trainer.Start] {
 	}
 }
 
+func sides() table[graph.Side] {
+	return table[graph.Side]{"both": graph.Both, "query": graph.Query, "dual": graph.Dual}
+}
+
 func formats() table[func(*projection.Projection, io.Writer) error] {
 	return table[func(*projection.Projection, io.Writer) error]{
 		"safetensors": (*projection.Projection).WriteSafetensors,
@@ -117,6 +121,11 @@ func configured(c rundir.Recipe) (trainer.Recipe, error) {
 		return r, fmt.Errorf("config.json: selected_on is %q, want one of %s", c.SelectedOn, strings.Join(loader.SplitNames(), ", "))
 	}
 	var err error
+	if c.Side != "" {
+		if r.Side, err = sides().get("side", c.Side); err != nil {
+			return r, err
+		}
+	}
 	if r.Loss, err = component(losses(), "loss", c.Loss); err != nil {
 		return r, err
 	}

@@ -55,6 +55,7 @@ type Part struct {
 type Recipe struct {
 	Name          string  `json:"recipe"`
 	Dims          int     `json:"dims"`
+	Side          string  `json:"side,omitempty"` // empty means both
 	Epochs        int     `json:"epochs"`
 	BatchSize     int     `json:"batch_size"`
 	LearningRate  float64 `json:"learning_rate"`
