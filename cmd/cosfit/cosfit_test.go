@@ -195,7 +195,7 @@ func TestMistakes(t *testing.T) {
 		{"train --data sample --out r --loss hinge", 2, `--loss "hinge" is unknown; there are: `},
 		{"train --data sample --out r --optimizer lion", 2, `--optimizer "lion" is unknown; there are: adam, adamw, sgd`},
 		{"train --data sample --out r --schedule linear", 2, `--schedule "linear" is unknown; there are: constant, cosine, onecycle`},
-		{"train --data sample --out r --init zero", 2, `--init "zero" is unknown; there are: identity, pca, random`},
+		{"train --data sample --out r --init zero", 2, `--init "zero" is unknown; there are: centred, identity, pca, random`},
 		{"train --data sample --out r --device tpu", 2, `--device "tpu" is unknown; there are: auto, cpu`},
 		{"train --data sample --out r --momentum 0.9", 2, "--momentum goes with --optimizer sgd, not adamw"},
 		{"train --data sample --out r --warmup 2", 2, "--warmup is 2, want a share from 0 to 1"},
