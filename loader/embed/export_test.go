@@ -22,3 +22,12 @@ func Endpoint(base string) (string, error) {
 
 // RetryAfter reads how long a server asks to wait.
 func RetryAfter(h http.Header) time.Duration { return retryAfter(h) }
+
+// MostBytes has files of batches hold no more.
+func MostBytes(b BatchOptions, n int64) BatchOptions {
+	b.bytes = n
+	return b
+}
+
+// Serve has a provider believe that it asks the server of another.
+func Serve(p, other *OpenAI) { p.endpoint.base = other.endpoint.base }
