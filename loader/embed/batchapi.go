@@ -190,6 +190,7 @@ func (r *batchRun) round() (moved bool, err error) {
 		j.status, j.answered, moved = b.Status, b.RequestCounts.Completed, true
 		switch b.Status {
 		case "completed", "expired", "cancelled":
+			j.answered = 0 // they count as embedded from now on
 			err = r.collect(j, b)
 		case "failed":
 			err = r.failed(j, b)

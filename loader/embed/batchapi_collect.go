@@ -192,7 +192,7 @@ func (c *collection) flush() error {
 		}
 	}
 	c.r.summary.Embedded += len(ids)
-	c.ids, c.vectors, c.bytes = c.ids[:0], c.vectors[:0], 0
+	c.ids, c.vectors, c.bytes = nil, nil, 0
 	c.r.tell()
 	return nil
 }
@@ -243,6 +243,8 @@ func (c *collection) judge(status string, bad []badText) error {
 		return fmt.Errorf("batch %s: %w", c.j.BatchID, c.fatal)
 	case c.answers > few && c.good == 0:
 		return fmt.Errorf("batch %s: none of %d vectors can be used, and they are paid for: %w", c.j.BatchID, c.answers, c.why)
+	case len(bad) > few && len(bad) == c.j.Texts:
+		return fmt.Errorf("batch %s: all of its %d texts are refused: %w", c.j.BatchID, len(bad), c.why)
 	}
 	if err := r.report(c.j, bad); err != nil {
 		return err

@@ -93,8 +93,11 @@ func (r *batchRun) survey(texts Texts) error {
 // pass hands in the texts that are missing and not under way.
 func (r *batchRun) pass(texts Texts) error {
 	err := r.blocks(texts, r.passBlock)
-	if _, over := errors.AsType[*CostError](err); err == nil || over {
-		return errors.Join(r.submit(), err)
+	if _, over := errors.AsType[*CostError](err); err != nil && !over {
+		return err
+	}
+	if err := r.submit(); err != nil {
+		return err
 	}
 	return err
 }

@@ -2,10 +2,13 @@ package embed_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -354,5 +357,110 @@ func TestBatchesState(t *testing.T) {
 				t.Errorf("the state was changed: %s, %v", raw, err)
 			}
 		})
+	}
+}
+
+// A state of days ago goes on. Where it was written before it was known which
+// batch there is, that is found by what we called it, and of two, as a proxy that
+// repeats requests may have made, one is ended.
+func TestBatchesOlderState(t *testing.T) {
+	texts := sentences(40)
+	for name, c := range map[string]struct {
+		asked, twice, givenUp bool
+		billed                int
+	}{
+		"known":            {billed: 40},
+		"asked for":        {asked: true, billed: 40},
+		"asked for, twice": {asked: true, twice: true, billed: 40},
+		"given up by hand": {givenUp: true, billed: 80},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := embedtest.New(t, embedtest.Options{Batches: &embedtest.BatchAPI{Time: 200 * time.Millisecond}})
+			dir := t.TempDir()
+			leave := inDir(dir)
+			leave.NoWait = true
+			var store embedtest.Store
+			if _, err := embed.RunBatches(t.Context(), ask(t, server, nil), &store, each(texts), quick(embed.Options{}), leave); err != nil {
+				t.Fatal(err)
+			}
+			files, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+			if err != nil || len(files) != 1 {
+				t.Fatal(files, err)
+			}
+			token := strings.TrimSuffix(filepath.Base(files[0]), ".jsonl")
+			path := filepath.Join(dir, "state.json")
+			if c.twice {
+				raw, err := os.ReadFile(path)
+				var state struct{ Batches []struct{ File_ID string } }
+				if err := errors.Join(err, json.Unmarshal(raw, &state)); err != nil {
+					t.Fatal(err)
+				}
+				body := fmt.Sprintf(`{"input_file_id": %q, "endpoint": "/v1/embeddings", "completion_window": "24h", "metadata": {"cosfit": %q}}`, state.Batches[0].File_ID, token)
+				if r, err := http.Post(server.URL()+"/batches", "application/json", strings.NewReader(body)); err != nil || r.StatusCode != 200 {
+					t.Fatal(r, err)
+				}
+			}
+			if c.asked {
+				state := fmt.Sprintf(`{"schema_version": 1, "space": {"provider": "openai", "model": "test-model", "dimensions": 0, "prompt": ""}, "server": %q,
+					"spent_tokens": 0, "batches": [{"token": %q, "texts": 40, "tokens": 400, "file_id": "file-x", "asked": "2026-11-20T10:00:00Z"}]}`, server.URL(), token)
+				if err := os.WriteFile(path, []byte(state), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.givenUp {
+				if err := os.Remove(files[0]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s, err := embed.RunBatches(t.Context(), ask(t, server, nil), &store, each(texts), quick(embed.Options{}), inDir(dir))
+			if err != nil || s.Embedded != 40 {
+				t.Fatalf("%+v, %v", s, err)
+			}
+			checkVectors(t, &store, texts, 8)
+			if n := server.Counts().Billed; n != c.billed {
+				t.Errorf("%d texts are billed, want %d", n, c.billed)
+			}
+			wantNothingLeft(t, dir)
+		})
+	}
+}
+
+// A sieve is a store that keeps the ids alone.
+type sieve map[string]struct{}
+
+func (s sieve) Missing(ids []string) ([]string, error) {
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { _, has := s[id]; return has }), nil
+}
+
+func (s sieve) Append(ids []string, _ [][]float32) error {
+	for _, id := range ids {
+		s[id] = struct{}{}
+	}
+	return nil
+}
+
+// An output of any size passes through little memory.
+func TestBatchesMemory(t *testing.T) {
+	n := 20_000
+	if testing.Short() {
+		n = 2000
+	}
+	const d = 1536
+	server := embedtest.New(t, embedtest.Options{Dimensions: d, Batches: &embedtest.BatchAPI{}})
+	var peak uint64
+	o := quick(embed.Options{Progress: func(embed.Summary) {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		peak = max(peak, m.HeapAlloc)
+	}})
+	s, err := embed.RunBatches(t.Context(), ask(t, server, nil), sieve{}, each(sentences(n)), o, inDir(t.TempDir()))
+	if err != nil || s.Embedded != n {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	size := n * (d*4*4/3 + 300)
+	t.Logf("an output of %d MB took a heap of %d MB at most, with the server's share", size>>20, peak>>20)
+	if most := uint64(64 << 20); peak > most {
+		t.Errorf("the heap has %d bytes, want at most %d", peak, most)
 	}
 }

@@ -17,6 +17,7 @@ import (
 // its requests as well: those that refuse one before it has an effect, the others
 // to the answer after it.
 type BatchAPI struct {
+	Delay    time.Duration // from a request's arrival to its effect, and again to its answer
 	Time     time.Duration // from a batch's creation to its end
 	Unlisted time.Duration // from a batch's creation until the list has it
 
@@ -129,6 +130,7 @@ func (s *Server) serveBatches(w http.ResponseWriter, r *http.Request, fault Faul
 	if s.refuse(w, fault) {
 		return
 	}
+	time.Sleep(s.o.Batches.Delay)
 	path := strings.Split(strings.TrimPrefix(r.URL.Path, "/v1/"), "/")
 	var answer any
 	var wrong *failure
@@ -158,6 +160,7 @@ func (s *Server) serveBatches(w http.ResponseWriter, r *http.Request, fault Faul
 		fail(w, *wrong)
 		return
 	}
+	time.Sleep(s.o.Batches.Delay)
 	s.mu.Lock()
 	body, err := json.Marshal(answer)
 	s.mu.Unlock()
@@ -173,6 +176,11 @@ func (s *Server) takeFile(r *http.Request) (any, *failure) {
 	if err != nil || kind != "multipart/form-data" || r.ContentLength <= 0 {
 		return nil, s.wrong("an upload with Content-Type %q and Content-Length %d", r.Header.Get("Content-Type"), r.ContentLength)
 	}
+	form, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, &failure{400, "unreadable body", ""}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(form))
 	if err := r.ParseMultipartForm(1 << 30); err != nil {
 		return nil, s.wrong("an upload: %v", err)
 	}
