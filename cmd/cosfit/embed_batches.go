@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -92,8 +93,8 @@ func plural(n int, one, many string) string {
 	return humanize.Comma(int64(n)) + " " + many
 }
 
-// showBatches tells of batches: at once where one of them gets on, and now and then
-// how many answers there are.
+// showBatches tells of batches: at once where one of them gets on, and off a
+// terminal now and then how many answers there are.
 func (p *embedProgress) showBatches(s embed.Summary) {
 	answered := 0
 	var states []string
@@ -103,14 +104,29 @@ func (p *embedProgress) showBatches(s embed.Summary) {
 	}
 	p.bar.show(int64(s.Embedded + answered))
 	now, state := time.Now(), describeStates(states)
-	if p.next.IsZero() || state == p.state && now.Before(p.next) {
+	due := !p.next.IsZero() && now.After(p.next)
+	if state == p.state && !due {
 		return
 	}
-	p.state, p.next = state, now.Add(lineEvery)
-	fmt.Fprintf(p.w, "%s of %s texts embedded%s\n", humanize.Comma(int64(s.Embedded)), humanize.Comma(int64(p.total)), state)
-	if answered > 0 {
-		fmt.Fprintf(p.w, "%s more answered at the provider\n", humanize.Comma(int64(answered)))
+	if p.state = state; due {
+		p.next = now.Add(lineEvery)
 	}
+	text := fmt.Sprintf("%s of %s texts embedded%s", humanize.Comma(int64(s.Embedded)), humanize.Comma(int64(p.total)), state)
+	if answered > 0 {
+		text += fmt.Sprintf(", with %s answers", humanize.Comma(int64(answered)))
+	}
+	fmt.Fprintln(p.lines(), text)
+}
+
+// lines is where lines go: above the bar on a terminal.
+func (p *embedProgress) lines() io.Writer {
+	switch {
+	case p.bar.bars != nil:
+		return p.bar.bars
+	case p.next.IsZero():
+		return io.Discard
+	}
+	return p.w
 }
 
 // describeStates counts batches by what the server says of them.
@@ -129,7 +145,5 @@ func describeStates(states []string) (text string) {
 
 // trouble tells what is tried again later.
 func (p *embedProgress) trouble(err error) {
-	if !p.next.IsZero() {
-		fmt.Fprintf(p.w, "%s; it is tried again\n", oneLine(err.Error()))
-	}
+	fmt.Fprintf(p.lines(), "%s; it is tried again\n", oneLine(err.Error()))
 }

@@ -23,7 +23,10 @@ func (r *batchRun) resume() error {
 			return nil
 		})
 		if errors.Is(err, fs.ErrNotExist) { // somebody gave it up
-			err = r.folder.remove(j)
+			if err := r.folder.remove(j); err != nil {
+				return err
+			}
+			continue
 		}
 		if err != nil {
 			return err

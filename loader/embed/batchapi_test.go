@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -422,6 +423,49 @@ func TestBatchesOlderState(t *testing.T) {
 			}
 			wantNothingLeft(t, dir)
 		})
+	}
+}
+
+// Runs that end at any request, before or after it had its effect, are gone on
+// from, and nothing is bought twice.
+func TestBatchesEndAnywhere(t *testing.T) {
+	texts := sentences(40)
+	step := 1
+	if testing.Short() {
+		step = 5
+	}
+	for n, done := 1, false; !done; n += step {
+		var requests atomic.Int32
+		ctx, cancel := context.WithCancel(t.Context())
+		server := embedtest.New(t, embedtest.Options{
+			Refuse: func(*http.Request) (int, string) {
+				if int(requests.Add(1)) == n {
+					cancel()
+				}
+				return 0, ""
+			},
+			Batches: &embedtest.BatchAPI{Time: 10 * time.Millisecond, Delay: time.Millisecond, OddLines: 0.2, LineFaults: []embedtest.Fault{embedtest.Internal}},
+		})
+		dir := t.TempDir()
+		var store embedtest.Store
+		o := quick(embed.Options{Texts: 25, Concurrency: 2, Grace: time.Nanosecond})
+		if n%2 == 0 {
+			o.Grace = time.Second // the request under way is answered
+		}
+		_, err := embed.RunBatches(ctx, ask(t, server, nil), &store, each(texts), o, inDir(dir))
+		if done = err == nil && ctx.Err() == nil; !done && err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatalf("request %d: %v", n, err)
+		}
+		cancel()
+		if _, err := embed.RunBatches(t.Context(), ask(t, server, nil), &store, each(texts), o, inDir(dir)); err != nil {
+			t.Fatalf("after request %d: %v", n, err)
+		}
+		checkVectors(t, &store, texts, 8)
+		wantSound(t, server)
+		wantNothingLeft(t, dir)
+		if n > 200 {
+			t.Fatal("it never ends")
+		}
 	}
 }
 
