@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -507,4 +509,91 @@ func TestBatchesMemory(t *testing.T) {
 	if most := uint64(64 << 20); peak > most {
 		t.Errorf("the heap has %d bytes, want at most %d", peak, most)
 	}
+}
+
+// Azure has other paths, a key of its own header, names a deployment as the model,
+// says 201 to an upload, and wants to look at the file before it takes the batch.
+// The answers are written after its documentation.
+func TestBatchesAzure(t *testing.T) {
+	text := embed.NewText("one")
+	var said []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		said = append(said, r.Method+" "+r.URL.RequestURI())
+		if r.Header.Get("Api-Key") != "secret" {
+			t.Errorf("header %v", r.Header)
+		}
+		switch said[len(said)-1] {
+		case "POST /openai/files?api-version=2024-10-21":
+			body, err := io.ReadAll(r.Body)
+			line := fmt.Sprintf(`{"custom_id":"%s","method":"POST","url":"/v1/embeddings","body":{"model":"mine","input":"one","encoding_format":"base64"}}`, text.ID)
+			if err != nil || !strings.Contains(string(body), "\r\n\r\n"+line+"\n\r\n") {
+				t.Errorf("an upload of %s, %v", body, err)
+			}
+			w.WriteHeader(http.StatusCreated)
+			io.WriteString(w, `{"status":"pending","bytes":1,"purpose":"batch","filename":"x.jsonl","id":"file-1","created_at":1,"object":"file"}`)
+		case "POST /openai/batches?api-version=2024-10-21":
+			if len(said) < 4 {
+				w.WriteHeader(http.StatusBadRequest)
+				io.WriteString(w, `{"error":{"code":"invalidPayload","message":"The input file 'file-1' is in 'pending' state. Only files with status 'Processed' are accepted for batch inferencing."}}`)
+				return
+			}
+			io.WriteString(w, `{"id":"batch-1","status":"validating","errors":null,"request_counts":{"total":0,"completed":0,"failed":0},"metadata":null}`)
+		case "GET /openai/batches/batch-1?api-version=2024-10-21":
+			io.WriteString(w, `{"id":"batch-1","status":"completed","errors":null,"output_file_id":"file-2","error_file_id":"","request_counts":{"total":1,"completed":1,"failed":0}}`)
+		case "GET /openai/files/file-2/content?api-version=2024-10-21":
+			fmt.Fprintf(w, `{"custom_id": "%s", "response": {"body": {"data": [{"embedding": [3, 4], "index": 0, "object": "embedding"}], "model": "ada", "usage": {"prompt_tokens": 1, "total_tokens": 1}}, "request_id": "r", "status_code": 200}, "error": null}`, text.ID)
+		case "DELETE /openai/files/file-1?api-version=2024-10-21":
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			t.Errorf("asks for %s", said[len(said)-1])
+		}
+	}))
+	defer server.Close()
+	p, err := embed.NewOpenAI(embed.OpenAIOptions{BaseURL: server.URL + "/openai/deployments/mine", APIVersion: "2024-10-21", Key: embed.NewKey("secret"), Model: "ada"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var store embedtest.Store
+	summary, err := embed.RunBatches(t.Context(), p, &store, each([]string{text.Text}), quick(embed.Options{}), inDir(t.TempDir()))
+	if err != nil || !slices.Equal(store.Vector(text.ID), []float32{3, 4}) || summary.Tokens != 1 {
+		t.Errorf("%+v, %v", summary, err)
+	}
+	if len(said) != 6 {
+		t.Errorf("asks for %q", said)
+	}
+}
+
+// A broken store fails now and then.
+type broken struct {
+	embedtest.Store
+	left int // appends until it fails
+}
+
+func (b *broken) Append(ids []string, vectors [][]float32) error {
+	if b.left--; b.left < 0 {
+		return errors.New("no space left on device")
+	}
+	return b.Store.Append(ids, vectors)
+}
+
+// Answers that could not be stored are collected by the next run.
+func TestBatchesStoreFails(t *testing.T) {
+	server := embedtest.New(t, embedtest.Options{Batches: &embedtest.BatchAPI{}})
+	texts := sentences(90)
+	dir := t.TempDir()
+	store := &broken{left: 1}
+	o := quick(embed.Options{Texts: 30, Price: 1})
+	if _, err := embed.RunBatches(t.Context(), ask(t, server, nil), store, each(texts), o, inDir(dir)); err == nil || err.Error() != "no space left on device" {
+		t.Fatal(err)
+	}
+	store.left = 100
+	if _, err := embed.RunBatches(t.Context(), ask(t, server, nil), store, each(texts), o, inDir(dir)); err != nil {
+		t.Fatal(err)
+	}
+	checkVectors(t, &store.Store, texts, 8)
+	wantSound(t, server)
+	if n := server.Counts().Billed; n != 90 {
+		t.Errorf("%d texts are billed, want 90", n)
+	}
+	wantNothingLeft(t, dir)
 }
