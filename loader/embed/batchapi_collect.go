@@ -26,6 +26,7 @@ type collection struct {
 	verdicts map[string]verdict // by text id
 	answers  int                // vectors that came, good or not
 	good     int
+	tried    int // texts whose answer was of no use
 	tokens   int64
 	lost     int64 // of tokens, those of vectors that are of no use
 	why      error // of a text without a vector, the last
@@ -203,6 +204,7 @@ func (c *collection) badTexts() (bad []badText, err error) {
 	why := map[string]string{}
 	for id, v := range c.verdicts {
 		if v.try != "" {
+			c.tried++
 			if c.r.tries[id]++; c.r.tries[id] >= v.most {
 				v.bad = v.try
 			}
@@ -254,6 +256,9 @@ func (c *collection) judge(status string, bad []badText) error {
 		return nil
 	}
 	r.summary.Failed++
+	if c.tried == c.j.Texts && c.tried <= few { // the tries of each come to an end
+		return nil
+	}
 	if r.barren++; r.barren < dryBatches {
 		return nil
 	}

@@ -455,16 +455,18 @@ func TestBatchesEndAnywhere(t *testing.T) {
 		})
 		dir := t.TempDir()
 		var store embedtest.Store
+		b := inDir(dir)
+		b.Poll = 20 * time.Millisecond // a request takes its effect within four of it
 		o := quick(embed.Options{Texts: 25, Concurrency: 2, Grace: time.Nanosecond})
 		if n%2 == 0 {
 			o.Grace = time.Second // the request under way is answered
 		}
-		_, err := embed.RunBatches(ctx, ask(t, server, nil), &store, each(texts), o, inDir(dir))
+		_, err := embed.RunBatches(ctx, ask(t, server, nil), &store, each(texts), o, b)
 		if done = err == nil && ctx.Err() == nil; !done && err != nil && !errors.Is(err, context.Canceled) {
 			t.Fatalf("request %d: %v", n, err)
 		}
 		cancel()
-		if _, err := embed.RunBatches(t.Context(), ask(t, server, nil), &store, each(texts), o, inDir(dir)); err != nil {
+		if _, err := embed.RunBatches(t.Context(), ask(t, server, nil), &store, each(texts), o, b); err != nil {
 			t.Fatalf("after request %d: %v", n, err)
 		}
 		checkVectors(t, &store, texts, 8)

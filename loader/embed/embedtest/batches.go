@@ -21,7 +21,8 @@ type BatchAPI struct {
 	Time     time.Duration // from a batch's creation to its end
 	Unlisted time.Duration // from a batch's creation until the list has it
 
-	// Odd is the share of batches that end in one of Ends.
+	// Odd is the share of batches that end in one of Ends. Of two in a row, only
+	// the first does, unless all do.
 	Odd  float64
 	Ends []End
 	// OddLines is the share of lines that one of LineFaults happens to: Internal
@@ -251,7 +252,8 @@ func (s *Server) makeBatch(r *http.Request) (any, *failure) {
 		Status: "validating", Created: time.Now().Unix(), Metadata: q.Metadata, made: time.Now(),
 	}
 	s.validate(b, f)
-	if s.random.Float64() < s.o.Batches.Odd {
+	calm := len(s.batches) > 0 && s.batches[len(s.batches)-1].end != "" && s.o.Batches.Odd < 1
+	if s.random.Float64() < s.o.Batches.Odd && !calm {
 		b.end = s.o.Batches.Ends[s.random.IntN(len(s.o.Batches.Ends))]
 	}
 	s.batches = append(s.batches, b)
