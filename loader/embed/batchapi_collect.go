@@ -30,7 +30,7 @@ type collection struct {
 	tokens   int64
 	lost     int64 // of tokens, those of vectors that are of no use
 	why      error // of a text without a vector, the last
-	fatal    error // that would happen to every text
+	fatal    error // that happens to every text, if no vector came
 
 	ids     []string // of vectors that are not stored yet
 	vectors [][]float32
@@ -165,7 +165,6 @@ func (c *collection) failure(l outputLine) verdict {
 		return verdict{bad: text}
 	case lasting:
 		c.fatal = errors.New(text + c.r.p.advice(l.status))
-		return verdict{}
 	}
 	return verdict{try: text, most: failureTries}
 }
@@ -241,7 +240,7 @@ func (c *collection) judge(status string, bad []badText) error {
 	r := c.r
 	const few = 16 // texts that may all be bad
 	switch {
-	case c.fatal != nil:
+	case c.fatal != nil && c.answers == 0:
 		return fmt.Errorf("batch %s: %w", c.j.BatchID, c.fatal)
 	case c.answers > few && c.good == 0:
 		return fmt.Errorf("batch %s: none of %d vectors can be used, and they are paid for: %w", c.j.BatchID, c.answers, c.why)

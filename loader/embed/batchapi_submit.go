@@ -95,14 +95,14 @@ func (r *batchRun) survey(texts Texts) error {
 
 // pass hands in the texts that are missing and not under way.
 func (r *batchRun) pass(texts Texts) error {
-	err := r.blocks(texts, r.passBlock)
-	if _, over := errors.AsType[*CostError](err); err != nil && !over {
-		return err
+	end := r.blocks(texts, r.passBlock)
+	if _, over := errors.AsType[*CostError](end); end != nil && !over {
+		return end
 	}
 	if err := r.submit(); err != nil {
 		return err
 	}
-	return err
+	return end
 }
 
 func (r *batchRun) passBlock(block []Text) error {

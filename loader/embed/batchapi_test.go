@@ -289,6 +289,10 @@ func TestBatchesRefused(t *testing.T) {
 			"HTTP 500: the server says 500"},
 		"expires for ever": {embedtest.Options{Batches: &embedtest.BatchAPI{Odd: 1, Ends: []embedtest.End{embedtest.ExpiredAll}}},
 			"3 batches in a row brought no vector, the last one is expired: text"},
+		"no model": {embedtest.Options{Batches: &embedtest.BatchAPI{OddLines: 1, LineFaults: []embedtest.Fault{embedtest.NoModel}}},
+			"HTTP 404: the server says 404: does "},
+		"refuses all": {embedtest.Options{Poison: sentences(50), Batches: &embedtest.BatchAPI{}},
+			"all of its 50 texts are refused: text "},
 		"fails": {embedtest.Options{Batches: &embedtest.BatchAPI{Odd: 1, Ends: []embedtest.End{embedtest.Broken}}},
 			"failed: internal_error: The server had an error while processing your batch"},
 	} {

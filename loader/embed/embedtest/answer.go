@@ -46,6 +46,9 @@ const (
 // there is more.
 const Short Fault = "half a file"
 
+// NoModel is a fault of lines of a batch alone.
+const NoModel Fault = "404"
+
 // Faults are all that requests for vectors have.
 func Faults() []Fault {
 	return []Fault{LimitWithWait, Limit, Internal, Unavailable, Cut, Reset, Hang, Page, FewVectors,

@@ -26,7 +26,7 @@ type BatchAPI struct {
 	Odd  float64
 	Ends []End
 	// OddLines is the share of lines that one of LineFaults happens to: Internal
-	// for an error of the server, or a fault of vectors.
+	// or NoModel for an error of the server, or a fault of vectors.
 	OddLines   float64
 	LineFaults []Fault
 
@@ -379,6 +379,8 @@ func (s *Server) finish(b *batch) {
 			line.status = wrong.status
 		case line.fault == Internal || b.end == Partly && n%3 == 0:
 			line.status = 500
+		case line.fault == NoModel:
+			line.status = 404
 		default:
 			if slices.Contains(s.o.Sick, line.text) {
 				line.fault = NullValue
