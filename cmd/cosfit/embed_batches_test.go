@@ -129,7 +129,7 @@ func TestEmbedBatchesKilled(t *testing.T) {
 	})
 	all := writeTexts(t, filepath.Join(dir, "data"), texts)
 	work := time.Duration(texts/batch/atOnce+1) * (duration + 60*time.Millisecond)
-	killed := 0
+	killed, unclear := 0, 0
 	for range kills {
 		c := batchesApart(dir, server.URL())
 		if err := c.Start(); err != nil {
@@ -144,6 +144,7 @@ func TestEmbedBatchesKilled(t *testing.T) {
 		if c.Wait() != nil {
 			killed++
 		}
+		unclear += unclearBatches(t, filepath.Join(dir, "cache"))
 		must(t, dir, "cache", "verify", "--cache", "cache")
 	}
 	counts := server.Counts()
@@ -154,8 +155,39 @@ func TestEmbedBatchesKilled(t *testing.T) {
 	wantCached(t, filepath.Join(dir, "cache"), "openai-m-8", all, 8)
 	wantOnce(t, server, texts)
 	must(t, dir, "cache", "verify", "--cache", "cache")
-	t.Logf("%d kills while %d of %d texts were billed, in %d batches of which ended early: %v; %d batches in all, %d texts billed",
-		killed, counts.Billed, texts, counts.Batches, counts.Ends, server.Counts().Batches, server.Counts().Billed)
+	t.Logf("%d kills, %d of them between asking for a batch and knowing it, while %d of %d texts were billed, in %d batches of which ended early: %v; %d batches in all, %d texts billed",
+		killed, unclear, counts.Billed, texts, counts.Batches, counts.Ends, server.Counts().Batches, server.Counts().Billed)
+}
+
+// unclearBatches counts the batches in a cache's state that were asked for and may
+// be there or not.
+func unclearBatches(t *testing.T, cache string) (n int) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(cache, ".batches", "*", "state.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		var state struct {
+			Batches []struct {
+				Asked string `json:"asked"`
+				ID    string `json:"batch_id"`
+			} `json:"batches"`
+		}
+		raw, err := os.ReadFile(path)
+		if err == nil {
+			err = json.Unmarshal(raw, &state)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		for _, b := range state.Batches {
+			if b.Asked != "" && b.ID == "" {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // Of two runs on one cache one is at work, and the other says so.
