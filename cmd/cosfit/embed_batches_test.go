@@ -33,7 +33,7 @@ func TestEmbedBatches(t *testing.T) {
 	dir := t.TempDir()
 	const secret = "sk-proj-verysecret"
 	t.Setenv("OPENAI_API_KEY", secret)
-	server := embedtest.New(t, embedtest.Options{Key: secret, Batches: &embedtest.BatchAPI{Time: 300 * time.Millisecond}})
+	server := embedtest.New(t, embedtest.Options{Key: secret, Batches: &embedtest.BatchAPI{Time: time.Second}})
 	texts := writeTexts(t, filepath.Join(dir, "data"), 500)
 	args := []string{"embed", "--data", "data", "--cache", "cache", "--base-url", server.URL(), "--model", "m", "--price", "3", "--batch-api", "--batch", "200", "--poll", "10ms"}
 
@@ -63,7 +63,7 @@ func TestEmbedBatches(t *testing.T) {
 	noFileHolds(t, dir, secret)
 
 	code, stdout, stderr := cosfit(t, context.Background(), dir, args...)
-	if code != 0 || !strings.HasPrefix(stdout, "data: 500 embedded in ") || !strings.Contains(stdout, "; paid $0.00") || !strings.Contains(stderr, "texts embedded, 3 batches in_progress") {
+	if code != 0 || !strings.HasPrefix(stdout, "data: 500 embedded in ") || !strings.Contains(stdout, "; paid $0.00") || !strings.Contains(stderr, " of 500 texts embedded, ") {
 		t.Errorf("the run that collects: %d\n%s%s", code, stdout, stderr)
 	}
 	wantCached(t, filepath.Join(dir, "cache"), "openai-m-8", texts, 8)

@@ -32,6 +32,7 @@ func (r *batchRun) resume() error {
 			return err
 		}
 		if j.BatchID != "" {
+			j.status = "submitted" // until it is looked at
 			continue
 		}
 		found := false
