@@ -22,7 +22,7 @@ func embedCommand() *cli.Command {
 		&cli.StringFlag{Name: "provider", Value: "openai", Usage: providers().list()},
 		&cli.BoolFlag{Name: "dry-run", Usage: "say what there is to do and what it would cost, and do nothing"},
 	}
-	flags = slices.Concat(flags, providerFlags(), serverFlags(), promptFlags(), requestFlags())
+	flags = slices.Concat(flags, providerFlags(), serverFlags(), promptFlags(), requestFlags(), batchFlags())
 	return &cli.Command{
 		Name:  "embed",
 		Usage: "embed the texts of a data set, each once",
@@ -32,6 +32,7 @@ func embedCommand() *cli.Command {
 			"Examples:\n" +
 			"  cosfit embed --data sample --provider hashing\n" +
 			"  cosfit embed --data questions --model text-embedding-3-small --dry-run\n" +
+			"  cosfit embed --data questions --model text-embedding-3-small --batch-api   # half the price, within a day\n" +
 			"  cosfit embed --data questions --base-url http://localhost:11434 --model all-minilm",
 		Flags:  append(flags, jsonFlag()),
 		Action: embedTexts,
@@ -83,6 +84,9 @@ func embedTexts(c *cli.Context) error {
 	if c.String("data") == "" {
 		return usage("--data is missing: name a data set folder, or \"sample\"")
 	}
+	if err := checkBatchFlags(c); err != nil {
+		return err
+	}
 	create, err := providers().get("provider", c.String("provider"))
 	if err != nil {
 		return err
@@ -127,6 +131,7 @@ func embedSide(c *cli.Context, e embedder, role string, o embed.Options) (done e
 		return done, err
 	}
 	space := e.Space()
+	batches := cache.Open(dir).Batches(space)
 	store, err := cache.Open(dir).Store(space)
 	if err != nil {
 		return done, err
@@ -136,7 +141,7 @@ func embedSide(c *cli.Context, e embedder, role string, o embed.Options) (done e
 	name := c.String("data")
 	texts := textsOf(name, role)
 	done = embedding{Provider: space.Provider, Model: space.Model, Prompt: space.Prompt, Role: role}
-	if done.Plan, err = embed.Plan(c.Context, e, store, texts, o); err != nil {
+	if done.Plan, err = planOf(c, e, store, texts, o, batches); err != nil {
 		return done, err
 	}
 	heading := name
@@ -149,15 +154,14 @@ func embedSide(c *cli.Context, e embedder, role string, o embed.Options) (done e
 		if dry { // it is what was asked for
 			out = c.App.Writer
 		}
-		fmt.Fprintf(out, "%s: %s\n", heading, describePlan(done.Plan, o, e.free))
+		fmt.Fprintf(out, "%s: %s\n", heading, describePlan(done.Plan, o, e.free, c.Bool("batch-api")))
 	}
 	if dry {
 		return done, nil
 	}
 	warnExposed(c)
-	bar := newEmbedProgress(c.App.ErrWriter, done.Plan.Missing, quiet)
-	o.Progress = bar.show
-	summary, err := embed.Run(c.Context, e, store, texts, o)
+	bar := newEmbedProgress(c.App.ErrWriter, done.Plan.Missing+done.Plan.Underway, quiet)
+	summary, err := runOf(c, e, store, texts, o, batches, bar)
 	bar.stop()
 	done.Result, done.Folder = &summary, store.Dir()
 	listBad(c.App.ErrWriter, summary.Bad)
@@ -165,7 +169,7 @@ func embedSide(c *cli.Context, e embedder, role string, o embed.Options) (done e
 		return done, explainRun(err, summary)
 	}
 	if !quiet {
-		_, err = fmt.Fprintf(c.App.Writer, "%s: %s; in %s\n", heading, describeRun(summary, o.Price > 0), store.Dir())
+		_, err = fmt.Fprintf(c.App.Writer, "%s: %s%s\n", heading, describeRun(summary, o.Price > 0), placeOf(store))
 	}
 	return done, err
 }

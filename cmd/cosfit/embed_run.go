@@ -23,14 +23,14 @@ func requestFlags() []cli.Flag {
 		return &cli.Float64Flag{Name: name, Usage: usage, DefaultText: standard, Category: category}
 	}
 	return []cli.Flag{
-		count("batch", "texts in a request", "128, or less where the server takes less; exec 4096"),
+		count("batch", "texts in a request", "128, or less where the server takes less; exec 4096; with --batch-api 50000"),
 		count("batch-tokens", "tokens in a request", "what the server takes"),
 		count("concurrency", "requests at once", "4; exec 1"),
 		count("requests-per-minute", "at most", "what the server says that it allows"),
 		count("tokens-per-minute", "at most", "what the server says that it allows"),
 		&cli.IntFlag{Name: "retries", Value: 5, Usage: "of a request that failed", Category: category},
 		&cli.BoolFlag{Name: "skip-bad", Usage: "go on after a text that cannot be embedded, and list it at the end", Category: category},
-		money("price", "US dollars for a million tokens", "OpenAI's list price of "+embed.PriceDate+" for its models, else unknown"),
+		money("price", "US dollars for a million tokens, of which --batch-api takes half", "OpenAI's list price of "+embed.PriceDate+" for its models, else unknown"),
 		money("max-cost", "US dollars that the run may cost", "any"),
 	}
 }
@@ -66,6 +66,9 @@ func runOptions(c *cli.Context, e embedder) (embed.Options, error) {
 			return o, usage("--%s is %g, want US dollars", name, v)
 		}
 	}
+	if c.Bool("batch-api") {
+		o.Price *= embed.BatchDiscount
+	}
 	if o.MaxCost > 0 && o.Price == 0 {
 		return o, usage("--max-cost needs a price, and that of %s is unknown: give it with --price, in US dollars for a million tokens", e.Space().Model)
 	}
@@ -73,8 +76,11 @@ func runOptions(c *cli.Context, e embedder) (embed.Options, error) {
 }
 
 // describePlan puts what a run would do into a line.
-func describePlan(e embed.Estimate, o embed.Options, free bool) string {
+func describePlan(e embed.Estimate, o embed.Options, free, batches bool) string {
 	text := fmt.Sprintf("%s texts, %s in the cache", humanize.Comma(int64(e.Texts)), humanize.Comma(int64(e.Cached)))
+	if e.Underway > 0 {
+		text += fmt.Sprintf(", %s under way at the provider", humanize.Comma(int64(e.Underway)))
+	}
 	if e.Missing == 0 {
 		return text + ", nothing to embed"
 	}
@@ -91,6 +97,12 @@ func describePlan(e embed.Estimate, o embed.Options, free bool) string {
 		text += " at an unknown price (--price sets one)"
 	} else {
 		text += fmt.Sprintf(" for %s%s at $%g a million", about, dollars(e.Cost), o.Price)
+	}
+	if batches {
+		if o.Price > 0 {
+			text += fmt.Sprintf(", half of $%g", o.Price/embed.BatchDiscount)
+		}
+		return text + fmt.Sprintf(", in %s of up to a day each", plural(e.Requests, "batch", "batches"))
 	}
 	return text + fmt.Sprintf(", in about %s", roughly(e.Seconds))
 }
@@ -126,7 +138,11 @@ func describeRun(s embed.Summary, price bool) string {
 		if s.Normalized {
 			normalized = "normalised"
 		}
-		text += fmt.Sprintf(" in %.1f s, %d dimensions, %s", s.Seconds, s.Dimensions, normalized)
+		took := fmt.Sprintf("%.1f s", s.Seconds)
+		if s.Seconds > 600 {
+			took = "about " + roughly(s.Seconds)
+		}
+		text += fmt.Sprintf(" in %s, %d dimensions, %s", took, s.Dimensions, normalized)
 	}
 	text += fmt.Sprintf("; %s were in the cache", humanize.Comma(int64(s.Cached)))
 	if price {
@@ -136,12 +152,18 @@ func describeRun(s embed.Summary, price bool) string {
 		}
 		text += fmt.Sprintf("; the cache saved about %s", dollars(s.Saved))
 	}
+	if len(s.Batches) > 0 {
+		text += "; " + describeUnderway(s)
+	}
 	return text
 }
 
 // explainRun adds to what ended a run what is kept and what can be done.
 func explainRun(err error, s embed.Summary) error {
 	kept := fmt.Sprintf("%s texts are embedded and kept, and the same command goes on from there", humanize.Comma(int64(s.Embedded+s.Cached)))
+	if len(s.Batches) > 0 {
+		kept = fmt.Sprintf("%s texts are embedded and kept; %s", humanize.Comma(int64(s.Embedded+s.Cached)), describeUnderway(s))
+	}
 	var bad *embed.BadTextError
 	var cost *embed.CostError
 	switch {
@@ -151,7 +173,7 @@ func explainRun(err error, s embed.Summary) error {
 		return fmt.Errorf("%w: take it out of the data, or pass over such texts with --skip-bad; %s", err, kept)
 	case errors.As(err, &cost):
 		return fmt.Errorf("--max-cost: %w; %s", err, kept)
-	case s.Embedded > 0:
+	case s.Embedded > 0 || len(s.Batches) > 0:
 		return fmt.Errorf("%w; %s", err, kept)
 	}
 	return err
@@ -176,6 +198,7 @@ type embedProgress struct {
 	total int
 	bar   *rowBar
 	next  time.Time // of a line; zero means none
+	state string    // of batches, as the last line said
 }
 
 // newEmbedProgress shows nothing but a bar where quiet.

@@ -1,6 +1,7 @@
 package embed
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -22,3 +23,30 @@ func Endpoint(base string) (string, error) {
 
 // RetryAfter reads how long a server asks to wait.
 func RetryAfter(h http.Header) time.Duration { return retryAfter(h) }
+
+// MostBytes has files of batches hold no more.
+func MostBytes(b BatchOptions, n int64) BatchOptions {
+	b.bytes = n
+	return b
+}
+
+// Serve has a provider believe that it asks the server of another.
+func Serve(p, other *OpenAI) { p.endpoint.base = other.endpoint.base }
+
+// DecodeOutputLine reads a line of a batch's output: id, status, code and message
+// in one text, the vector, and its tokens.
+func DecodeOutputLine(line []byte) (said string, vector []float32, tokens int, err error) {
+	l, err := decodeOutputLine(line)
+	return fmt.Sprintf("%s|%d|%s|%s", l.id, l.status, l.code, l.message), l.vector, l.tokens, err
+}
+
+// ReadState reads a state and returns what its batches are called.
+func ReadState(raw []byte) (tokens []string, err error) {
+	s, err := readState(raw)
+	for _, j := range s.Jobs {
+		if j != nil {
+			tokens = append(tokens, j.Token)
+		}
+	}
+	return tokens, err
+}

@@ -137,11 +137,7 @@ func (p *OpenAI) ask(ctx context.Context, texts []string) (Answer, error) {
 		}
 	}
 	request := openai.EmbeddingRequest{
-		Input: input, Model: openai.EmbeddingModel(p.o.Model), Dimensions: p.o.Dimensions,
-		EncodingFormat: openai.EmbeddingEncodingFormatBase64,
-	}
-	if p.float.Load() {
-		request.EncodingFormat = openai.EmbeddingEncodingFormatFloat
+		Input: input, Model: openai.EmbeddingModel(p.o.Model), Dimensions: p.o.Dimensions, EncodingFormat: p.encoding(),
 	}
 	if p.o.InputType != "" {
 		request.ExtraBody = map[string]any{"input_type": p.o.InputType}
@@ -160,11 +156,20 @@ func (p *OpenAI) ask(ctx context.Context, texts []string) (Answer, error) {
 	return x.answer, nil
 }
 
+// encoding is how vectors are asked for.
+func (p *OpenAI) encoding() openai.EmbeddingEncodingFormat {
+	if p.float.Load() {
+		return openai.EmbeddingEncodingFormatFloat
+	}
+	return openai.EmbeddingEncodingFormatBase64
+}
+
 // An exchange is a request and its answer. It travels in the request's context,
 // since go-openai makes the request and we read the answer.
 type exchange struct {
-	texts  int
-	status int // 0 where no answer began
+	texts  int     // 0 where the answer is not one of vectors: go-openai has it then
+	upload *upload // takes the place of the body that go-openai made
+	status int     // 0 where no answer began
 	header http.Header
 	answer Answer
 	err    error // in an answer that reports success
@@ -186,6 +191,9 @@ const (
 
 func (d *doer) Do(request *http.Request) (*http.Response, error) {
 	x := request.Context().Value(exchangeKey{}).(*exchange)
+	if x.upload != nil {
+		x.upload.replace(request)
+	}
 	response, err := d.client.Do(request)
 	if err != nil {
 		return nil, err
@@ -193,6 +201,10 @@ func (d *doer) Do(request *http.Request) (*http.Response, error) {
 	x.status, x.header = response.StatusCode, response.Header
 	if response.StatusCode >= http.StatusBadRequest {
 		response.Body = limited(response.Body, mostOfFailure)
+		return response, nil
+	}
+	if x.texts == 0 && response.StatusCode < http.StatusMultipleChoices {
+		x.status = http.StatusOK // Azure says 201 to files
 		return response, nil
 	}
 	defer response.Body.Close()

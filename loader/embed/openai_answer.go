@@ -46,6 +46,12 @@ func decodeAnswer(body []byte, n int) (Answer, error) {
 	if d.space(); d.at < len(d.body) {
 		return Answer{}, d.unexpected("the end")
 	}
+	return d.complete()
+}
+
+// complete returns what was read, if it is as much as was asked for.
+func (d *decoder) complete() (Answer, error) {
+	n := d.want
 	switch {
 	case d.message != "" && d.found == 0:
 		return Answer{}, errors.New(d.message)

@@ -9,12 +9,13 @@ import (
 type Estimate struct {
 	Texts    int     `json:"texts"`
 	Cached   int     `json:"cached"`
-	Missing  int     `json:"missing"`
-	Tokens   int64   `json:"tokens"` // of the missing texts
-	Exact    bool    `json:"exact"`  // the tokens are counted, not estimated
-	Cost     float64 `json:"cost"`   // US dollars; 0 where it is free or the price unknown
-	Requests int     `json:"requests"`
-	Seconds  float64 `json:"seconds"` // a guess
+	Underway int     `json:"underway,omitempty"` // in batches of the batch API
+	Missing  int     `json:"missing"`            // and not under way
+	Tokens   int64   `json:"tokens"`             // of the missing texts
+	Exact    bool    `json:"exact"`              // the tokens are counted, not estimated
+	Cost     float64 `json:"cost"`               // US dollars; 0 where it is free or the price unknown
+	Requests int     `json:"requests"`           // or batches
+	Seconds  float64 `json:"seconds"`            // a guess
 }
 
 // A plan counts the tokens of so much text, and then of one text in thinned: a
@@ -27,25 +28,31 @@ const (
 // Plan goes through the texts and says what Run would do with them. Nothing is
 // sent.
 func Plan(ctx context.Context, p Provider, store Store, texts Texts, o Options) (Estimate, error) {
+	e, _, err := plan(ctx, p, store, texts, o)
+	return e, err
+}
+
+// plan returns beside the estimate how many bytes the missing texts have.
+func plan(ctx context.Context, p Provider, store Store, texts Texts, o Options) (Estimate, int64, error) {
 	c := counter{e: Estimate{Exact: o.CountTokens != nil}, o: o.filled(p.Limits()), store: store}
 	for text, err := range texts {
 		if err != nil {
-			return Estimate{}, err
+			return Estimate{}, 0, err
 		}
 		if c.block = append(c.block, text); len(c.block) < blockTexts {
 			continue
 		}
 		if err := c.count(); err != nil {
-			return Estimate{}, err
+			return Estimate{}, 0, err
 		}
 		if err := ctx.Err(); err != nil {
-			return Estimate{}, err
+			return Estimate{}, 0, err
 		}
 	}
 	if err := c.count(); err != nil {
-		return Estimate{}, err
+		return Estimate{}, 0, err
 	}
-	return c.estimate(), nil
+	return c.estimate(), c.bytes, nil
 }
 
 // A counter is a plan in the making.

@@ -49,7 +49,7 @@ type Summary struct {
 	// Bad are the texts that the provider cannot embed.
 	Bad []BadText `json:"bad,omitempty"`
 
-	Requests int `json:"requests"` // all that were sent
+	Requests int `json:"requests"` // all that were sent; through the batch API, batches that were handed in
 	Failed   int `json:"failed"`   // of them, without an answer that was of use
 
 	Tokens       int64   `json:"tokens"`        // of the answers
@@ -62,6 +62,17 @@ type Summary struct {
 	Normalized bool `json:"normalized"` // the new vectors have length 1
 
 	Seconds float64 `json:"seconds"`
+
+	// Batches are those of the batch API that are under way.
+	Batches []BatchStatus `json:"batches,omitempty"`
+}
+
+// Underway is the number of texts in batches that are under way.
+func (s Summary) Underway() (n int) {
+	for _, b := range s.Batches {
+		n += b.Texts
+	}
+	return n
 }
 
 // A CostError says that the next request would pass Options.MaxCost.
@@ -118,7 +129,7 @@ func Run(ctx context.Context, p Provider, store Store, texts Texts, o Options) (
 	}
 	close(batches)
 	workers.Wait()
-	return r.result()
+	return r.result(context.Cause(r.halt))
 }
 
 // A runner is the state of one run.
@@ -206,10 +217,9 @@ func within(n, standard, limit int) int {
 	return n
 }
 
-// result is what Run returns.
-func (r *runner) result() (Summary, error) {
+// result is what a run that ended with an error, or without, returns.
+func (r *runner) result(err error) (Summary, error) {
 	s := r.current()
-	err := context.Cause(r.halt)
 	var bad *BadTextError
 	if errors.As(err, &bad) && len(s.Bad) == 0 {
 		s.Bad = []BadText{bad.Bad}

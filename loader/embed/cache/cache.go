@@ -14,6 +14,7 @@
 //	    0f5e….parquet …
 //	    damaged/            segments that were put aside
 //	    .lock               held by the process that merges
+//	.batches/               what is under way at the batch API, by space
 package cache
 
 import (
@@ -90,6 +91,13 @@ func (c *Cache) folder(space embed.Space) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// Batches is the folder for what is known about the batches of a space that are
+// under way. It stands beside the folders of vectors: those come with the first
+// vector, and whoever removes one does not forget what is paid for.
+func (c *Cache) Batches(space embed.Space) string {
+	return filepath.Join(c.dir, ".batches", folderName(space, space.Dimensions))
 }
 
 func matches(m loader.Manifest, s embed.Space) bool {

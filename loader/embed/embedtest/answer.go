@@ -42,7 +42,14 @@ const (
 	Drip           Fault = "slow drip"     // which arrives
 )
 
-// Faults are all of them.
+// Short is a fault of files alone: the first half comes, and nothing says that
+// there is more.
+const Short Fault = "half a file"
+
+// NoModel is a fault of lines of a batch alone.
+const NoModel Fault = "404"
+
+// Faults are all that requests for vectors have.
 func Faults() []Fault {
 	return []Fault{LimitWithWait, Limit, Internal, Unavailable, Cut, Reset, Hang, Page, FewVectors,
 		WrongDimension, NullValue, ZeroVector, TwiceOneIndex, Shuffled, Drip}
@@ -53,6 +60,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	due := time.Now().Add(s.o.Latency)
 	fault := s.arrive()
 	defer s.leave()
+	if s.o.Batches != nil && (strings.HasPrefix(r.URL.Path, "/v1/files") || strings.HasPrefix(r.URL.Path, "/v1/batches")) {
+		s.serveBatches(w, r, fault)
+		return
+	}
 	q, wrong := s.read(r)
 	for name, value := range s.o.Headers {
 		w.Header().Set(name, value)
@@ -139,7 +150,11 @@ func (s *Server) embed(w http.ResponseWriter, r *http.Request, q *request, fault
 	}
 	body := a.encode()
 	time.Sleep(time.Until(due))
-	var arrived bool
+	s.bill(q.texts, spoilt, send(w, r, body, fault))
+}
+
+// send sends a body, or what a fault makes of it, and says whether it arrived.
+func send(w http.ResponseWriter, r *http.Request, body []byte, fault Fault) (arrived bool) {
 	switch fault {
 	case Hang:
 		<-r.Context().Done()
@@ -153,20 +168,24 @@ func (s *Server) embed(w http.ResponseWriter, r *http.Request, q *request, fault
 		w.(http.Flusher).Flush()
 		reset(w)
 	case Drip:
-		arrived = drip(w, body)
+		return drip(w, body)
 	default:
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		_, err := w.Write(body)
-		arrived = err == nil && r.Context().Err() == nil
+		return err == nil && r.Context().Err() == nil
 	}
-	s.bill(q.texts, spoilt, arrived)
+	return false
 }
 
 // bill counts what was embedded, and what was so in vain.
 func (s *Server) bill(texts []string, spoilt map[int]bool, arrived bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.billLocked(texts, spoilt, arrived)
+}
+
+func (s *Server) billLocked(texts []string, spoilt map[int]bool, arrived bool) {
 	s.counts.Billed += len(texts)
 	s.counts.Tokens += tokens(texts)
 	s.counts.Largest = max(s.counts.Largest, len(texts))
@@ -214,16 +233,21 @@ type answer struct {
 }
 
 func (s *Server) answer(q *request) answer {
-	d := s.o.Dimensions
-	if q.Dimensions != nil {
-		d = *q.Dimensions
-	}
+	d := s.dimensions(q)
 	a := answer{model: q.Model, tokens: tokens(q.texts), base64: q.EncodingFormat != nil && *q.EncodingFormat == "base64"}
 	for i, text := range q.texts {
 		a.index = append(a.index, i)
 		a.vectors = append(a.vectors, Vector(text, d))
 	}
 	return a
+}
+
+// dimensions are those of the vectors that a request asks for.
+func (s *Server) dimensions(q *request) int {
+	if q.Dimensions != nil {
+		return *q.Dimensions
+	}
+	return s.o.Dimensions
 }
 
 // spoil applies a fault to an answer and returns the texts that nobody can

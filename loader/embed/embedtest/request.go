@@ -40,15 +40,31 @@ func (s *Server) read(r *http.Request) (*request, *failure) {
 		return nil, &failure{400, "unreadable body", ""}
 	}
 	var q request
-	strict := json.NewDecoder(bytes.NewReader(body))
-	strict.DisallowUnknownFields()
-	if err := strict.Decode(&q); err != nil {
-		return nil, s.wrong("the body: %v", err)
-	}
-	if strict.More() {
-		return nil, s.wrong("the body goes on after its object")
+	if f := s.strict(body, &q); f != nil {
+		return nil, f
 	}
 	return &q, s.checkBody(&q)
+}
+
+// strict reads an object that has no fields but those of to.
+func (s *Server) strict(body []byte, to any) *failure {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(to); err != nil {
+		return s.wrong("the body: %v", err)
+	}
+	if d.More() {
+		return s.wrong("the body goes on after its object")
+	}
+	return nil
+}
+
+// checkKey wants the right one.
+func (s *Server) checkKey(r *http.Request) *failure {
+	if s.o.Key != "" && r.Header.Get("Authorization") != "Bearer "+s.o.Key {
+		return &failure{401, "Incorrect API key provided: " + strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), "invalid_api_key"}
+	}
+	return nil
 }
 
 func (s *Server) checkHead(r *http.Request) *failure {
@@ -57,8 +73,11 @@ func (s *Server) checkHead(r *http.Request) *failure {
 		return &failure{404, "Invalid URL (" + r.Method + " " + r.URL.Path + ")", ""}
 	case r.Method != http.MethodPost:
 		return &failure{405, "Not allowed to " + r.Method + " on /v1/embeddings.", ""}
-	case s.o.Key != "" && r.Header.Get("Authorization") != "Bearer "+s.o.Key:
-		return &failure{401, "Incorrect API key provided: " + strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), "invalid_api_key"}
+	}
+	if f := s.checkKey(r); f != nil {
+		return f
+	}
+	switch {
 	case r.Header.Get("Content-Type") != "application/json":
 		return s.wrong("Content-Type is %q", r.Header.Get("Content-Type"))
 	case r.URL.RawQuery != "":
@@ -68,6 +87,14 @@ func (s *Server) checkHead(r *http.Request) *failure {
 }
 
 func (s *Server) checkBody(q *request) *failure {
+	if f := s.checkForm(q); f != nil {
+		return f
+	}
+	return s.checkTexts(q)
+}
+
+// checkForm wants a body as the specification has it.
+func (s *Server) checkForm(q *request) *failure {
 	if err := json.Unmarshal(q.Input, &q.texts); err != nil {
 		var one string
 		if json.Unmarshal(q.Input, &one) != nil {
@@ -92,6 +119,11 @@ func (s *Server) checkBody(q *request) *failure {
 	if n := tokens(q.texts); n > s.o.Tokens {
 		return &failure{400, fmt.Sprintf("Requested %d tokens, max %d tokens per request", n, s.o.Tokens), "max_tokens_per_request"}
 	}
+	return nil
+}
+
+// checkTexts wants texts that the server can embed.
+func (s *Server) checkTexts(q *request) *failure {
 	for _, text := range q.texts {
 		if text == "" || slices.Contains(s.o.Poison, text) {
 			return &failure{400, "'$.input' is invalid. Please check the API reference.", ""}
@@ -103,8 +135,8 @@ func (s *Server) checkBody(q *request) *failure {
 // wrong notes a request that is wrong in form.
 func (s *Server) wrong(format string, args ...any) *failure {
 	text := fmt.Sprintf(format, args...)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.problemsMu.Lock()
+	defer s.problemsMu.Unlock()
 	s.problems = append(s.problems, text)
 	return &failure{400, text, "invalid_request"}
 }

@@ -39,6 +39,8 @@ type Options struct {
 	Headers map[string]string
 	// OnlyFloats has the server refuse base64, as some do.
 	OnlyFloats bool
+	// Batches is the batch API; nil where the server has none.
+	Batches *BatchAPI
 	// Refuse, where it is not nil, is asked about every request that is right in
 	// form. A status other than 0 is the answer, with this body.
 	Refuse func(r *http.Request) (status int, body string)
@@ -49,13 +51,17 @@ type Server struct {
 	o    Options
 	http *httptest.Server
 
-	mu       sync.Mutex
-	random   *rand.Rand
-	counts   Counts
-	billed   map[string]int // times that a text was embedded
-	lost     map[string]int // of them, without an answer that a client could use
-	problems []string
-	active   int
+	mu      sync.Mutex
+	random  *rand.Rand
+	counts  Counts
+	billed  map[string]int // times that a text was embedded
+	lost    map[string]int // of them, without an answer that a client could use
+	active  int
+	files   map[string]*file
+	batches []*batch // in the order of their creation
+
+	problemsMu sync.Mutex
+	problems   []string
 }
 
 // Counts are what a server saw.
@@ -67,6 +73,9 @@ type Counts struct {
 	AtOnce   int // requests, at most
 	Largest  int // texts in a request that was answered
 	Tokens   int // in the answers
+	Batches  int // that were made
+	Waiting  int // batches at once, at most
+	Ends     map[End]int
 }
 
 // New starts a server.
@@ -92,7 +101,7 @@ func Start(o Options) *Server {
 	}
 	s := &Server{
 		o: o, random: rand.New(rand.NewPCG(o.Seed, 1)), billed: map[string]int{}, lost: map[string]int{},
-		counts: Counts{Faults: map[Fault]int{}},
+		counts: Counts{Faults: map[Fault]int{}}, files: map[string]*file{},
 	}
 	s.http = httptest.NewUnstartedServer(s)
 	s.http.Config.ErrorLog = silent()
@@ -112,8 +121,9 @@ func (s *Server) URL() string { return s.http.URL + "/v1" }
 // Counts are what the server saw so far. It waits for the requests under way.
 func (s *Server) Counts() Counts {
 	defer s.quiet().Unlock()
+	s.advance()
 	c := s.counts
-	c.Faults = maps.Clone(c.Faults)
+	c.Faults, c.Ends = maps.Clone(c.Faults), maps.Clone(c.Ends)
 	return c
 }
 
@@ -134,8 +144,8 @@ func (s *Server) quiet() *sync.Mutex {
 
 // Problems are what was wrong in form with requests.
 func (s *Server) Problems() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.problemsMu.Lock()
+	defer s.problemsMu.Unlock()
 	return s.problems
 }
 
@@ -143,6 +153,7 @@ func (s *Server) Problems() []string {
 // their vector had arrived.
 func (s *Server) Overbilled() []string {
 	defer s.quiet().Unlock()
+	s.advance()
 	var texts []string
 	for text, n := range s.billed {
 		if n > s.lost[text]+1 {
