@@ -41,6 +41,8 @@ func TestDecodeAnswer(t *testing.T) {
 		"twice":            {list(item(0, one), item(0, two)), 2, "has index 0 twice"},
 		"some unnamed":     {`{"data":[{"embedding":[1]},{"embedding":[2],"index":1}]}`, 2, "an index for 1 of 2 vectors"},
 		"negative index":   {list(item(-1, one)), 1, "index -1"},
+		"huge index":       {`{"data":[{"index":1e300,"embedding":[1]}]}`, 1, "index 1e+300, want 0 to 0"},
+		"infinite index":   {`{"data":[{"index":Infinity,"embedding":[1]}]}`, 1, "index +Inf, want 0 to 0"},
 		"index of text":    {`{"data":[{"index":"0","embedding":[1]}]}`, 1, "want a number"},
 		"index null":       {`{"data":[{"index":null,"embedding":[1]}]}`, 1, "index NaN"},
 		"empty":            {"", 1, "breaks off after 0 bytes"},
