@@ -2,6 +2,7 @@ package embed
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,6 +53,8 @@ func (p *OpenAI) explainConnection(err error) error {
 	var dial *net.OpError
 	refused := errors.As(err, &dial) && dial.Op == "dial"
 	switch {
+	case errors.As(err, new(*tls.CertificateVerificationError)), errors.Is(err, http.ErrSchemeMismatch):
+		return fmt.Errorf("%s: %w", p.endpoint.host, p.hidden(err))
 	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("no whole answer within %s", p.o.Timeout)
 	case refused:
@@ -135,7 +138,8 @@ func class(status int, code, message string) meaning {
 			return lasting
 		}
 		return tooFast
-	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly:
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly,
+		http.StatusFailedDependency: // TEI: its model failed
 		return passing
 	case http.StatusRequestEntityTooLarge:
 		return tooLarge

@@ -1,0 +1,61 @@
+package embed
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// What servers answer when something is wrong, as their sources say, and what
+// can be done about it.
+func TestClass(t *testing.T) {
+	for name, c := range map[string]struct {
+		status        int
+		code, message string
+		want          meaning
+	}{
+		"OpenAI: rate":          {429, "rate_limit_exceeded", "Rate limit reached for text-embedding-3-small", tooFast},
+		"OpenAI: quota":         {429, "insufficient_quota", "You exceeded your current quota, please check your plan and billing details.", lasting},
+		"OpenAI: too many":      {400, "", "'input': array too long. Expected an array with maximum length 2048", tooLarge},
+		"OpenAI: all too long":  {400, "max_tokens_per_request", "Requested 400000 tokens, max 300000 tokens per request", tooLarge},
+		"OpenAI: one too long":  {400, "", "This model's maximum context length is 8192 tokens, however you requested 9000 tokens", badInput},
+		"OpenAI: empty":         {400, "", "'$.input' is invalid. Please check the API reference", badInput},
+		"OpenAI: dimensions":    {400, "", "This model does not support specifying dimensions.", lasting},
+		"TEI: overloaded":       {429, "", "Model is overloaded", tooFast},
+		"TEI: many":             {413, "", "batch size 64 > maximum allowed batch size 32", tooLarge},
+		"TEI: one too long":     {413, "", "`inputs` must have less than 512 tokens. Given: 700", tooLarge},
+		"TEI: tokenizer":        {422, "", "Tokenizer error: invalid utf-8", badInput},
+		"TEI: backend":          {424, "", "Backend error: CUDA out of memory", passing},
+		"TEI: unhealthy":        {503, "", "unhealthy", passing},
+		"Ollama: unknown model": {404, "not_found_error", `model "all-minilm" not found, try pulling it first`, lasting},
+		"Ollama: long":          {400, "", "the input length exceeds the context length", badInput},
+		"Ollama: NaN":           {500, "api_error", "failed to encode response: json: unsupported value: NaN", passing},
+		"vLLM: matryoshka":      {400, "400", `Model "x" does not support matryoshka representation, changing output dimensions will lead to poor results.`, lasting},
+		"a gateway":             {524, "", "A timeout occurred", passing},
+	} {
+		if got := class(c.status, c.code, c.message); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// A server that cannot prove who it is, or does not speak TLS, is not asked
+// again: it will not do so later.
+func TestConnectionThatCannotBe(t *testing.T) {
+	secure, plain := httptest.NewTLSServer(nil), httptest.NewServer(nil)
+	defer secure.Close()
+	defer plain.Close()
+	for url, want := range map[string]string{
+		secure.URL: "certificate",
+		"https://" + strings.TrimPrefix(plain.URL, "http://"): "HTTP response to HTTPS client",
+	} {
+		p, err := NewOpenAI(OpenAIOptions{BaseURL: url, Model: "m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.Embed(t.Context(), []string{"a"})
+		if _, again := err.(*RetryError); again || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %T %v, want a lasting error about %q", url, err, err, want)
+		}
+	}
+}
