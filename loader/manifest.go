@@ -2,6 +2,7 @@ package loader
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -24,11 +25,14 @@ type Manifest struct {
 	Prompt string `json:"prompt,omitempty"` // what the model is told beside the text
 }
 
+// ErrNewer is the error of what a newer version wrote. It is not damaged.
+var ErrNewer = errors.New("use a newer cosfit")
+
 // check refuses a manifest that no folder can have. Its error continues "FILE: ".
 func (m *Manifest) check() error {
 	const known, most = 1, 1 << 20
 	if m.SchemaVersion > known {
-		return fmt.Errorf("schema_version is %d, this cosfit knows %d: use a newer cosfit", m.SchemaVersion, known)
+		return fmt.Errorf("schema_version is %d, this cosfit knows %d: %w", m.SchemaVersion, known, ErrNewer)
 	}
 	if m.Dimensions <= 0 || m.Dimensions > most {
 		return fmt.Errorf("dimensions is %d, want a positive number", m.Dimensions)

@@ -197,7 +197,7 @@ func tellVerdict(c *cli.Context, folder string, v cache.Verdict) {
 		fmt.Fprintf(w, "  not a segment: %s (bring vectors in with cosfit cache import)\n", path)
 	}
 	if v.Rebuilt {
-		fmt.Fprintf(w, "  %s was missing or damaged and is written again\n", loader.ManifestFile)
+		fmt.Fprintf(w, "  %s was missing, damaged or wrong and is written again\n", loader.ManifestFile)
 	}
 }
 
