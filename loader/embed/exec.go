@@ -120,7 +120,7 @@ func readVectors(r io.Reader, n int) ([][]float32, error) {
 	vectors := make([][]float32, 0, n)
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), longestLine)
-	for number := 0; lines.Scan(); number++ {
+	for number := 1; lines.Scan(); number++ {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}

@@ -90,7 +90,7 @@ func TestExecFails(t *testing.T) {
 		"crash": "exit status 3: CUDA out of memory",
 		"few":   "it writes 9 for 10 texts",
 		"twice": "more than one vector for each of 10 texts",
-		"noise": `line 0 of its output: the line is not what it should be: at byte 0 want a vector, found "Loading the model ..."`,
+		"noise": `line 1 of its output: the line is not what it should be: at byte 0 want a vector, found "Loading the model ..."`,
 	} {
 		_, err := command(t, kind).Embed(t.Context(), sentences(10))
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -145,6 +145,7 @@ type runner struct {
 	stop    context.CancelCauseFunc
 	sending context.Context
 	cut     context.CancelFunc
+	forget  func() bool // the caller's context
 
 	gate       *gate
 	cap        sizeCap
@@ -166,7 +167,7 @@ func newRunner(ctx context.Context, p Provider, store Store, o Options) *runner 
 	r := &runner{Options: o.filled(p.Limits()), provider: p, store: store, start: time.Now(), asked: map[string]struct{}{}}
 	r.halt, r.stop = context.WithCancelCause(ctx)
 	r.sending, r.cut = context.WithCancel(context.WithoutCancel(ctx))
-	context.AfterFunc(ctx, func() { time.AfterFunc(r.Grace, r.cut) })
+	r.forget = context.AfterFunc(ctx, func() { time.AfterFunc(r.Grace, r.cut) })
 	r.gate = newGate(r.Rate)
 	if o.CountTokens != nil { // an estimate is no reason to leave a text out
 		r.textTokens = p.Limits().TextTokens
@@ -178,6 +179,7 @@ func newRunner(ctx context.Context, p Provider, store Store, o Options) *runner 
 // close lets go of what the run holds. Its callers have waited for all
 // requests.
 func (r *runner) close() {
+	r.forget()
 	r.stop(nil)
 	r.cut()
 }

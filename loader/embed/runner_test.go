@@ -446,3 +446,26 @@ func TestLimits(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A full is a store that can keep nothing more.
+type full struct{ embedtest.Store }
+
+func (*full) Append([]string, [][]float32) error { return errors.New("no space left") }
+
+// What was paid for and could not be kept, or was cut off, is in the summary.
+func TestLostIsCounted(t *testing.T) {
+	server := embedtest.New(t, embedtest.Options{})
+	summary, err := embed.Run(t.Context(), ask(t, server, nil), &full{}, each(sentences(50)), quick(embed.Options{Texts: 10, Concurrency: 2, Price: 1}))
+	if err == nil || summary.LostTokens != int64(server.Counts().Tokens) || summary.Cost == 0 || summary.Tokens != 0 {
+		t.Errorf("a full disk: %+v, %v, the server bills %d tokens", summary, err, server.Counts().Tokens)
+	}
+
+	hangs := embedtest.New(t, embedtest.Options{Faults: 1, Kinds: []embedtest.Fault{embedtest.Hang}})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	o := quick(embed.Options{Texts: 10, Concurrency: 2, Price: 1, Grace: time.Millisecond})
+	summary, err = embed.Run(ctx, ask(t, hangs, func(o *embed.OpenAIOptions) { o.Timeout = 0 }), &embedtest.Store{}, each(sentences(50)), o)
+	if !errors.Is(err, context.DeadlineExceeded) || summary.LostTokens == 0 || summary.Failed != 2 {
+		t.Errorf("cut off: %+v, %v", summary, err)
+	}
+}

@@ -112,7 +112,7 @@ func (r *runner) send(b batch) (batch, error) {
 	}
 	answer, err := r.provider.Embed(r.sending, texts)
 	if err != nil {
-		r.settle(b, 0, outcomeOf(err))
+		r.settle(b, 0, r.outcomeOf(err))
 		if halted := r.halted(); halted != nil {
 			err = halted
 		}
@@ -141,6 +141,7 @@ func (r *runner) keep(b batch, answer Answer) (batch, error) {
 		}
 	}
 	if err := r.store.Append(kept.ids(), vectors); err != nil {
+		r.settle(b, answer.Tokens, lost)
 		return b, err
 	}
 	r.cap.accept(len(b.texts))
@@ -151,10 +152,11 @@ func (r *runner) keep(b batch, answer Answer) (batch, error) {
 	return left, err
 }
 
-// outcomeOf tells a request that was refused from one whose answer was lost.
-func outcomeOf(err error) outcome {
+// outcomeOf tells a request that was refused from one whose answer was lost, as
+// it is where nobody waited for it any longer.
+func (r *runner) outcomeOf(err error) outcome {
 	var again *RetryError
-	if errors.As(err, &again) && again.Billed {
+	if errors.As(err, &again) && again.Billed || r.sending.Err() != nil {
 		return lost
 	}
 	return refused
