@@ -349,8 +349,14 @@ func exportVectors(c *cli.Context) error {
 	if len(folders) != 1 {
 		return usage("--embeddings is missing: choose one of: %s", strings.Join(folders, ", "))
 	}
-	if _, err := os.Stat(out); err == nil && !c.Bool("force") {
-		return fmt.Errorf("%s exists: choose another name, or replace it with --force", out)
+	files := []string{out}
+	if filepath.Ext(out) == ".npy" {
+		files = append(files, cache.IDsFile(out))
+	}
+	for _, file := range files {
+		if _, err := os.Stat(file); err == nil && !c.Bool("force") {
+			return fmt.Errorf("%s exists: choose another name, or replace it with --force", file)
+		}
 	}
 	store, err := all.Named(folders[0])
 	if err != nil {

@@ -159,8 +159,14 @@ func embedSide(c *cli.Context, e embedder, role string, o embed.Options) (done e
 	if dry {
 		return done, nil
 	}
-	warnExposed(c)
-	bar := newEmbedProgress(c.App.ErrWriter, done.Plan.Missing+done.Plan.Underway, quiet)
+	waiting := done.Plan.Missing + done.Plan.Underway
+	if waiting > 0 {
+		if err := store.Ready(); err != nil {
+			return done, err
+		}
+		warnExposed(c)
+	}
+	bar := newEmbedProgress(c.App.ErrWriter, waiting, quiet)
 	summary, err := runOf(c, e, store, texts, o, batches, bar)
 	bar.stop()
 	done.Result, done.Folder = &summary, store.Dir()

@@ -402,3 +402,27 @@ func TestVerify(t *testing.T) {
 	}
 	wantTexts(t, mustStore(t, dir, space(2)), 2, 10, nil)
 }
+
+// Whether vectors can be kept is known before any is bought.
+func TestReady(t *testing.T) {
+	dir := t.TempDir()
+	s := mustStore(t, filepath.Join(dir, "a", "cache"), space(2))
+	for range 2 { // before the first vectors, and after
+		if err := s.Ready(); err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, s, 2, 0, 1)
+	}
+	for _, d := range []string{filepath.Join(dir, "a", "cache"), s.Dir()} {
+		if entries, err := os.ReadDir(d); err != nil || len(entries) > 2 {
+			t.Errorf("%s holds %v, %v", d, entries, err)
+		}
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&Store{cache: Open(filepath.Join(file, "cache"))}).Ready(); err == nil || !strings.HasPrefix(err.Error(), "make the cache: ") {
+		t.Errorf("below a file: %v", err)
+	}
+}

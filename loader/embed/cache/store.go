@@ -136,6 +136,26 @@ func (s *Store) opened() (*loader.Segments, error) {
 	}
 }
 
+// Ready makes sure that vectors can be kept, which is to be known before any is
+// bought: it makes the folder of the cache and writes a file there, which is
+// gone again.
+func (s *Store) Ready() error {
+	dir := s.Dir()
+	if dir == "" {
+		dir = s.cache.dir
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("make the cache: %w", err)
+	}
+	f, err := atomicfile.Create(filepath.Join(dir, unnamed))
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	_, err = f.Write(make([]byte, 1<<20)) // about an answer
+	return err
+}
+
 // Missing returns the ids that have no vector, in their order, each once.
 func (s *Store) Missing(ids []string) ([]string, error) {
 	sorted, at, err := sortIDs(ids)
