@@ -176,7 +176,7 @@ func verifyFolders(dir, name string) (names []string, err error) {
 		return nil, fmt.Errorf("open the cache: %w", err)
 	}
 	for _, e := range entries {
-		if e.IsDir() && (name == "" || e.Name() == name) {
+		if e.IsDir() && e.Name()[0] != '.' && (name == "" || e.Name() == name) {
 			names = append(names, e.Name())
 		}
 	}

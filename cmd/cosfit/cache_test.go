@@ -125,7 +125,7 @@ func TestCacheMistakes(t *testing.T) {
 		{in + "cut.json", 1, "cut.json: line 2: not a JSON object: unexpected end of JSON input"},
 		{in + "long.json", 1, "long.json: line 2: embedding has 3 values, the first has 2: all vectors need the same length"},
 		{in + "id.json", 1, `id.json: line 1: "q1" is not the id of a text, which is the first 32 hexadecimal digits of its SHA-256, in small letters`},
-		{in + "none.json", 1, `none.json: line 1: "id" is no text`},
+		{in + "none.json", 1, `none.json: line 1: neither "text" nor "id": name the one that has the texts`},
 		{in + "in.jsonl --texts x", 1, "in.jsonl: a file of texts or ids goes with npy only: this one names them itself"},
 		{in + "in.jsonl --text-column a --id-column b", 2, "--text-column and --id-column exclude each other"},
 		{"embed", 2, `--data is missing: name a data set folder, or "sample"`},

@@ -113,6 +113,19 @@ func (e *BadTextError) Error() string { return e.Bad.String() }
 func Run(ctx context.Context, p Provider, store Store, texts Texts, o Options) (Summary, error) {
 	r := newRunner(ctx, p, store, o)
 	defer r.close()
+	for {
+		r.pass(texts)
+		left := r.takeElsewhere()
+		if len(left) == 0 || sleep(r.halt, claimWait) != nil {
+			return r.result(context.Cause(r.halt))
+		}
+		texts = sequence(left)
+	}
+}
+
+// pass embeds the texts that the store lacks, but for those that other runs are
+// about to buy.
+func (r *runner) pass(texts Texts) {
 	batches := make(chan batch)
 	var workers sync.WaitGroup
 	for range r.Concurrency {
@@ -129,7 +142,6 @@ func Run(ctx context.Context, p Provider, store Store, texts Texts, o Options) (
 	}
 	close(batches)
 	workers.Wait()
-	return r.result(context.Cause(r.halt))
 }
 
 // A runner is the state of one run.
@@ -161,6 +173,8 @@ type runner struct {
 	answers  int                 // that were of use
 	dry      int                 // batches given up since the last of them
 	refused  int                 // requests rejected since the last of them
+
+	elsewhere []Text // that other runs are about to buy
 }
 
 func newRunner(ctx context.Context, p Provider, store Store, o Options) *runner {

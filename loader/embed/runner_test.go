@@ -469,3 +469,45 @@ func TestLostIsCounted(t *testing.T) {
 		t.Errorf("cut off: %+v, %v", summary, err)
 	}
 }
+
+// A shared is a store of which others claim every third text, three times.
+type shared struct {
+	embedtest.Store
+	mu       sync.Mutex
+	asked    map[string]int
+	released int
+}
+
+func (s *shared) Claim(ids []string) (ours []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		s.asked[id]++
+		if s.asked[id] > 3 || id[0]%3 != 0 {
+			ours = append(ours, id)
+		}
+	}
+	return ours, nil
+}
+
+func (s *shared) Release(ids []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.released += len(ids)
+	return nil
+}
+
+// What others claim is looked at again until they give it up, and counts once.
+func TestClaimedElsewhere(t *testing.T) {
+	server := embedtest.New(t, embedtest.Options{})
+	texts := sentences(3000)
+	store := &shared{asked: map[string]int{}}
+	summary, err := embed.Run(t.Context(), ask(t, server, nil), store, each(texts), quick(embed.Options{Texts: 4, Concurrency: 3}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkVectors(t, &store.Store, texts, 8)
+	if summary.Texts != len(texts) || summary.Embedded != len(texts) || summary.Cached != 0 || server.Counts().Billed != len(texts) || store.released != len(texts) {
+		t.Errorf("%+v, %d released", summary, store.released)
+	}
+}

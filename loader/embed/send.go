@@ -18,8 +18,11 @@ const (
 // embed asks for a batch, in pieces where it must, until every text of it is
 // stored or known to be bad. Pieces are asked for breadth first, so a bad text's
 // neighbours are answered before it is hunted further down.
-func (r *runner) embed(b batch) error {
-	defer r.release(b)
+func (r *runner) embed(b batch) (err error) {
+	if b, err = r.claim(b); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.release(b)) }()
 	for todo := []batch{b}; len(todo) > 0; todo = todo[1:] {
 		piece, err := r.stillMissing(todo[0])
 		if err != nil {
@@ -40,15 +43,6 @@ func (r *runner) embed(b batch) error {
 		todo = append(todo, rest...)
 	}
 	return nil
-}
-
-// release forgets that a batch is asked for.
-func (r *runner) release(b batch) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, t := range b.texts {
-		delete(r.asked, t.ID)
-	}
 }
 
 // request sends a batch until it is answered or its retries are used up, and

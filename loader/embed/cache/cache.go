@@ -15,6 +15,7 @@
 //	    damaged/            segments that were put aside
 //	    .lock               held by the process that merges
 //	.batches/               what is under way at the batch API, by space
+//	.claims/                what processes are about to buy: see Store.Claim
 package cache
 
 import (
@@ -60,8 +61,12 @@ func (c *Cache) Folders() ([]string, error) { return loader.CacheFolders(c.dir) 
 // Store opens the vectors of a space, of which there may be none yet. A damaged
 // segment is put aside: see Store.Damaged.
 func (c *Cache) Store(space embed.Space) (*Store, error) {
-	s := &Store{cache: c, space: space, mergeAt: mergeAt, segmentBytes: segmentBytes}
+	s := c.store(space)
 	return s, s.find()
+}
+
+func (c *Cache) store(space embed.Space) *Store {
+	return &Store{cache: c, space: space, claims: newClaims(c.dir, space), mergeAt: mergeAt, segmentBytes: segmentBytes}
 }
 
 // Named opens the vectors in a folder of the cache.
@@ -72,8 +77,12 @@ func (c *Cache) Named(folder string) (*Store, error) {
 	}
 	for _, name := range names {
 		if name == folder {
-			s := &Store{cache: c, mergeAt: mergeAt, segmentBytes: segmentBytes}
-			return s, s.open(filepath.Join(c.dir, name))
+			s := c.store(embed.Space{})
+			if err := s.open(filepath.Join(c.dir, name)); err != nil {
+				return s, err
+			}
+			s.claims = newClaims(c.dir, s.space)
+			return s, nil
 		}
 	}
 	return nil, fmt.Errorf("%s: no embeddings named %q in the cache: see cosfit cache stats", c.dir, folder)

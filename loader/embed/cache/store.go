@@ -26,6 +26,7 @@ type Store struct {
 	space        embed.Space
 	mergeAt      int
 	segmentBytes int64
+	claims       *claims
 
 	mu       sync.Mutex
 	segments *loader.Segments // nil where there is no folder yet
@@ -333,9 +334,10 @@ func (s *Store) manifest() (loader.Manifest, error) {
 	return segments.Space, nil
 }
 
-// Close says what went wrong while segments were merged, which costs nothing
-// but room.
+// Close gives up claims and says what went wrong while segments were merged,
+// which costs nothing but room.
 func (s *Store) Close() error {
+	s.claims.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mergeErr
