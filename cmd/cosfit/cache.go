@@ -70,6 +70,15 @@ func cacheFolders(c *cli.Context) (*cache.Cache, []string, error) {
 	return nil, nil, fmt.Errorf("%s: no embeddings named %q in the cache; %s", dir, name, there)
 }
 
+// adviseDamaged says what to do about a segment that proves to be damaged while
+// it is read.
+func adviseDamaged(err error) error {
+	if errors.As(err, new(*loader.DamagedError)) {
+		return fmt.Errorf("%w: cosfit cache verify puts it aside, and cosfit embed embeds its texts again", err)
+	}
+	return err
+}
+
 func cacheStatsCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "stats",
@@ -225,7 +234,7 @@ func cacheCompactCommand() *cli.Command {
 					return errors.New("interrupted: the cache is as it was")
 				}
 				if err != nil {
-					return err
+					return adviseDamaged(err)
 				}
 				done[folder] = compacted
 				if !c.Bool("json") {
@@ -365,7 +374,7 @@ func exportVectors(c *cli.Context) error {
 	tellDamaged(c, store)
 	done, err := write(store, out)
 	if err != nil {
-		return err
+		return adviseDamaged(err)
 	}
 	if c.Bool("json") {
 		return writeJSON(c.App.Writer, done)

@@ -230,6 +230,7 @@ func TestEmbedKeys(t *testing.T) {
 	}
 	t.Setenv("OPENAI_API_KEY", "sk-wrong-key")
 	t.Setenv("OTHER_KEY", secret)
+	t.Setenv("TWO_KEYS", secret+"\n"+secret)
 	for _, c := range []struct {
 		args string
 		code int
@@ -237,6 +238,7 @@ func TestEmbedKeys(t *testing.T) {
 	}{
 		{"--base-url " + server.URL(), 1, "HTTP 401: Incorrect API key provided: (key): is the key right, and for this server?"},
 		{"--base-url " + server.URL() + " --key-env NONE", 2, "--key-env names NONE, which is not set in the environment"},
+		{"--base-url " + server.URL() + " --key-env TWO_KEYS", 2, "TWO_KEYS holds white space, which no key has: set it to the key alone"},
 		{"--base-url " + server.URL() + " --key-file nokey", 1, "nokey holds no key"},
 		{"--base-url " + server.URL() + " --key-file none", 1, "open none: "},
 		{"--base-url " + server.URL() + " --key-file key --key-env OTHER_KEY", 2, "name two keys"},

@@ -148,13 +148,18 @@ func decodeVector(line []byte) (vector []float32, err error) {
 	if d.space(); d.next() != '{' {
 		vector, err = d.vector()
 	} else {
+		found := false
 		err = d.object(func(name []byte) (err error) {
 			if string(name) != "embedding" {
 				return d.skip(0)
 			}
+			found = true
 			vector, err = d.vector()
 			return err
 		})
+		if err == nil && !found {
+			err = errors.New(`the object has no "embedding"`)
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -239,7 +239,7 @@ func TestLastingFailures(t *testing.T) {
 		"redirect":        {embedtest.Options{Refuse: always(308, ""), Headers: map[string]string{"Location": "https://elsewhere/v1"}}, nil, "give that as the base URL", 8, false},
 		"always down":     {embedtest.Options{Refuse: always(503, "down")}, nil, "no usable answer after 3 tries", 60, true},
 		"refuses all":     {embedtest.Options{Refuse: always(400, `{"error":"no"}`)}, nil, "were all refused", 60, true},
-		"wrong dimension": {embedtest.Options{Refuse: nil}, func(o *embed.OpenAIOptions) { o.Model = "text-embedding-3-small" }, "8 values, want 1536", 60, true},
+		"wrong dimension": {embedtest.Options{Refuse: nil}, func(o *embed.OpenAIOptions) { o.Model = "text-embedding-3-small" }, "8 values, want 1536", 4, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := embedtest.New(t, c.server)

@@ -120,12 +120,17 @@ func (r *runner) send(b batch) (batch, error) {
 // that have none.
 func (r *runner) keep(b batch, answer Answer) (batch, error) {
 	good, spoilt, err := r.inspect(b, answer.Vectors)
-	if err != nil {
-		err = &RetryError{Err: err}
-	}
 	if len(good) == 0 {
 		r.settle(b, answer.Tokens, lost)
-		return b, err
+		if r.usefulAnswers() == 0 {
+			if err := r.otherModel(answer.Vectors); err != nil {
+				return b, err
+			}
+		}
+		return b, &RetryError{Err: err}
+	}
+	if err != nil {
+		err = &RetryError{Err: err}
 	}
 	kept, vectors := b, answer.Vectors
 	if len(good) < len(b.texts) {
@@ -144,6 +149,24 @@ func (r *runner) keep(b batch, answer Answer) (batch, error) {
 	left := b.pick(spoilt)
 	left.suspect = true
 	return left, err
+}
+
+// otherModel is an error where all vectors have one length that is not the right
+// one: asking again would only cost more.
+func (r *runner) otherModel(vectors [][]float32) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	want := r.shape.dimensions
+	if len(vectors) < 2 || want == 0 {
+		return nil
+	}
+	got := len(vectors[0])
+	for _, v := range vectors {
+		if len(v) != got || got == want || got == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("the model's vectors have %d values, want %d", got, want)
 }
 
 // outcomeOf tells a request that was refused from one whose answer was lost, as

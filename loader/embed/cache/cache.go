@@ -102,11 +102,8 @@ func (c *Cache) folder(space embed.Space) (string, error) {
 		switch {
 		case err == nil && matches(m, space):
 			return dir, nil
-		case err == nil || errors.Is(err, fs.ErrNotExist) || !couldBe(name, space):
-		case errors.Is(err, loader.ErrNewer):
+		case err != nil && !errors.Is(err, fs.ErrNotExist) && couldBe(name, space):
 			return "", err
-		default:
-			return "", fmt.Errorf("%w: cosfit cache verify writes it again", err)
 		}
 	}
 	return "", nil
