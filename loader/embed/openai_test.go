@@ -191,7 +191,7 @@ func TestKeyStaysSecret(t *testing.T) {
 	slog.New(slog.NewTextHandler(&seen, nil)).Info("x", "key", key, "options", embed.OpenAIOptions{Key: key})
 	slog.New(slog.NewJSONHandler(&seen, nil)).Info("x", "key", key, "options", embed.OpenAIOptions{Key: key})
 
-	long := strings.Repeat("x", 290) // so that the key lies across the end of an excerpt
+	long := strings.Repeat("x", 280) // so that the key lies across the end of an excerpt
 	for _, body := range []string{
 		`{"error":{"message":"Incorrect API key provided: ` + secret + `"}}`,
 		`{"error":"` + long + secret + `"}`,

@@ -347,6 +347,38 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// When a server asks to wait, nobody asks it meanwhile, and then all goes on.
+func TestRetryAfterIsKept(t *testing.T) {
+	const wait = 300 * time.Millisecond
+	for _, status := range []int{429, 503} {
+		var mu sync.Mutex
+		var refusedAt time.Time
+		early := 0
+		server := embedtest.New(t, embedtest.Options{Headers: map[string]string{"Retry-After": "0.3"}, Latency: 10 * time.Millisecond,
+			Refuse: func(*http.Request) (int, string) {
+				mu.Lock()
+				defer mu.Unlock()
+				switch since := time.Since(refusedAt); {
+				case refusedAt.IsZero():
+					refusedAt = time.Now()
+					return status, `{"error":{"message":"slow down"}}`
+				case since > 50*time.Millisecond && since < wait: // those before were under way
+					early++
+				}
+				return 0, ""
+			}})
+		var store embedtest.Store
+		texts := sentences(100)
+		if _, err := embed.Run(t.Context(), ask(t, server, nil), &store, each(texts), quick(embed.Options{Texts: 2, Concurrency: 4})); err != nil {
+			t.Fatal(err)
+		}
+		checkVectors(t, &store, texts, 8)
+		if took := time.Since(refusedAt); early > 0 || took < wait {
+			t.Errorf("HTTP %d: %d requests came within the %s that the server asked for; it took %s", status, early, wait, took)
+		}
+	}
+}
+
 // Where the server says that nothing is left of the minute, nobody asks before
 // it begins again.
 func TestServerSaysWait(t *testing.T) {
