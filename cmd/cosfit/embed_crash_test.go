@@ -38,7 +38,6 @@ func TestEmbedKilled(t *testing.T) {
 	}
 	const latency = 20 * time.Millisecond
 	requests := texts / crashBatch
-	work := time.Duration(requests/crashConcurrency) * latency
 	dir := t.TempDir()
 	server := embedtest.New(t, embedtest.Options{Latency: latency})
 	all := writeTexts(t, filepath.Join(dir, "data"), texts)
@@ -48,13 +47,13 @@ func TestEmbedKilled(t *testing.T) {
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		// From its first request on, it gets on average a little less time than a
-		// kills-th of the work takes, so that nearly all are killed.
-		before := server.Counts().Requests
-		for deadline := time.Now().Add(5 * time.Second); server.Counts().Requests == before && before < requests && time.Now().Before(deadline); {
+		// It gets on average a little less than a kills-th of all requests, so that
+		// nearly all are killed, and then some of the time that one takes.
+		until := server.Requests() + 1 + rand.IntN(3*requests/(2*kills))
+		for deadline := time.Now().Add(5 * time.Second); server.Requests() < min(until, requests) && time.Now().Before(deadline); {
 			time.Sleep(time.Millisecond)
 		}
-		time.Sleep(time.Duration(rand.Int64N(3 * int64(work) / int64(2*kills))))
+		time.Sleep(time.Duration(rand.Int64N(int64(latency))))
 		c.Process.Kill()
 		if c.Wait() != nil {
 			killed++

@@ -81,7 +81,8 @@ func (s *Store) Claim(ids []string) ([]string, error) {
 	return ours, c.write()
 }
 
-// Release gives claims up: the vectors are kept, or nobody asks for them.
+// Release gives claims up: the vectors are kept, or nobody asks for them. Others
+// learn of it with the next claim of this store, or with its last release.
 func (s *Store) Release(ids []string) error {
 	c := s.claims
 	c.mu.Lock()
@@ -90,6 +91,9 @@ func (s *Store) Release(ids []string) error {
 		if id, err := loader.ParseID(text); err == nil {
 			delete(c.ids, id)
 		}
+	}
+	if len(c.ids) > 0 {
+		return nil
 	}
 	unlock := c.lock()
 	if unlock == nil {

@@ -31,6 +31,7 @@ func TestClaims(t *testing.T) {
 	if err := a.Release(textIDs(0, 2)); err != nil {
 		t.Fatal(err)
 	}
+	wantClaim(t, a, 4, 1, 4)
 	wantClaim(t, b, 0, 4, 0, 1)
 
 	old := time.Now().Add(-time.Hour)
@@ -38,6 +39,11 @@ func TestClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantClaim(t, b, 2, 1, 2) // nothing was heard of a for long
+	if err := a.Release(textIDs(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	wantClaim(t, b, 3, 1, 3)
+	wantClaim(t, a, 4, 1, 4)
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
