@@ -207,6 +207,20 @@ func TestEmbedBadText(t *testing.T) {
 	wantCached(t, filepath.Join(dir, "cache"), "openai-m-8", slices.Delete(texts, 50, 51), 8)
 }
 
+// Nothing is bought that cannot be kept.
+func TestEmbedNowhere(t *testing.T) {
+	dir := t.TempDir()
+	writeTexts(t, filepath.Join(dir, "data"), 3)
+	if err := os.Symlink("nowhere/at/all", filepath.Join(dir, "cache")); err != nil {
+		t.Skip(err)
+	}
+	server := embedtest.New(t, embedtest.Options{})
+	code, _, stderr := cosfit(t, context.Background(), dir, "embed", "--data", "data", "--cache", "cache", "--base-url", server.URL(), "--model", "m")
+	if code != 1 || !strings.Contains(stderr, "cosfit: make the cache: ") || server.Requests() != 0 {
+		t.Errorf("exit code %d after %d requests: %s", code, server.Requests(), stderr)
+	}
+}
+
 func TestEmbedWithCommand(t *testing.T) {
 	dir := t.TempDir()
 	writeTexts(t, filepath.Join(dir, "data"), 30)

@@ -98,9 +98,8 @@ func (d *decoder) failure() error {
 	if string(raw) == "null" {
 		return nil
 	}
-	var object struct{ Message string }
-	if json.Unmarshal(raw, &object) == nil && object.Message != "" {
-		raw = []byte(object.Message)
+	if message := messageIn(raw); message != "" {
+		raw = []byte(message)
 	}
 	d.message = "the answer is an error: " + excerpt(string(raw))
 	return nil

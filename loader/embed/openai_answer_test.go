@@ -51,7 +51,7 @@ func TestDecodeAnswer(t *testing.T) {
 		"cut in a string":  {`{"da`, 1, "breaks off"},
 		"HTML":             {"<html><body>Bad gateway</body></html>", 1, `found "Bad gateway"`},
 		"error":            {`{"error":{"message":"overloaded","code":503}}`, 1, "the answer is an error: overloaded"},
-		"error as text":    {`{"error":"overloaded"}`, 1, `the answer is an error: "overloaded"`},
+		"error as text":    {`{"error":"overloaded"}`, 1, "the answer is an error: overloaded"},
 		"error null":       {`{"error":null,"data":[` + item(0, one) + `]}`, 1, "[[1]]"},
 		"not base64":       {list(item(0, `"*"`)), 1, "not base64"},
 		"odd bytes":        {list(item(0, `"AAAA"`)), 1, "3 bytes, want a multiple of 4"},

@@ -1,6 +1,8 @@
 package embed
 
 import (
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -57,5 +59,33 @@ func TestConnectionThatCannotBe(t *testing.T) {
 		if _, again := err.(*RetryError); again || err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %T %v, want a lasting error about %q", url, err, err, want)
 		}
+	}
+}
+
+// What a server says is passed on, in whatever shape it says it.
+func TestFailureMessages(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"error":{"message":"no","type":"invalid_request_error","param":null,"code":null}}`: "no",
+		`{"error":"no"}`: "no",
+		`{"message":"no","code":400,"type":"validation"}`:             "no",
+		`{"object":"error","message":"no","code":400}`:                "no",
+		`{"error":{"message":"no","type":7}}`:                         "no",
+		`{"detail":"no"}`:                                             "no",
+		`{"detail":[{"loc":["body","input"],"msg":"no"}]}`:            `{"detail":[{"loc":["body","input"],"msg":"no"}]}`,
+		"<html><head><title>400</title></head><body>no</body></html>": "400 no",
+		"no": "no", "": "without a message",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(400)
+			io.WriteString(w, body)
+		}))
+		p, err := NewOpenAI(OpenAIOptions{BaseURL: server.URL, Model: "m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = p.Embed(t.Context(), []string{"a"}); err == nil || err.Error() != "127.0.0.1: HTTP 400: "+want {
+			t.Errorf("%s: %v", body, err)
+		}
+		server.Close()
 	}
 }
