@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/urfave/cli/v2"
 
 	"github.com/cosfit/cosfit/loader"
@@ -118,7 +119,7 @@ func cacheStatsCommand() *cli.Command {
 }
 
 func describeStats(s cache.Stats) string {
-	text := fmt.Sprintf("%s: %s vectors in %d segments, %s", s.Name, humanize.Comma(s.Rows), s.Segments, humanize.Bytes(uint64(s.Bytes)))
+	text := fmt.Sprintf("%s: %s vectors in %s, %s", s.Name, humanize.Comma(s.Rows), english.Plural(s.Segments, "segment", ""), humanize.Bytes(uint64(s.Bytes)))
 	if s.Normalized && s.Rows > 0 {
 		text += ", normalised"
 	}
@@ -126,7 +127,7 @@ func describeStats(s cache.Stats) string {
 		text += fmt.Sprintf(", prompt %q", s.Space.Prompt)
 	}
 	if s.Damaged > 0 {
-		text += fmt.Sprintf(", %d damaged segments put aside", s.Damaged)
+		text += fmt.Sprintf(", %s put aside", english.Plural(s.Damaged, "damaged segment", ""))
 	}
 	return text
 }
@@ -170,7 +171,7 @@ func cacheVerifyCommand() *cli.Command {
 				}
 			}
 			if damaged > 0 {
-				return fmt.Errorf("%d damaged segments were put aside: cosfit embed embeds their texts again", damaged)
+				return fmt.Errorf("put aside: %s: cosfit embed embeds their texts again", english.Plural(damaged, "damaged segment", ""))
 			}
 			return nil
 		},
@@ -197,8 +198,8 @@ func verifyFolders(dir, name string) (names []string, err error) {
 
 func tellVerdict(c *cli.Context, folder string, v cache.Verdict) {
 	w := c.App.Writer
-	fmt.Fprintf(w, "%s: %d segments, %s vectors, %s, as they were written\n",
-		folder, v.Segments, humanize.Comma(v.Rows), humanize.Bytes(uint64(v.Bytes)))
+	fmt.Fprintf(w, "%s: %s, %s vectors, %s, as they were written\n",
+		folder, english.Plural(v.Segments, "segment", ""), humanize.Comma(v.Rows), humanize.Bytes(uint64(v.Bytes)))
 	for _, path := range v.Damaged {
 		fmt.Fprintf(w, "  damaged, put aside: %s\n", path)
 	}
@@ -238,8 +239,8 @@ func cacheCompactCommand() *cli.Command {
 				}
 				done[folder] = compacted
 				if !c.Bool("json") {
-					fmt.Fprintf(c.App.Writer, "%s: %d segments, now %d, %s freed\n",
-						folder, compacted.Before, compacted.After, humanize.Bytes(uint64(max(0, compacted.Freed))))
+					fmt.Fprintf(c.App.Writer, "%s: %s, now %d, %s freed\n",
+						folder, english.Plural(compacted.Before, "segment", ""), compacted.After, humanize.Bytes(uint64(max(0, compacted.Freed))))
 				}
 			}
 			if c.Bool("json") {

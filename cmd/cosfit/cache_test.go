@@ -46,7 +46,7 @@ func TestCacheCommands(t *testing.T) {
 	if out := must(t, dir, "cache", "compact", "--cache", "cache", "--embeddings", "openai-ada-2"); !strings.HasPrefix(out, "openai-ada-2: 2 segments, now 1, ") {
 		t.Errorf("compact says %s", out)
 	}
-	if out := must(t, dir, "cache", "verify", "--cache", "cache"); !strings.HasPrefix(out, "openai-ada-2: 1 segments, 20 vectors, ") {
+	if out := must(t, dir, "cache", "verify", "--cache", "cache"); !strings.HasPrefix(out, "openai-ada-2: 1 segment, 20 vectors, ") {
 		t.Errorf("verify says %s", out)
 	}
 
@@ -80,10 +80,10 @@ func TestCacheCommands(t *testing.T) {
 	code, stdout, stderr := cosfit(t, context.Background(), dir, "cache", "verify", "--cache", "cache")
 	aside := filepath.Join("cache", "openai-bge-2", "damaged", filepath.Base(segments[0]))
 	if code != 1 || !strings.Contains(stdout, "  damaged, put aside: "+aside+"\n") ||
-		stderr != "cosfit: 1 damaged segments were put aside: cosfit embed embeds their texts again\n" {
+		stderr != "cosfit: put aside: 1 damaged segment: cosfit embed embeds their texts again\n" {
 		t.Errorf("verify of damage: %d\n%s%s", code, stdout, stderr)
 	}
-	if out := must(t, dir, "cache", "stats", "--cache", "cache", "--embeddings", "openai-bge-2"); out != "openai-bge-2: 0 vectors in 0 segments, 0 B, 1 damaged segments put aside\n" {
+	if out := must(t, dir, "cache", "stats", "--cache", "cache", "--embeddings", "openai-bge-2"); out != "openai-bge-2: 0 vectors in 0 segments, 0 B, 1 damaged segment put aside\n" {
 		t.Errorf("stats after damage: %s", out)
 	}
 }
@@ -173,7 +173,7 @@ func TestDamagedCache(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(dir, "*out.*")); left != nil {
 		t.Errorf("left behind: %q", left)
 	}
-	fails("cache verify --cache cache", "1 damaged segments were put aside: cosfit embed embeds their texts again")
+	fails("cache verify --cache cache", "put aside: 1 damaged segment: cosfit embed embeds their texts again")
 
 	importLines(t, dir, "ada", 3)
 	change(filepath.Join(folder, "manifest.json"), 0, '[')
@@ -219,7 +219,7 @@ func TestCacheIsSettingAndCommand(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "cosfit.yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if out := must(t, dir, "cache", "stats", "--config", "cosfit.yaml"); !strings.HasPrefix(out, "openai-ada-2: 3 vectors in 1 segments") {
+		if out := must(t, dir, "cache", "stats", "--config", "cosfit.yaml"); !strings.HasPrefix(out, "openai-ada-2: 3 vectors in 1 segment, ") {
 			t.Errorf("%q: %s", text, out)
 		}
 	}
