@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -44,26 +45,29 @@ func TestLimitBeyondDeadline(t *testing.T) {
 
 // Those who waited for the end of a pause do not all go on at once.
 func TestPauseEndsApart(t *testing.T) {
-	g := newGate(Rate{})
-	g.pause(50 * time.Millisecond)
-	start := time.Now()
-	var mu sync.Mutex
-	var first, last time.Duration
-	var all sync.WaitGroup
-	for range 20 {
-		all.Go(func() {
-			if err := g.wait(t.Context(), 1); err != nil {
-				t.Error(err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if last = time.Since(start); first == 0 {
-				first = last
-			}
-		})
-	}
-	all.Wait()
-	if first < 50*time.Millisecond || last-first < 3*time.Millisecond {
-		t.Errorf("the first goes on after %s, the last after %s", first, last)
-	}
+	synctest.Test(t, func(t *testing.T) { // in which no time passes but by waiting
+		const pause = 10 * time.Second
+		g := newGate(Rate{})
+		g.pause(pause)
+		start := time.Now()
+		var mu sync.Mutex
+		var first, last time.Duration
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if err := g.wait(t.Context(), 1); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if last = time.Since(start); first == 0 {
+					first = last
+				}
+			})
+		}
+		all.Wait()
+		if first < pause || last-first < pause/50 {
+			t.Errorf("the first goes on after %s, the last after %s", first, last)
+		}
+	})
 }

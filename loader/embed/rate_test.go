@@ -59,7 +59,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 				case refusedAt.IsZero():
 					refusedAt = time.Now()
 					return status, `{"error":{"message":"slow down"}}`
-				case since > 50*time.Millisecond && since < wait: // those before were under way
+				case since < wait:
 					early++
 				}
 				return 0, ""
@@ -70,7 +70,8 @@ func TestRetryAfterIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkVectors(t, &store, texts, 8)
-		if took := time.Since(refusedAt); early > 0 || took < wait {
+		const underWay = 4
+		if took := time.Since(refusedAt); early > underWay || took < wait {
 			t.Errorf("HTTP %d: %d requests came within the %s that the server asked for; it took %s", status, early, wait, took)
 		}
 	}
