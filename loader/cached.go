@@ -301,7 +301,7 @@ func openCached(dir string) (*Segments, error) {
 // damagedCache says what to do about a damaged segment.
 func damagedCache(err error) error {
 	if damaged, ok := errors.AsType[*DamagedError](err); ok {
-		return fmt.Errorf("%w: put it aside with cosfit cache verify --cache %s, then embed its texts again", err, filepath.Dir(filepath.Dir(damaged.Path)))
+		return fmt.Errorf("%w: put it aside with cosfit cache verify --cache %s, then embed its texts again", err, shell.Quote(filepath.Dir(filepath.Dir(damaged.Path))))
 	}
 	return err
 }

@@ -43,6 +43,7 @@ func (s EmbeddingSource) Read(visit func(ID, []float32) error) error {
 	if s.Vector == "" {
 		s.Vector = defaultVector
 	}
+	start = strings.TrimPrefix(start, byteOrderMark)
 	isNPY := strings.HasPrefix(start, npy.Magic)
 	switch {
 	case !isNPY && s.Texts+s.IDs != "":
@@ -171,7 +172,9 @@ func (s EmbeddingSource) readJSONLines(visit func(ID, []float32) error) error {
 			return err
 		}
 		var v []float32
-		if err := json.Unmarshal(fields[s.Vector], &v); err != nil || len(v) == 0 {
+		value := fields[s.Vector]
+		// A null would be read as zero, and no number has these letters.
+		if err := json.Unmarshal(value, &v); err != nil || len(v) == 0 || bytes.Contains(value, []byte("null")) {
 			return fmt.Errorf("%q is no list of numbers", s.Vector)
 		}
 		if dim == 0 {
@@ -194,20 +197,27 @@ func (s EmbeddingSource) idIn(fields map[string]json.RawMessage) (ID, error) {
 		key, isText = s.ID, false
 	}
 	if key == "" {
-		key, isText = defaultText, true
-		if fields[key] == nil {
-			key, isText = defaultID, false
+		switch {
+		case fields[defaultText] != nil:
+			key, isText = defaultText, true
+		case fields[defaultID] != nil:
+			key = defaultID
+		default:
+			return ID{}, fmt.Errorf("neither %q nor %q: name the one that has the texts", defaultText, defaultID)
 		}
 	}
-	var value string
-	if err := json.Unmarshal(fields[key], &value); err != nil {
+	var value *string
+	if err := json.Unmarshal(fields[key], &value); err != nil || value == nil {
 		return ID{}, fmt.Errorf("%q is no text", key)
 	}
 	if isText {
-		return NewID(value), nil
+		return NewID(*value), nil
 	}
-	return ParseID(value)
+	return ParseID(*value)
 }
+
+// byteOrderMark is what programs on Windows put before a text in UTF-8.
+const byteOrderMark = "\ufeff"
 
 // eachLine visits the lines of a file, of any length, and names the one that an
 // error is about, counted from 1 as editors do.
@@ -228,6 +238,9 @@ func eachLine(name string, visit func(line []byte) error) error {
 			return nil
 		}
 		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+		if n == 1 {
+			line = bytes.TrimPrefix(line, []byte(byteOrderMark))
+		}
 		if err := visit(line); err != nil {
 			return fmt.Errorf("%s: line %d: %w", name, n, err)
 		}

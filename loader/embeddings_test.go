@@ -74,10 +74,38 @@ func TestReadEmbeddings(t *testing.T) {
 	}
 }
 
+// What Windows' programs put before a text is not part of it.
+func TestByteOrderMark(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const mark = "\ufeff"
+	for name, text := range map[string]string{
+		"a.jsonl": mark + `{"text":"a","embedding":[1]}`, "a.txt": mark + "a\r\n", "a.npy": string(appendLittle(npy.AppendHeader(nil, 1, 1), []float32{1})),
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, source := range []EmbeddingSource{{File: "a.jsonl"}, {File: "a.npy", Texts: "a.txt"}} {
+		if err := source.Read(func(id ID, v []float32) error {
+			if id != NewID("a") {
+				t.Errorf("%s: another text", source.File)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestReadEmbeddingsErrors(t *testing.T) {
 	dir, _, _ := embeddingFiles(t)
 	t.Chdir(dir)
-	for name, text := range map[string]string{"short.txt": "a\nb\n", "quote.txt": "\"a\nb\nc\n", "noids.txt": "a\nb\nc\n", "x.csv": "a,b\n"} {
+	for name, text := range map[string]string{
+		"short.txt": "a\nb\n", "quote.txt": "\"a\nb\nc\n", "noids.txt": "a\nb\nc\n", "x.csv": "a,b\n",
+		"null.jsonl": `{"text":"a","embedding":[1,null]}`, "notext.jsonl": `{"text":null,"embedding":[1]}`, "neither.jsonl": `{"body":"a","embedding":[1]}`,
+		"novector.jsonl": "{\"text\":\"a\",\"embedding\":[1]}\n{\"text\":\"b\"}\n", "long.jsonl": "{\"text\":\"a\",\"embedding\":[1]}\n\n{\"text\":\"b\",\"embedding\":[1,2]}\n",
+		"cut.jsonl": "{\"text\":\"a\",\"embedding\":[1]}\n{\"text\":\"b\",\"emb", "zero.jsonl": `{"text":"a","embedding":[0,0]}`,
+	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -95,6 +123,14 @@ func TestReadEmbeddingsErrors(t *testing.T) {
 		{EmbeddingSource{File: "all.parquet", Vector: "value"}, `all.parquet: no column "value"; the file has: text, body, id, hash, embedding, vector`},
 		{EmbeddingSource{File: "x.csv"}, "open x.csv: neither Parquet nor npy nor JSON lines, by its first bytes: save the vectors as one of these"},
 		{EmbeddingSource{File: "gone"}, "open gone: file does not exist"},
+		{EmbeddingSource{File: "null.jsonl"}, `null.jsonl: line 1: "embedding" is no list of numbers`},
+		{EmbeddingSource{File: "notext.jsonl"}, `notext.jsonl: line 1: "text" is no text`},
+		{EmbeddingSource{File: "neither.jsonl"}, `neither.jsonl: line 1: neither "text" nor "id": name the one that has the texts`},
+		{EmbeddingSource{File: "neither.jsonl", Text: "words"}, `neither.jsonl: line 1: "words" is no text`},
+		{EmbeddingSource{File: "novector.jsonl"}, `novector.jsonl: line 2: "embedding" is no list of numbers`},
+		{EmbeddingSource{File: "long.jsonl"}, "long.jsonl: line 3: embedding has 2 values, the first has 1: all vectors need the same length"},
+		{EmbeddingSource{File: "cut.jsonl"}, "cut.jsonl: line 2: not a JSON object: unexpected end of JSON input"},
+		{EmbeddingSource{File: "zero.jsonl"}, "zero.jsonl: line 1: embedding is all zeros, which has no direction: embed the text again or drop the row"},
 	} {
 		wantError(t, c.source.Read(func(ID, []float32) error { return nil }), c.want)
 	}

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -24,11 +25,14 @@ type Manifest struct {
 	Prompt string `json:"prompt,omitempty"` // what the model is told beside the text
 }
 
+// ErrNewer is the error of what a newer version wrote. It is not damaged.
+var ErrNewer = errors.New("use a newer cosfit")
+
 // check refuses a manifest that no folder can have. Its error continues "FILE: ".
 func (m *Manifest) check() error {
 	const known, most = 1, 1 << 20
 	if m.SchemaVersion > known {
-		return fmt.Errorf("schema_version is %d, this cosfit knows %d: use a newer cosfit", m.SchemaVersion, known)
+		return fmt.Errorf("schema_version is %d, this cosfit knows %d: %w", m.SchemaVersion, known, ErrNewer)
 	}
 	if m.Dimensions <= 0 || m.Dimensions > most {
 		return fmt.Errorf("dimensions is %d, want a positive number", m.Dimensions)
@@ -36,10 +40,19 @@ func (m *Manifest) check() error {
 	return nil
 }
 
-// ReadManifest reads the manifest of a folder. The error is fs.ErrNotExist where
-// there is none.
+// ReadManifest reads the manifest of a folder of a cache. The error is
+// fs.ErrNotExist where there is none.
 func ReadManifest(dir string) (Manifest, error) {
-	return readManifest(os.DirFS(dir), ManifestFile, filepath.Join(dir, ManifestFile))
+	path := filepath.Join(dir, ManifestFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("open %s: %w", path, withoutPath(err))
+	}
+	m, err := parseManifest(raw, path)
+	if err != nil && !errors.Is(err, ErrNewer) {
+		err = fmt.Errorf("%w: cosfit cache verify writes it again", err)
+	}
+	return m, err
 }
 
 // readManifest reads a manifest, which messages call shown.
@@ -48,6 +61,10 @@ func readManifest(fsys fs.FS, name, shown string) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, fmt.Errorf("open %s: %w", shown, withoutPath(err))
 	}
+	return parseManifest(raw, shown)
+}
+
+func parseManifest(raw []byte, shown string) (Manifest, error) {
 	var m Manifest
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return m, fmt.Errorf("%s: not valid JSON: %w", shown, err)

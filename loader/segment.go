@@ -55,7 +55,7 @@ func (e *DamagedError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.E
 func (e *DamagedError) Unwrap() error { return e.Err }
 
 // OpenSegment reads the index of a segment. An error is a DamagedError, unless
-// the file could not be read.
+// the file could not be read or is ErrNewer.
 func OpenSegment(path string) (*Segment, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -70,6 +70,9 @@ func OpenSegment(path string) (*Segment, error) {
 	if err := s.read(f); err != nil {
 		if p, ok := errors.AsType[*fs.PathError](err); ok {
 			return nil, fmt.Errorf("read %s: %w", path, p.Err)
+		}
+		if errors.Is(err, ErrNewer) {
+			return nil, fmt.Errorf("open %s: %w", path, err)
 		}
 		return nil, &DamagedError{path, err}
 	}

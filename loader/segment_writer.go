@@ -63,16 +63,16 @@ func (s *SegmentWriter) Add(id ID, v []float32) error {
 	s.last = id
 	s.ids = append(s.ids, id)
 	s.vectors = append(s.vectors, v...)
-	s.normalized = s.normalized && isNormalized(v)
+	s.normalized = s.normalized && IsNormalized(v)
 	if len(s.ids)*(segmentIDBytes+4*len(v)) < segmentGroupBytes {
 		return nil
 	}
 	return s.group()
 }
 
-// isNormalized reports whether a vector has the length 1, but for rounding to
+// IsNormalized reports whether a vector has the length 1, but for rounding to
 // half precision.
-func isNormalized(v []float32) bool {
+func IsNormalized(v []float32) bool {
 	const tolerance = 1e-3
 	var sum float64
 	for _, x := range v {

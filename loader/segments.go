@@ -74,7 +74,7 @@ func (s *Segments) refresh() (vanished bool, err error) {
 				continue
 			}
 			if err == nil && segment.Space.Dimensions != s.Space.Dimensions {
-				err = &DamagedError{segment.Path, fmt.Errorf("its vectors have %d dimensions, %s says %d", segment.Space.Dimensions, ManifestFile, s.Space.Dimensions)}
+				err = fmt.Errorf("%s: its vectors have %d dimensions, %s says %d: cosfit cache verify finds out which is wrong", segment.Path, segment.Space.Dimensions, ManifestFile, s.Space.Dimensions)
 			}
 			if err != nil {
 				return false, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/urfave/cli/v2"
 
 	"github.com/cosfit/cosfit/loader"
@@ -70,6 +71,15 @@ func cacheFolders(c *cli.Context) (*cache.Cache, []string, error) {
 	return nil, nil, fmt.Errorf("%s: no embeddings named %q in the cache; %s", dir, name, there)
 }
 
+// adviseDamaged says what to do about a segment that proves to be damaged while
+// it is read.
+func adviseDamaged(err error) error {
+	if errors.As(err, new(*loader.DamagedError)) {
+		return fmt.Errorf("%w: cosfit cache verify puts it aside, and cosfit embed embeds its texts again", err)
+	}
+	return err
+}
+
 func cacheStatsCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "stats",
@@ -109,7 +119,7 @@ func cacheStatsCommand() *cli.Command {
 }
 
 func describeStats(s cache.Stats) string {
-	text := fmt.Sprintf("%s: %s vectors in %d segments, %s", s.Name, humanize.Comma(s.Rows), s.Segments, humanize.Bytes(uint64(s.Bytes)))
+	text := fmt.Sprintf("%s: %s vectors in %s, %s", s.Name, humanize.Comma(s.Rows), english.Plural(s.Segments, "segment", ""), humanize.Bytes(uint64(s.Bytes)))
 	if s.Normalized && s.Rows > 0 {
 		text += ", normalised"
 	}
@@ -117,7 +127,7 @@ func describeStats(s cache.Stats) string {
 		text += fmt.Sprintf(", prompt %q", s.Space.Prompt)
 	}
 	if s.Damaged > 0 {
-		text += fmt.Sprintf(", %d damaged segments put aside", s.Damaged)
+		text += fmt.Sprintf(", %s put aside", english.Plural(s.Damaged, "damaged segment", ""))
 	}
 	return text
 }
@@ -161,7 +171,7 @@ func cacheVerifyCommand() *cli.Command {
 				}
 			}
 			if damaged > 0 {
-				return fmt.Errorf("%d damaged segments were put aside: cosfit embed embeds their texts again", damaged)
+				return fmt.Errorf("put aside: %s: cosfit embed embeds their texts again", english.Plural(damaged, "damaged segment", ""))
 			}
 			return nil
 		},
@@ -176,7 +186,7 @@ func verifyFolders(dir, name string) (names []string, err error) {
 		return nil, fmt.Errorf("open the cache: %w", err)
 	}
 	for _, e := range entries {
-		if e.IsDir() && (name == "" || e.Name() == name) {
+		if e.IsDir() && e.Name()[0] != '.' && (name == "" || e.Name() == name) {
 			names = append(names, e.Name())
 		}
 	}
@@ -188,8 +198,8 @@ func verifyFolders(dir, name string) (names []string, err error) {
 
 func tellVerdict(c *cli.Context, folder string, v cache.Verdict) {
 	w := c.App.Writer
-	fmt.Fprintf(w, "%s: %d segments, %s vectors, %s, as they were written\n",
-		folder, v.Segments, humanize.Comma(v.Rows), humanize.Bytes(uint64(v.Bytes)))
+	fmt.Fprintf(w, "%s: %s, %s vectors, %s, as they were written\n",
+		folder, english.Plural(v.Segments, "segment", ""), humanize.Comma(v.Rows), humanize.Bytes(uint64(v.Bytes)))
 	for _, path := range v.Damaged {
 		fmt.Fprintf(w, "  damaged, put aside: %s\n", path)
 	}
@@ -197,7 +207,7 @@ func tellVerdict(c *cli.Context, folder string, v cache.Verdict) {
 		fmt.Fprintf(w, "  not a segment: %s (bring vectors in with cosfit cache import)\n", path)
 	}
 	if v.Rebuilt {
-		fmt.Fprintf(w, "  %s was missing or damaged and is written again\n", loader.ManifestFile)
+		fmt.Fprintf(w, "  %s was missing, damaged or wrong and is written again\n", loader.ManifestFile)
 	}
 }
 
@@ -225,12 +235,12 @@ func cacheCompactCommand() *cli.Command {
 					return errors.New("interrupted: the cache is as it was")
 				}
 				if err != nil {
-					return err
+					return adviseDamaged(err)
 				}
 				done[folder] = compacted
 				if !c.Bool("json") {
-					fmt.Fprintf(c.App.Writer, "%s: %d segments, now %d, %s freed\n",
-						folder, compacted.Before, compacted.After, humanize.Bytes(uint64(max(0, compacted.Freed))))
+					fmt.Fprintf(c.App.Writer, "%s: %s, now %d, %s freed\n",
+						folder, english.Plural(compacted.Before, "segment", ""), compacted.After, humanize.Bytes(uint64(max(0, compacted.Freed))))
 				}
 			}
 			if c.Bool("json") {
@@ -349,8 +359,14 @@ func exportVectors(c *cli.Context) error {
 	if len(folders) != 1 {
 		return usage("--embeddings is missing: choose one of: %s", strings.Join(folders, ", "))
 	}
-	if _, err := os.Stat(out); err == nil && !c.Bool("force") {
-		return fmt.Errorf("%s exists: choose another name, or replace it with --force", out)
+	files := []string{out}
+	if filepath.Ext(out) == ".npy" {
+		files = append(files, cache.IDsFile(out))
+	}
+	for _, file := range files {
+		if _, err := os.Stat(file); err == nil && !c.Bool("force") {
+			return fmt.Errorf("%s exists: choose another name, or replace it with --force", file)
+		}
 	}
 	store, err := all.Named(folders[0])
 	if err != nil {
@@ -359,7 +375,7 @@ func exportVectors(c *cli.Context) error {
 	tellDamaged(c, store)
 	done, err := write(store, out)
 	if err != nil {
-		return err
+		return adviseDamaged(err)
 	}
 	if c.Bool("json") {
 		return writeJSON(c.App.Writer, done)

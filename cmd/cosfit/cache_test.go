@@ -46,7 +46,7 @@ func TestCacheCommands(t *testing.T) {
 	if out := must(t, dir, "cache", "compact", "--cache", "cache", "--embeddings", "openai-ada-2"); !strings.HasPrefix(out, "openai-ada-2: 2 segments, now 1, ") {
 		t.Errorf("compact says %s", out)
 	}
-	if out := must(t, dir, "cache", "verify", "--cache", "cache"); !strings.HasPrefix(out, "openai-ada-2: 1 segments, 20 vectors, ") {
+	if out := must(t, dir, "cache", "verify", "--cache", "cache"); !strings.HasPrefix(out, "openai-ada-2: 1 segment, 20 vectors, ") {
 		t.Errorf("verify says %s", out)
 	}
 
@@ -80,10 +80,10 @@ func TestCacheCommands(t *testing.T) {
 	code, stdout, stderr := cosfit(t, context.Background(), dir, "cache", "verify", "--cache", "cache")
 	aside := filepath.Join("cache", "openai-bge-2", "damaged", filepath.Base(segments[0]))
 	if code != 1 || !strings.Contains(stdout, "  damaged, put aside: "+aside+"\n") ||
-		stderr != "cosfit: 1 damaged segments were put aside: cosfit embed embeds their texts again\n" {
+		stderr != "cosfit: put aside: 1 damaged segment: cosfit embed embeds their texts again\n" {
 		t.Errorf("verify of damage: %d\n%s%s", code, stdout, stderr)
 	}
-	if out := must(t, dir, "cache", "stats", "--cache", "cache", "--embeddings", "openai-bge-2"); out != "openai-bge-2: 0 vectors in 0 segments, 0 B, 1 damaged segments put aside\n" {
+	if out := must(t, dir, "cache", "stats", "--cache", "cache", "--embeddings", "openai-bge-2"); out != "openai-bge-2: 0 vectors in 0 segments, 0 B, 1 damaged segment put aside\n" {
 		t.Errorf("stats after damage: %s", out)
 	}
 }
@@ -125,12 +125,14 @@ func TestCacheMistakes(t *testing.T) {
 		{in + "cut.json", 1, "cut.json: line 2: not a JSON object: unexpected end of JSON input"},
 		{in + "long.json", 1, "long.json: line 2: embedding has 3 values, the first has 2: all vectors need the same length"},
 		{in + "id.json", 1, `id.json: line 1: "q1" is not the id of a text, which is the first 32 hexadecimal digits of its SHA-256, in small letters`},
-		{in + "none.json", 1, `none.json: line 1: "id" is no text`},
+		{in + "none.json", 1, `none.json: line 1: neither "text" nor "id": name the one that has the texts`},
 		{in + "in.jsonl --texts x", 1, "in.jsonl: a file of texts or ids goes with npy only: this one names them itself"},
 		{in + "in.jsonl --text-column a --id-column b", 2, "--text-column and --id-column exclude each other"},
 		{"embed", 2, `--data is missing: name a data set folder, or "sample"`},
 		{"embed --data sample --provider x", 2, `--provider "x" is unknown; there are: ` + strings.Join(providers().names(), ", ")},
 		{"embed --data sample --provider hashing --dimensions 0", 2, "--dimensions is 0, want 1 to 65536"},
+		{"embed --data gone --cache cache --provider hashing", 1, `there is no folder gone: --data names a data set folder, or "sample"`},
+		{"embed --data in.jsonl --cache cache --provider hashing", 1, `in.jsonl is a file: --data names a data set folder with the texts in it, or "sample"`},
 		{"embed --data cache --cache cache --provider hashing", 1, "cache: no texts.parquet in it: texts to embed stand there, in the columns id and text"},
 	} {
 		code, _, stderr := cosfit(t, context.Background(), dir, strings.Fields(c.args)...)
@@ -140,10 +142,57 @@ func TestCacheMistakes(t *testing.T) {
 	}
 }
 
+// What is damaged or not to be understood is named, with what to do, by every
+// command that meets it, and nothing half-written stays.
+func TestDamagedCache(t *testing.T) {
+	dir := t.TempDir()
+	importLines(t, dir, "ada", 3)
+	folder := filepath.Join(dir, "cache", "openai-ada-2")
+	segments, _ := filepath.Glob(filepath.Join(folder, "*.parquet"))
+	change := func(path string, at int, to byte) {
+		t.Helper()
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text[at] = to
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fails := func(args, want string) {
+		t.Helper()
+		if code, _, stderr := cosfit(t, context.Background(), dir, strings.Fields(args)...); code != 1 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: %d: %swant %s", args, code, stderr, want)
+		}
+	}
+	change(segments[0], 60, 'x') // in the first page of ids
+	for _, out := range []string{"out.npy", "out.jsonl", "out.parquet"} {
+		fails("cache export --cache cache --out "+out, ": the checksum of a page is not that of its bytes: cosfit cache verify puts it aside")
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*out.*")); left != nil {
+		t.Errorf("left behind: %q", left)
+	}
+	fails("cache verify --cache cache", "put aside: 1 damaged segment: cosfit embed embeds their texts again")
+
+	importLines(t, dir, "ada", 3)
+	change(filepath.Join(folder, "manifest.json"), 0, '[')
+	for _, command := range []string{"cache stats", "cache import --in in.jsonl --provider openai --model ada"} {
+		fails(command+" --cache cache", "manifest.json: not valid JSON: ")
+		fails(command+" --cache cache", ": cosfit cache verify writes it again")
+	}
+	if out := must(t, dir, "cache", "verify", "--cache", "cache"); !strings.Contains(out, "manifest.json was missing, damaged or wrong and is written again") {
+		t.Error(out)
+	}
+	must(t, dir, "cache", "stats", "--cache", "cache")
+}
+
 // TestOfflineMainPath embeds the sample without a network, trains on that and
 // scores it again.
 func TestOfflineMainPath(t *testing.T) {
 	dir := t.TempDir()
+	const secret = "sk-proj-inthevariable"
+	t.Setenv("OPENAI_API_KEY", secret) // which is nothing that a run records
 	out := must(t, dir, "embed", "--data", "sample", "--provider", "hashing", "--dimensions", "64", "--cache", "cache")
 	if !strings.Contains(out, "1,319 embedded") {
 		t.Errorf("embed says %s", out)
@@ -159,6 +208,7 @@ func TestOfflineMainPath(t *testing.T) {
 	if s.Data.Model != "ngrams-1" || s.Data.Dimensions != 64 || !(s.Before["test"].ROCAUC > 0.55) {
 		t.Errorf("model %s, %d dimensions, ROC AUC %v", s.Data.Model, s.Data.Dimensions, s.Before["test"].ROCAUC)
 	}
+	noFileHolds(t, dir, secret)
 }
 
 // A file of settings may say where the cache is, and what its commands do.
@@ -169,7 +219,7 @@ func TestCacheIsSettingAndCommand(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "cosfit.yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if out := must(t, dir, "cache", "stats", "--config", "cosfit.yaml"); !strings.HasPrefix(out, "openai-ada-2: 3 vectors in 1 segments") {
+		if out := must(t, dir, "cache", "stats", "--config", "cosfit.yaml"); !strings.HasPrefix(out, "openai-ada-2: 3 vectors in 1 segment, ") {
 			t.Errorf("%q: %s", text, out)
 		}
 	}

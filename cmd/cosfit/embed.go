@@ -87,6 +87,9 @@ func embedTexts(c *cli.Context) error {
 	if err := checkBatchFlags(c); err != nil {
 		return err
 	}
+	if err := wantFolder(c.String("data")); err != nil {
+		return err
+	}
 	create, err := providers().get("provider", c.String("provider"))
 	if err != nil {
 		return err
@@ -136,7 +139,7 @@ func embedSide(c *cli.Context, e embedder, role string, o embed.Options) (done e
 	if err != nil {
 		return done, err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer func() { err = errors.Join(err, adviseDamaged(store.Close())) }()
 	tellDamaged(c, store)
 	name := c.String("data")
 	texts := textsOf(name, role)
@@ -159,8 +162,14 @@ func embedSide(c *cli.Context, e embedder, role string, o embed.Options) (done e
 	if dry {
 		return done, nil
 	}
-	warnExposed(c)
-	bar := newEmbedProgress(c.App.ErrWriter, done.Plan.Missing+done.Plan.Underway, quiet)
+	waiting := done.Plan.Missing + done.Plan.Underway
+	if waiting > 0 {
+		if err := store.Ready(); err != nil {
+			return done, err
+		}
+		warnExposed(c)
+	}
+	bar := newEmbedProgress(c.App.ErrWriter, waiting, quiet)
 	summary, err := runOf(c, e, store, texts, o, batches, bar)
 	bar.stop()
 	done.Result, done.Folder = &summary, store.Dir()
@@ -179,6 +188,21 @@ func tellDamaged(c *cli.Context, store *cache.Store) {
 	for _, path := range store.Damaged() {
 		fmt.Fprintf(c.App.ErrWriter, "a segment of the cache was damaged and is now %s; its texts are embedded again\n", path)
 	}
+}
+
+// wantFolder refuses a name that is not a data set folder's.
+func wantFolder(name string) error {
+	if name == sample.Name {
+		return nil
+	}
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("there is no folder %s: --data names a data set folder, or \"sample\"", name)
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("%s is a file: --data names a data set folder with the texts in it, or \"sample\"", name)
+	}
+	return nil // what else is wrong with it shows when it is read
 }
 
 // textsOf goes through the texts of a data set that have a role, or all.

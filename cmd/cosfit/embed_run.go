@@ -164,6 +164,9 @@ func explainRun(err error, s embed.Summary) error {
 	if len(s.Batches) > 0 {
 		kept = fmt.Sprintf("%s texts are embedded and kept; %s", humanize.Comma(int64(s.Embedded+s.Cached)), describeUnderway(s))
 	}
+	if s.Cost > 0 {
+		kept += "; this run cost " + dollars(s.Cost)
+	}
 	var bad *embed.BadTextError
 	var cost *embed.CostError
 	switch {
@@ -173,7 +176,7 @@ func explainRun(err error, s embed.Summary) error {
 		return fmt.Errorf("%w: take it out of the data, or pass over such texts with --skip-bad; %s", err, kept)
 	case errors.As(err, &cost):
 		return fmt.Errorf("--max-cost: %w; %s", err, kept)
-	case s.Embedded > 0 || len(s.Batches) > 0:
+	case s.Embedded > 0 || s.Cost > 0 || len(s.Batches) > 0:
 		return fmt.Errorf("%w; %s", err, kept)
 	}
 	return err

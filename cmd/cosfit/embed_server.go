@@ -138,7 +138,11 @@ func keyFrom(c *cli.Context) (embed.Key, error) {
 	}
 	for _, name := range names {
 		if secret := os.Getenv(name); secret != "" {
-			return embed.NewKey(secret), nil
+			key := embed.NewKey(secret)
+			if key.Broken() {
+				return embed.Key{}, usage("%s holds white space, which no key has: set it to the key alone", oneLine(name))
+			}
+			return key, nil
 		}
 	}
 	if base := c.String("base-url"); c.Bool("dry-run") {

@@ -207,6 +207,20 @@ func TestEmbedBadText(t *testing.T) {
 	wantCached(t, filepath.Join(dir, "cache"), "openai-m-8", slices.Delete(texts, 50, 51), 8)
 }
 
+// Nothing is bought that cannot be kept.
+func TestEmbedNowhere(t *testing.T) {
+	dir := t.TempDir()
+	writeTexts(t, filepath.Join(dir, "data"), 3)
+	if err := os.Symlink("nowhere/at/all", filepath.Join(dir, "cache")); err != nil {
+		t.Skip(err)
+	}
+	server := embedtest.New(t, embedtest.Options{})
+	code, _, stderr := cosfit(t, context.Background(), dir, "embed", "--data", "data", "--cache", "cache", "--base-url", server.URL(), "--model", "m")
+	if code != 1 || !strings.Contains(stderr, "cosfit: make the cache: ") || server.Requests() != 0 {
+		t.Errorf("exit code %d after %d requests: %s", code, server.Requests(), stderr)
+	}
+}
+
 func TestEmbedWithCommand(t *testing.T) {
 	dir := t.TempDir()
 	writeTexts(t, filepath.Join(dir, "data"), 30)
@@ -230,6 +244,7 @@ func TestEmbedKeys(t *testing.T) {
 	}
 	t.Setenv("OPENAI_API_KEY", "sk-wrong-key")
 	t.Setenv("OTHER_KEY", secret)
+	t.Setenv("TWO_KEYS", secret+"\n"+secret)
 	for _, c := range []struct {
 		args string
 		code int
@@ -237,6 +252,7 @@ func TestEmbedKeys(t *testing.T) {
 	}{
 		{"--base-url " + server.URL(), 1, "HTTP 401: Incorrect API key provided: (key): is the key right, and for this server?"},
 		{"--base-url " + server.URL() + " --key-env NONE", 2, "--key-env names NONE, which is not set in the environment"},
+		{"--base-url " + server.URL() + " --key-env TWO_KEYS", 2, "TWO_KEYS holds white space, which no key has: set it to the key alone"},
 		{"--base-url " + server.URL() + " --key-file nokey", 1, "nokey holds no key"},
 		{"--base-url " + server.URL() + " --key-file none", 1, "open none: "},
 		{"--base-url " + server.URL() + " --key-file key --key-env OTHER_KEY", 2, "name two keys"},

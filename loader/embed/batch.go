@@ -58,19 +58,20 @@ func (b batch) pick(numbers []int) batch {
 
 // read makes batches of the texts that the store lacks.
 func (r *runner) read(texts Texts, out chan<- batch) error {
-	block := make([]Text, 0, r.blockSize())
+	size := r.blockSize()
+	var block []Text
 	var open batch
 	for text, err := range texts {
 		if err != nil {
 			return err
 		}
-		if block = append(block, text); len(block) < cap(block) {
+		if block = append(block, text); len(block) < size {
 			continue
 		}
 		if open, err = r.pack(block, open, out); err != nil {
 			return err
 		}
-		block = block[:0]
+		block = append(block[:0], r.takeElsewhere()...)
 	}
 	open, err := r.pack(block, open, out)
 	if err != nil || len(open.texts) == 0 {

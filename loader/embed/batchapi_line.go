@@ -42,7 +42,7 @@ func (p *OpenAI) requestLine(t Text) ([]byte, error) {
 	err := e.Encode(requestLine{
 		CustomID: t.ID, Method: http.MethodPost, URL: batchEndpoint,
 		Body: requestBody{
-			Model: model, Input: p.o.Prefix + t.Text, EncodingFormat: p.encoding(),
+			Model: model, Input: p.o.Prefix + t.Text, EncodingFormat: encoding(p.float.Load()),
 			Dimensions: p.o.Dimensions, InputType: p.o.InputType,
 		},
 	})

@@ -88,6 +88,16 @@ type Store interface {
 	Append(ids []string, vectors [][]float32) error
 }
 
+// A Claimer is a Store that several processes fill at once. A run claims texts
+// before it looks a last time whether the store has them, and releases them once
+// they are kept or given up, so that no two runs buy a text.
+type Claimer interface {
+	// Claim returns those ids, in their order, that nobody else claims, and
+	// claims them.
+	Claim(ids []string) ([]string, error)
+	Release(ids []string) error
+}
+
 // Texts are a sequence of texts that may be gone through more than once. An
 // error ends it.
 type Texts = iter.Seq2[Text, error]

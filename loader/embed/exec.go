@@ -120,7 +120,7 @@ func readVectors(r io.Reader, n int) ([][]float32, error) {
 	vectors := make([][]float32, 0, n)
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), longestLine)
-	for number := 0; lines.Scan(); number++ {
+	for number := 1; lines.Scan(); number++ {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
@@ -148,13 +148,18 @@ func decodeVector(line []byte) (vector []float32, err error) {
 	if d.space(); d.next() != '{' {
 		vector, err = d.vector()
 	} else {
+		found := false
 		err = d.object(func(name []byte) (err error) {
 			if string(name) != "embedding" {
 				return d.skip(0)
 			}
+			found = true
 			vector, err = d.vector()
 			return err
 		})
+		if err == nil && !found {
+			err = errors.New(`the object has no "embedding"`)
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -50,6 +50,8 @@ func playCommand(kind string) int {
 			fmt.Fprintf(out, `{"id":%d,"embedding":%s}`+"\n", n, vector)
 		case kind == "noise" && n == 0:
 			fmt.Fprintln(out, "Loading the model ...")
+		case kind == "echo":
+			fmt.Fprintln(out, in.Text())
 		case kind == "twice":
 			fmt.Fprintf(out, "%s\n%s\n", vector, vector)
 		default:
@@ -89,8 +91,9 @@ func TestExecFails(t *testing.T) {
 	for kind, want := range map[string]string{
 		"crash": "exit status 3: CUDA out of memory",
 		"few":   "it writes 9 for 10 texts",
+		"echo":  `line 1 of its output: the object has no "embedding"`,
 		"twice": "more than one vector for each of 10 texts",
-		"noise": `line 0 of its output: the line is not what it should be: at byte 0 want a vector, found "Loading the model ..."`,
+		"noise": `line 1 of its output: the line is not what it should be: at byte 0 want a vector, found "Loading the model ..."`,
 	} {
 		_, err := command(t, kind).Embed(t.Context(), sentences(10))
 		if err == nil || !strings.Contains(err.Error(), want) {

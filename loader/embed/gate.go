@@ -106,13 +106,15 @@ func (g *gate) remaining() time.Duration {
 func take(ctx context.Context, l *rate.Limiter, n int64) error {
 	for l != nil && n > 0 {
 		part := min(n, int64(l.Burst()))
-		if err := l.WaitN(ctx, int(part)); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
+		if l.WaitN(ctx, int(part)) == nil {
+			n -= part
+			continue
+		}
+		// The context has ended or is about to, or the server lowered the limit
+		// meanwhile: then smaller parts are taken.
+		if err := sleep(ctx, time.Millisecond); err != nil {
 			return err
 		}
-		n -= part
 	}
 	return nil
 }

@@ -3,11 +3,9 @@ package embed
 import (
 	"fmt"
 	"math"
-)
 
-// unit is how far from 1 the length of a normalised vector may be: half
-// precision rounds it that much.
-const unit = 2e-3
+	"github.com/cosfit/cosfit/loader"
+)
 
 // A shape is what the vectors of a run have in common.
 type shape struct {
@@ -56,8 +54,6 @@ func (s *shape) check(v []float32) error {
 		return fmt.Errorf("the vector is zero")
 	}
 	s.dimensions = len(v)
-	if math.Abs(math.Sqrt(square)-1) > unit {
-		s.normalized = false
-	}
+	s.normalized = s.normalized && loader.IsNormalized(v)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unicode"
 )
 
 // A Key is the secret of an API. It prints, and is written as JSON or YAML, as
@@ -22,7 +23,7 @@ func ReadKey(path string) (Key, error) {
 		return Key{}, err
 	}
 	key := NewKey(string(raw))
-	if key.Empty() || strings.ContainsAny(key.secret, " \t\r\n") {
+	if key.Empty() || key.Broken() {
 		return Key{}, fmt.Errorf("%s holds no key: want one line with nothing else", path)
 	}
 	return key, nil
@@ -30,6 +31,10 @@ func ReadKey(path string) (Key, error) {
 
 // Empty tells whether there is none.
 func (k Key) Empty() bool { return k.secret == "" }
+
+// Broken tells whether it holds white space, as no key does that was copied
+// right.
+func (k Key) Broken() bool { return strings.ContainsFunc(k.secret, unicode.IsSpace) }
 
 // Format hides the key under every verb.
 func (k Key) Format(s fmt.State, _ rune) { fmt.Fprint(s, hiddenKey) }

@@ -120,15 +120,16 @@ func (p *OpenAI) official() bool {
 // Embed asks once. Where the server does not know base64 it asks again for
 // numbers, now and from then on.
 func (p *OpenAI) Embed(ctx context.Context, texts []string) (Answer, error) {
-	answer, err := p.ask(ctx, texts)
-	if err != nil && !p.float.Load() && refusesEncoding(err) {
+	float := p.float.Load() // another request may find out while this one is under way
+	answer, err := p.ask(ctx, texts, float)
+	if err != nil && !float && refusesEncoding(err) {
 		p.float.Store(true)
-		answer, err = p.ask(ctx, texts)
+		answer, err = p.ask(ctx, texts, true)
 	}
 	return answer, err
 }
 
-func (p *OpenAI) ask(ctx context.Context, texts []string) (Answer, error) {
+func (p *OpenAI) ask(ctx context.Context, texts []string, float bool) (Answer, error) {
 	input := texts
 	if p.o.Prefix != "" {
 		input = make([]string, len(texts))
@@ -137,7 +138,7 @@ func (p *OpenAI) ask(ctx context.Context, texts []string) (Answer, error) {
 		}
 	}
 	request := openai.EmbeddingRequest{
-		Input: input, Model: openai.EmbeddingModel(p.o.Model), Dimensions: p.o.Dimensions, EncodingFormat: p.encoding(),
+		Input: input, Model: openai.EmbeddingModel(p.o.Model), Dimensions: p.o.Dimensions, EncodingFormat: encoding(float),
 	}
 	if p.o.InputType != "" {
 		request.ExtraBody = map[string]any{"input_type": p.o.InputType}
@@ -157,8 +158,8 @@ func (p *OpenAI) ask(ctx context.Context, texts []string) (Answer, error) {
 }
 
 // encoding is how vectors are asked for.
-func (p *OpenAI) encoding() openai.EmbeddingEncodingFormat {
-	if p.float.Load() {
+func encoding(float bool) openai.EmbeddingEncodingFormat {
+	if float {
 		return openai.EmbeddingEncodingFormatFloat
 	}
 	return openai.EmbeddingEncodingFormatBase64

@@ -98,9 +98,8 @@ func (d *decoder) failure() error {
 	if string(raw) == "null" {
 		return nil
 	}
-	var object struct{ Message string }
-	if json.Unmarshal(raw, &object) == nil && object.Message != "" {
-		raw = []byte(object.Message)
+	if message := messageIn(raw); message != "" {
+		raw = []byte(message)
 	}
 	d.message = "the answer is an error: " + excerpt(string(raw))
 	return nil
@@ -114,12 +113,13 @@ func (d *decoder) item() error {
 		switch string(name) {
 		case "index":
 			var n float64
-			if n, err = d.number(); err == nil {
-				index = int(n)
-				if n != math.Trunc(n) || n < 0 || int(n) >= d.want {
-					err = fmt.Errorf("the answer has a vector with index %g, want 0 to %d", n, d.want-1)
-				}
+			if n, err = d.number(); err != nil {
+				return err
 			}
+			if !(n >= 0 && n < float64(d.want)) || n != math.Trunc(n) {
+				return fmt.Errorf("the answer has a vector with index %g, want 0 to %d", n, d.want-1)
+			}
+			index = int(n)
 		case "embedding":
 			vector, err = d.vector()
 		default:

@@ -2,6 +2,7 @@ package embed
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,6 +53,8 @@ func (p *OpenAI) explainConnection(err error) error {
 	var dial *net.OpError
 	refused := errors.As(err, &dial) && dial.Op == "dial"
 	switch {
+	case errors.As(err, new(*tls.CertificateVerificationError)), errors.Is(err, http.ErrSchemeMismatch):
+		return fmt.Errorf("%s: %w", p.endpoint.host, p.hidden(err))
 	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("no whole answer within %s", p.o.Timeout)
 	case refused:
@@ -73,14 +76,14 @@ func (p *OpenAI) failureOf(err error) (message, code string) {
 	var api *openai.APIError
 	var request *openai.RequestError
 	switch {
+	case errors.As(err, &request): // first: it may wrap an empty APIError
+		message = messageOf(request.Body)
 	case errors.As(err, &api):
 		code = fmt.Sprint(api.Code)
 		if api.Code == nil {
 			code = api.Type
 		}
 		message = api.Message
-	case errors.As(err, &request):
-		message = messageOf(request.Body)
 	default:
 		message = err.Error()
 	}
@@ -92,18 +95,28 @@ func (p *OpenAI) failureOf(err error) (message, code string) {
 }
 
 // messageOf finds the message in the body of a failure that is not shaped like
-// OpenAI's: Ollama and TEI have a text as error, others message or detail.
+// OpenAI's: some servers have a text as error, TEI and older vLLM a message,
+// FastAPI a detail.
 func messageOf(body []byte) string {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body, &fields) == nil {
 		for _, name := range []string{"error", "message", "detail"} {
-			var text string
-			if json.Unmarshal(fields[name], &text) == nil && text != "" {
+			if text := messageIn(fields[name]); text != "" {
 				return text
 			}
 		}
 	}
 	return string(body)
+}
+
+// messageIn is a message, or that of an object; "" where there is none.
+func messageIn(raw []byte) (message string) {
+	if json.Unmarshal(raw, &message) == nil {
+		return message
+	}
+	var object struct{ Message string }
+	_ = json.Unmarshal(raw, &object) // what it is not stays empty
+	return object.Message
 }
 
 // What a failure means.
@@ -135,7 +148,8 @@ func class(status int, code, message string) meaning {
 			return lasting
 		}
 		return tooFast
-	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly:
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly,
+		http.StatusFailedDependency: // TEI: its model failed
 		return passing
 	case http.StatusRequestEntityTooLarge:
 		return tooLarge

@@ -130,6 +130,19 @@ func TestFloatFallback(t *testing.T) {
 	}
 }
 
+// Requests that were under way when the first one was refused for base64 are
+// refused for it as well, and are sent again like it.
+func TestFloatFallbackAtOnce(t *testing.T) {
+	server := embedtest.New(t, embedtest.Options{OnlyFloats: true, Latency: 20 * time.Millisecond})
+	texts := sentences(80)
+	var store embedtest.Store
+	summary, err := embed.Run(t.Context(), ask(t, server, nil), &store, each(texts), quick(embed.Options{Texts: 10, Concurrency: 8}))
+	if err != nil || summary.Failed != 0 {
+		t.Fatalf("%+v, %v", summary, err)
+	}
+	checkVectors(t, &store, texts, 8)
+}
+
 // What a model is told beside the text is sent, and makes another space.
 func TestPrompts(t *testing.T) {
 	var bodies []string
@@ -178,7 +191,7 @@ func TestKeyStaysSecret(t *testing.T) {
 	slog.New(slog.NewTextHandler(&seen, nil)).Info("x", "key", key, "options", embed.OpenAIOptions{Key: key})
 	slog.New(slog.NewJSONHandler(&seen, nil)).Info("x", "key", key, "options", embed.OpenAIOptions{Key: key})
 
-	long := strings.Repeat("x", 290) // so that the key lies across the end of an excerpt
+	long := strings.Repeat("x", 280) // so that the key lies across the end of an excerpt
 	for _, body := range []string{
 		`{"error":{"message":"Incorrect API key provided: ` + secret + `"}}`,
 		`{"error":"` + long + secret + `"}`,

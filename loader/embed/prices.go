@@ -35,11 +35,12 @@ func (p *OpenAI) Price() float64 {
 	return knownModel(p.o.Model).Price
 }
 
-// CountTokens counts as the model does; it is nil where we do not know its
-// vocabulary.
+// CountTokens counts as the model does, with the prefix that goes before a text;
+// it is nil where we do not know its vocabulary.
 func (p *OpenAI) CountTokens() func(text string) int {
 	if !knownModel(p.o.Model).Cl100k {
 		return nil
 	}
-	return Cl100k()
+	count := Cl100k()
+	return func(text string) int { return count(p.o.Prefix + text) }
 }

@@ -113,6 +113,19 @@ func (e *BadTextError) Error() string { return e.Bad.String() }
 func Run(ctx context.Context, p Provider, store Store, texts Texts, o Options) (Summary, error) {
 	r := newRunner(ctx, p, store, o)
 	defer r.close()
+	for {
+		r.pass(texts)
+		left := r.takeElsewhere()
+		if len(left) == 0 || sleep(r.halt, claimWait) != nil {
+			return r.result(context.Cause(r.halt))
+		}
+		texts = sequence(left)
+	}
+}
+
+// pass embeds the texts that the store lacks, but for those that other runs are
+// about to buy.
+func (r *runner) pass(texts Texts) {
 	batches := make(chan batch)
 	var workers sync.WaitGroup
 	for range r.Concurrency {
@@ -129,7 +142,6 @@ func Run(ctx context.Context, p Provider, store Store, texts Texts, o Options) (
 	}
 	close(batches)
 	workers.Wait()
-	return r.result(context.Cause(r.halt))
 }
 
 // A runner is the state of one run.
@@ -145,6 +157,7 @@ type runner struct {
 	stop    context.CancelCauseFunc
 	sending context.Context
 	cut     context.CancelFunc
+	forget  func() bool // the caller's context
 
 	gate       *gate
 	cap        sizeCap
@@ -160,13 +173,15 @@ type runner struct {
 	answers  int                 // that were of use
 	dry      int                 // batches given up since the last of them
 	refused  int                 // requests rejected since the last of them
+
+	elsewhere []Text // that other runs are about to buy
 }
 
 func newRunner(ctx context.Context, p Provider, store Store, o Options) *runner {
 	r := &runner{Options: o.filled(p.Limits()), provider: p, store: store, start: time.Now(), asked: map[string]struct{}{}}
 	r.halt, r.stop = context.WithCancelCause(ctx)
 	r.sending, r.cut = context.WithCancel(context.WithoutCancel(ctx))
-	context.AfterFunc(ctx, func() { time.AfterFunc(r.Grace, r.cut) })
+	r.forget = context.AfterFunc(ctx, func() { time.AfterFunc(r.Grace, r.cut) })
 	r.gate = newGate(r.Rate)
 	if o.CountTokens != nil { // an estimate is no reason to leave a text out
 		r.textTokens = p.Limits().TextTokens
@@ -178,6 +193,7 @@ func newRunner(ctx context.Context, p Provider, store Store, o Options) *runner 
 // close lets go of what the run holds. Its callers have waited for all
 // requests.
 func (r *runner) close() {
+	r.forget()
 	r.stop(nil)
 	r.cut()
 }

@@ -18,8 +18,11 @@ const (
 // embed asks for a batch, in pieces where it must, until every text of it is
 // stored or known to be bad. Pieces are asked for breadth first, so a bad text's
 // neighbours are answered before it is hunted further down.
-func (r *runner) embed(b batch) error {
-	defer r.release(b)
+func (r *runner) embed(b batch) (err error) {
+	if b, err = r.claim(b); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.release(b)) }()
 	for todo := []batch{b}; len(todo) > 0; todo = todo[1:] {
 		piece, err := r.stillMissing(todo[0])
 		if err != nil {
@@ -40,15 +43,6 @@ func (r *runner) embed(b batch) error {
 		todo = append(todo, rest...)
 	}
 	return nil
-}
-
-// release forgets that a batch is asked for.
-func (r *runner) release(b batch) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, t := range b.texts {
-		delete(r.asked, t.ID)
-	}
 }
 
 // request sends a batch until it is answered or its retries are used up, and
@@ -112,7 +106,7 @@ func (r *runner) send(b batch) (batch, error) {
 	}
 	answer, err := r.provider.Embed(r.sending, texts)
 	if err != nil {
-		r.settle(b, 0, outcomeOf(err))
+		r.settle(b, 0, r.outcomeOf(err))
 		if halted := r.halted(); halted != nil {
 			err = halted
 		}
@@ -126,12 +120,17 @@ func (r *runner) send(b batch) (batch, error) {
 // that have none.
 func (r *runner) keep(b batch, answer Answer) (batch, error) {
 	good, spoilt, err := r.inspect(b, answer.Vectors)
-	if err != nil {
-		err = &RetryError{Err: err}
-	}
 	if len(good) == 0 {
 		r.settle(b, answer.Tokens, lost)
-		return b, err
+		if r.usefulAnswers() == 0 {
+			if err := r.otherModel(answer.Vectors); err != nil {
+				return b, err
+			}
+		}
+		return b, &RetryError{Err: err}
+	}
+	if err != nil {
+		err = &RetryError{Err: err}
 	}
 	kept, vectors := b, answer.Vectors
 	if len(good) < len(b.texts) {
@@ -141,6 +140,7 @@ func (r *runner) keep(b batch, answer Answer) (batch, error) {
 		}
 	}
 	if err := r.store.Append(kept.ids(), vectors); err != nil {
+		r.settle(b, answer.Tokens, lost)
 		return b, err
 	}
 	r.cap.accept(len(b.texts))
@@ -151,10 +151,29 @@ func (r *runner) keep(b batch, answer Answer) (batch, error) {
 	return left, err
 }
 
-// outcomeOf tells a request that was refused from one whose answer was lost.
-func outcomeOf(err error) outcome {
+// otherModel is an error where all vectors have one length that is not the right
+// one: asking again would only cost more.
+func (r *runner) otherModel(vectors [][]float32) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	want := r.shape.dimensions
+	if len(vectors) < 2 || want == 0 {
+		return nil
+	}
+	got := len(vectors[0])
+	for _, v := range vectors {
+		if len(v) != got || got == want || got == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("the model's vectors have %d values, want %d", got, want)
+}
+
+// outcomeOf tells a request that was refused from one whose answer was lost, as
+// it is where nobody waited for it any longer.
+func (r *runner) outcomeOf(err error) outcome {
 	var again *RetryError
-	if errors.As(err, &again) && again.Billed {
+	if errors.As(err, &again) && again.Billed || r.sending.Err() != nil {
 		return lost
 	}
 	return refused

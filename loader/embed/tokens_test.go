@@ -24,6 +24,9 @@ func TestCl100k(t *testing.T) {
 func TestLongRuns(t *testing.T) {
 	count := Cl100k()
 	start := time.Now()
+	count(strings.Repeat("Embeddings are bought once. ", 20_000)) // about as many bytes
+	usual := time.Since(start)
+	start = time.Now()
 	if got := count(strings.Repeat("a", 200_000)); got < 200_000/9 || got > 200_000/7 { // "aaaaaaaa" is a token
 		t.Errorf("200,000 a have %d tokens", got)
 	}
@@ -32,8 +35,8 @@ func TestLongRuns(t *testing.T) {
 			t.Errorf("%d times %q have %d tokens", len(text), text[:4], got)
 		}
 	}
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("took %s", took)
+	if took := time.Since(start); took > 30*usual {
+		t.Errorf("took %s, other text %s", took, usual)
 	}
 }
 

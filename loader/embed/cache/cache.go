@@ -15,6 +15,7 @@
 //	    damaged/            segments that were put aside
 //	    .lock               held by the process that merges
 //	.batches/               what is under way at the batch API, by space
+//	.claims/                what processes are about to buy: see Store.Claim
 package cache
 
 import (
@@ -29,6 +30,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/cosfit/cosfit/internal/atomicfile"
 	"github.com/cosfit/cosfit/loader"
@@ -59,8 +61,12 @@ func (c *Cache) Folders() ([]string, error) { return loader.CacheFolders(c.dir) 
 // Store opens the vectors of a space, of which there may be none yet. A damaged
 // segment is put aside: see Store.Damaged.
 func (c *Cache) Store(space embed.Space) (*Store, error) {
-	s := &Store{cache: c, space: space, mergeAt: mergeAt, segmentBytes: segmentBytes}
+	s := c.store(space)
 	return s, s.find()
+}
+
+func (c *Cache) store(space embed.Space) *Store {
+	return &Store{cache: c, space: space, claims: newClaims(c.dir, space), mergeAt: mergeAt, segmentBytes: segmentBytes}
 }
 
 // Named opens the vectors in a folder of the cache.
@@ -71,23 +77,33 @@ func (c *Cache) Named(folder string) (*Store, error) {
 	}
 	for _, name := range names {
 		if name == folder {
-			s := &Store{cache: c, mergeAt: mergeAt, segmentBytes: segmentBytes}
-			return s, s.open(filepath.Join(c.dir, name))
+			s := c.store(embed.Space{})
+			if err := s.open(filepath.Join(c.dir, name)); err != nil {
+				return s, err
+			}
+			s.claims = newClaims(c.dir, s.space)
+			return s, nil
 		}
 	}
 	return nil, fmt.Errorf("%s: no embeddings named %q in the cache: see cosfit cache stats", c.dir, folder)
 }
 
-// folder returns the sub-folder of a space, or "" where there is none.
+// folder returns the sub-folder of a space, or "" where there is none. One that
+// is called as if it were the space's, but does not say so, is an error: else
+// its vectors would be bought again, and could not be kept.
 func (c *Cache) folder(space embed.Space) (string, error) {
 	names, err := c.Folders()
 	if err != nil {
 		return "", err
 	}
 	for _, name := range names {
-		m, err := loader.ReadManifest(filepath.Join(c.dir, name))
-		if err == nil && matches(m, space) {
-			return filepath.Join(c.dir, name), nil
+		dir := filepath.Join(c.dir, name)
+		m, err := loader.ReadManifest(dir)
+		switch {
+		case err == nil && matches(m, space):
+			return dir, nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist) && couldBe(name, space):
+			return "", err
 		}
 	}
 	return "", nil
@@ -115,17 +131,32 @@ var unsafeInNames = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 // folderName is a name that people can read and every file system takes. Where
 // it does not say all, the beginning of a hash tells spaces apart.
 func folderName(s embed.Space, dimensions int) string {
+	before, after := aroundDimensions(s)
+	return before + strconv.Itoa(dimensions) + after
+}
+
+// aroundDimensions is what a folder's name has before the number of dimensions
+// and after it.
+func aroundDimensions(s embed.Space) (before, after string) {
 	name := s.Provider + "-" + s.Model
 	plain := unsafeInNames.ReplaceAllString(name, "-")
 	if len(plain) > 100 {
 		plain = plain[:100]
 	}
-	folder := plain + "-" + strconv.Itoa(dimensions)
 	if plain != name || s.Prompt != "" {
 		sum := sha256.Sum256([]byte(s.Provider + "\x00" + s.Model + "\x00" + s.Prompt))
-		folder += "-" + hex.EncodeToString(sum[:4])
+		after = "-" + hex.EncodeToString(sum[:4])
 	}
-	return folder
+	return plain + "-", after
+}
+
+// couldBe tells whether a folder is called as one of a space is.
+func couldBe(folder string, s embed.Space) bool {
+	before, after := aroundDimensions(s)
+	rest, ok1 := strings.CutPrefix(folder, before)
+	digits, ok2 := strings.CutSuffix(rest, after)
+	n, err := strconv.Atoi(digits)
+	return ok1 && ok2 && err == nil && (s.Dimensions == 0 || s.Dimensions == n)
 }
 
 // create makes the folder of a space whose vectors have some dimensions. Another

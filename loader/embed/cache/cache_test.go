@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/loader/embed"
@@ -401,4 +402,53 @@ func TestVerify(t *testing.T) {
 		}
 	}
 	wantTexts(t, mustStore(t, dir, space(2)), 2, 10, nil)
+}
+
+// Whether vectors can be kept is known before any is bought.
+func TestReady(t *testing.T) {
+	dir := t.TempDir()
+	s := mustStore(t, filepath.Join(dir, "a", "cache"), space(2))
+	for range 2 { // before the first vectors, and after
+		if err := s.Ready(); err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, s, 2, 0, 1)
+	}
+	for _, d := range []string{filepath.Join(dir, "a", "cache"), s.Dir()} {
+		if entries, err := os.ReadDir(d); err != nil || len(entries) > 2 {
+			t.Errorf("%s holds %v, %v", d, entries, err)
+		}
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&Store{cache: Open(filepath.Join(file, "cache"))}).Ready(); err == nil || !strings.HasPrefix(err.Error(), "make the cache: ") {
+		t.Errorf("below a file: %v", err)
+	}
+}
+
+// What a process that was killed while it merged left behind, perhaps a
+// gigabyte, is gone with the next merge, without anybody's asking for it.
+func TestMergeTidies(t *testing.T) {
+	s := mustStore(t, t.TempDir(), space(2))
+	mustAppend(t, s, 2, 0, 1)
+	left := filepath.Join(s.Dir(), ".segment.parquet-0123456789abcdef")
+	if err := os.WriteFile(left, []byte("PAR1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-2 * abandoned)
+	if err := os.Chtimes(left, old, old); err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i < mergeAt; i++ {
+		mustAppend(t, s, 2, i, 1)
+	}
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("it is still there: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantTexts(t, s, 2, mergeAt, nil)
 }

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 const childDims = 16
 
 // child runs "append DIR FIRST BATCHES SIZE", and says each batch that is kept,
-// or "compact DIR N".
+// or "compact DIR N", or "claim DIR N" and waits.
 func child(command []string) error {
 	number := func(i int) int {
 		n, err := strconv.Atoi(command[i])
@@ -57,6 +57,14 @@ func child(command []string) error {
 			}
 		}
 		return nil
+	}
+	if command[0] == "claim" {
+		ours, err := s.Claim(textIDs(0, number(2)))
+		if err == nil {
+			fmt.Println(len(ours))
+			time.Sleep(time.Minute)
+		}
+		return err
 	}
 	s.mergeAt = 4 // merge often
 	first, batches, size := number(2), number(3), number(4)

@@ -54,6 +54,9 @@ func (s *Store) mergeAlike() error {
 		return err
 	}
 	defer lock.Unlock()
+	if err := s.tidy(); err != nil {
+		return err
+	}
 	for {
 		segments, err := s.opened()
 		if err != nil {
@@ -105,10 +108,7 @@ func (s *Store) Compact(ctx context.Context) (c Compacted, err error) {
 		return c, err
 	}
 	defer unlock()
-	ours := func(name string) bool {
-		return name == unnamed || name == loader.ManifestFile || loader.IsSegmentName(name)
-	}
-	if err := atomicfile.Tidy(s.Dir(), ours, abandoned); err != nil {
+	if err := s.tidy(); err != nil {
 		return c, err
 	}
 	segments, err := s.opened()
@@ -138,6 +138,14 @@ func (s *Store) Compact(ctx context.Context) (c Compacted, err error) {
 	}
 	c.Freed = before - after
 	return c, nil
+}
+
+// tidy removes what killed processes left half written, which may be large.
+func (s *Store) tidy() error {
+	ours := func(name string) bool {
+		return name == unnamed || name == loader.ManifestFile || loader.IsSegmentName(name)
+	}
+	return atomicfile.Tidy(s.Dir(), ours, abandoned)
 }
 
 // lock waits for the lock of the store's folder.

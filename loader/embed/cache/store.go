@@ -26,6 +26,7 @@ type Store struct {
 	space        embed.Space
 	mergeAt      int
 	segmentBytes int64
+	claims       *claims
 
 	mu       sync.Mutex
 	segments *loader.Segments // nil where there is no folder yet
@@ -134,6 +135,26 @@ func (s *Store) opened() (*loader.Segments, error) {
 			return nil, err
 		}
 	}
+}
+
+// Ready makes sure that vectors can be kept, which is to be known before any is
+// bought: it makes the folder of the cache and writes a file there, which is
+// gone again.
+func (s *Store) Ready() error {
+	dir := s.Dir()
+	if dir == "" {
+		dir = s.cache.dir
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("make the cache: %w", err)
+	}
+	f, err := atomicfile.Create(filepath.Join(dir, unnamed))
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	_, err = f.Write(make([]byte, 1<<20)) // about an answer
+	return err
 }
 
 // Missing returns the ids that have no vector, in their order, each once.
@@ -313,9 +334,10 @@ func (s *Store) manifest() (loader.Manifest, error) {
 	return segments.Space, nil
 }
 
-// Close says what went wrong while segments were merged, which costs nothing
-// but room.
+// Close gives up claims and says what went wrong while segments were merged,
+// which costs nothing but room.
 func (s *Store) Close() error {
+	s.claims.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mergeErr

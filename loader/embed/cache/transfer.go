@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"slices"
 
 	"github.com/cosfit/cosfit/internal/atomicfile"
@@ -147,8 +148,12 @@ func (s *Store) ExportJSONLines(path string) (e Exported, err error) {
 	return e, err
 }
 
-// ExportNPY writes the vectors as an array [n, d] of float32, and beside it,
-// under the same name with .ids.txt, the id of each row on a line.
+// IDsFile is the file beside an exported array that has the id of each row on a
+// line.
+func IDsFile(npy string) string { return npy + ".ids.txt" }
+
+// ExportNPY writes the vectors as an array [n, d] of float32, and beside it
+// their ids: see IDsFile.
 func (s *Store) ExportNPY(path string) (e Exported, err error) {
 	space, err := s.manifest()
 	if err != nil {
@@ -163,7 +168,7 @@ func (s *Store) ExportNPY(path string) (e Exported, err error) {
 		defer m.close()
 	}
 	rows := 0
-	ids := path + ".ids.txt"
+	ids := IDsFile(path)
 	err = write(ids, func(w *bufio.Writer) error {
 		return merges[0].each(func(id loader.ID, _ []float32) error {
 			rows++
@@ -175,7 +180,7 @@ func (s *Store) ExportNPY(path string) (e Exported, err error) {
 		return e, err
 	}
 	e = Exported{Rows: int64(rows), Files: []string{path, ids}}
-	return e, write(path, func(w *bufio.Writer) error {
+	err = write(path, func(w *bufio.Writer) error {
 		buffer := npy.AppendHeader(nil, rows, space.Dimensions)
 		return merges[1].each(func(_ loader.ID, v []float32) error {
 			for _, x := range v {
@@ -186,6 +191,10 @@ func (s *Store) ExportNPY(path string) (e Exported, err error) {
 			return err
 		})
 	})
+	if err != nil {
+		os.Remove(ids) // of no use by itself
+	}
+	return e, err
 }
 
 // write is atomicfile.Write through a buffer.

@@ -20,12 +20,14 @@ type Verdict struct {
 	Bytes    int64
 	Damaged  []string // where the others are now
 	Strange  []string // files that are no segments
-	Rebuilt  bool     // the manifest was missing or damaged
+	Rebuilt  bool     // the manifest was missing, damaged or wrong
 }
 
 // Verify compares each segment of a folder of the cache with the hash that it is
 // called after. One that differs is put aside, and its texts count as missing
-// from then on. A manifest that is missing is written again from a segment.
+// from then on. The segments say whose vectors they are: a manifest that is
+// missing or does not agree with most of them is written again, and those that
+// have another number of dimensions than most are put aside too.
 func (c *Cache) Verify(ctx context.Context, folder string) (Verdict, error) {
 	dir := filepath.Join(c.dir, folder)
 	var v Verdict
@@ -33,7 +35,14 @@ func (c *Cache) Verify(ctx context.Context, folder string) (Verdict, error) {
 	if err != nil {
 		return v, fmt.Errorf("verify the cache: %w", err)
 	}
-	var good loader.Manifest
+	var good []*loader.Segment
+	aside := func(name string) error {
+		to, err := moveAside(filepath.Join(dir, name))
+		if err == nil {
+			v.Damaged = append(v.Damaged, to)
+		}
+		return err
+	}
 	for _, e := range entries {
 		if err := ctx.Err(); err != nil {
 			return v, err
@@ -48,26 +57,49 @@ func (c *Cache) Verify(ctx context.Context, folder string) (Verdict, error) {
 		segment, err := verifySegment(ctx, filepath.Join(dir, name))
 		switch {
 		case err == nil:
-			v.Segments++
-			v.Rows += segment.Rows
-			v.Bytes += segment.Bytes
-			good = segment.Space
+			good = append(good, segment)
 		case errors.Is(err, fs.ErrNotExist): // merged meanwhile
 		case errors.As(err, new(*loader.DamagedError)):
-			to, err := moveAside(filepath.Join(dir, name))
-			if err != nil {
+			if err := aside(name); err != nil {
 				return v, err
 			}
-			v.Damaged = append(v.Damaged, to)
 		default:
 			return v, err
 		}
 	}
-	if _, err := loader.ReadManifest(dir); err != nil && v.Segments > 0 {
-		v.Rebuilt = true
-		return v, writeManifest(dir, good)
+	space, rows := spaceOfMost(good)
+	for _, segment := range good {
+		if segment.Space.Dimensions != space.Dimensions {
+			if err := aside(filepath.Base(segment.Path)); err != nil {
+				return v, err
+			}
+			continue
+		}
+		v.Segments++
+		v.Rows += segment.Rows
+		v.Bytes += segment.Bytes
 	}
-	return v, nil
+	m, err := loader.ReadManifest(dir)
+	switch {
+	case errors.Is(err, loader.ErrNewer) || errors.Is(err, fs.ErrPermission):
+		return v, err
+	case rows == 0 || err == nil && spaceOf(m) == spaceOf(space):
+		return v, nil
+	}
+	v.Rebuilt = true
+	return v, writeManifest(dir, space)
+}
+
+// spaceOfMost returns the space that most rows of segments are of, and how many
+// rows those are.
+func spaceOfMost(segments []*loader.Segment) (most loader.Manifest, rows int64) {
+	of := map[loader.Manifest]int64{}
+	for _, s := range segments {
+		if of[s.Space] += s.Rows; of[s.Space] > rows {
+			most, rows = s.Space, of[s.Space]
+		}
+	}
+	return most, rows
 }
 
 // verifySegment opens a segment once its bytes have proved to be what they

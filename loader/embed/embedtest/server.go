@@ -127,6 +127,13 @@ func (s *Server) Counts() Counts {
 	return c
 }
 
+// Requests is how many came so far, those under way among them.
+func (s *Server) Requests() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts.Requests
+}
+
 // quiet waits until no request is under way, or for five seconds, and holds the
 // lock.
 func (s *Server) quiet() *sync.Mutex {
