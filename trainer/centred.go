@@ -8,16 +8,11 @@ import "github.com/cosfit/cosfit/loader"
 // directions.
 type Centred struct{}
 
-var _ ShiftedStart = Centred{}
-
 // Name returns "centred".
 func (Centred) Name() string { return "centred" }
 
 // Fits wants k ≤ d, as Identity does.
-func (s Centred) Fits(d, k int) error { return notWider(s, d, k) }
-
-// Shifts marks a ShiftedStart.
-func (Centred) Shifts() {}
+func (Centred) Fits(d, k int) error { return notWider("centred", d, k) }
 
 // Begin returns eye(d, k) and the mean.
 func (s Centred) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {
@@ -25,7 +20,7 @@ func (s Centred) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error)
 	if err := s.Fits(d, k); err != nil {
 		return Beginning{}, err
 	}
-	mean, err := centre(data.Vectors, trainingRows(data))
+	mean, err := centre(tableRows(data.Vectors, trainingRows(data)), d)
 	return Beginning{Matrix: eye(d, k), Offset: narrow(mean)}, err
 }
 

@@ -20,11 +20,13 @@ func Prepare(data *loader.Dataset, recipe Recipe) error {
 	if recipe.Side == graph.Query && recipe.Dims != d {
 		return setting("dims", "is %d, but with --side query the passages keep their %d dimensions, which queries are compared with: leave it out", recipe.Dims, d)
 	}
-	if _, shifts := recipe.Start.(ShiftedStart); shifts && recipe.Side == graph.Query {
-		return setting("init", "is %s, which takes an offset off the passages too, and --side query leaves them as they are: choose another", recipe.Start.Name())
-	}
 	if err := recipe.Start.Fits(d, recipe.Dims); err != nil {
 		return err
+	}
+	if recipe.ClosedForm != nil {
+		if err := recipe.ClosedForm.Fits(d, recipe.Dims); err != nil {
+			return err
+		}
 	}
 	if recipe.SelectOn == loader.Validation {
 		data.CarveValidation()

@@ -45,7 +45,9 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		return rundir.Summary{}, nil, err
 	}
 	e := &evaluator{data: data, backend: backend, table: table, dims: p.Out, loss: loss}
-	e.sided = p.Left() != p.Right()
+	if p.Left() != p.Right() {
+		e.side = graph.Dual
+	}
 	e.project = func(vectors []float32, left, right []int32) (graph.Array, error) {
 		y := make([]float32, (len(left)+len(right))*p.Out)
 		at := len(left) * p.Out

@@ -40,14 +40,15 @@ type evaluator struct {
 	data    *loader.Dataset
 	backend graph.Backend
 	table   graph.Table // the embeddings of the chunk at hand
-	shifted graph.Table // the same less offset, which is what the matrix takes; unused where there is no offset
+	shifted graph.Table // the same less offset, which is what the matrix takes; with graph.Query, as they are and then less offset. Unused where there is no offset
 	offset  []float32
 	less    []float32 // memory of shifted
+	rows    []int32   // memory of lefts
 	dims    int       // k
 	// project returns rows of the table, whose contents are vectors, as the matrix
 	// makes them: those of left texts above those of right ones.
 	project func(vectors []float32, left, right []int32) (graph.Array, error)
-	sided   bool            // the sides differ
+	side    graph.Side
 	loss    graph.Objective // to report, where it is one of the cosines
 	whole   bool            // the table holds all embeddings of a data set in memory
 }
@@ -56,9 +57,25 @@ type evaluator struct {
 // where that is nil.
 func (e *evaluator) subtract(offset []float32) (err error) {
 	if e.offset = offset; offset != nil {
-		e.shifted, err = e.backend.NewTable(len(offset))
+		e.whole = false
+		if e.shifted == nil {
+			e.shifted, err = e.backend.NewTable(len(offset))
+		}
 	}
 	return err
+}
+
+// lefts are rows of left texts among the inputs.
+func (e *evaluator) lefts(rows []int32) []int32 {
+	if e.offset == nil || e.side != graph.Query {
+		return rows
+	}
+	at := int32(len(e.less) / len(e.offset) / 2)
+	e.rows = e.rows[:0]
+	for _, r := range rows {
+		e.rows = append(e.rows, at+r)
+	}
+	return e.rows
 }
 
 // inputs is the table that the matrix takes.
@@ -79,8 +96,12 @@ func (e *evaluator) hold(vectors []float32) error {
 		return err
 	}
 	if e.offset != nil {
-		e.less = append(e.less[:0], vectors...)
-		for row := e.less; len(row) > 0; row = row[len(e.offset):] {
+		e.less = e.less[:0]
+		if e.side == graph.Query {
+			e.less = append(e.less, vectors...)
+		}
+		e.less = append(e.less, vectors...)
+		for row := e.less[len(e.less)-len(vectors):]; len(row) > 0; row = row[len(e.offset):] {
 			for i, v := range e.offset {
 				row[i] -= v
 			}
@@ -138,7 +159,7 @@ func (e *evaluator) compare(vectors []float32, b loader.Batch, projected bool, o
 	n := len(vectors) / e.data.Vectors.Dim
 	rows, left, right := used(b, n)
 	var others []int32
-	if e.sided {
+	if e.side != graph.Both {
 		rows, left, _ = used(loader.Batch{Left: b.Left}, n)
 		others, right, _ = used(loader.Batch{Left: b.Right}, n)
 		for i := range right {

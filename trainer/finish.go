@@ -18,7 +18,7 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 	if err != nil {
 		return rundir.Summary{}, err
 	}
-	if err := r.opts.Backend.Upload(r.model.Matrix(), r.best); err != nil {
+	if err := r.use(r.result()); err != nil {
 		return rundir.Summary{}, err
 	}
 	after, err := r.eval.cosines(ctx, all, true)
@@ -69,7 +69,7 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 		o.untrained = rundir.Figure(validation(before).figure(r.figure))
 		if !o.beatsStart() {
 			after, s.BestEpoch = start, 0
-			r.best = r.start
+			r.best, r.state.BestEpoch = r.start.Matrix, 0
 		}
 	}
 	threshold := func(cosines []float32) rundir.Figure {
@@ -88,14 +88,14 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 
 // startCosines returns the cosines of pairs under the start.
 func (r *run) startCosines(ctx context.Context, all []int32) ([]float32, error) {
-	if err := r.opts.Backend.Upload(r.model.Matrix(), r.start); err != nil {
+	if err := r.use(r.start); err != nil {
 		return nil, err
 	}
 	return r.eval.cosines(ctx, all, true)
 }
 
 func (r *run) retrieve(ctx context.Context, s *rundir.Summary) error {
-	if err := r.opts.Backend.Upload(r.model.Matrix(), r.best); err != nil {
+	if err := r.use(r.result()); err != nil {
 		return err
 	}
 	task := newRetrievalTask(r.data)
@@ -144,7 +144,7 @@ func (r *run) projection(s rundir.Summary) *projection.Projection {
 		m.Threshold = new(float64(t))
 	}
 	d, k := r.data.Vectors.Dim, r.recipe.Dims
-	p := &projection.Projection{Matrix: r.best[:d*k], Offset: r.eval.offset, In: d, Out: k, Metadata: m}
+	p := &projection.Projection{Matrix: r.best[:d*k], Offset: r.result().Offset, In: d, Out: k, Metadata: m}
 	if r.recipe.Side == graph.Dual {
 		p.MatrixRight = r.best[d*k:]
 	}

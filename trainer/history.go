@@ -26,7 +26,9 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 	rows := r.history(epoch, cosines, chosen, score, seconds, pairs)
 	r.state.Epochs, r.state.Batch = epoch, 0
 	r.state.History = append(r.state.History, rows...)
-	if score > r.state.BestScore || epoch == 0 { // a correlation of equal cosines is NaN
+	// A correlation of equal cosines is NaN. A closed form is judged whatever it is
+	// worth: there is no other epoch.
+	if score > r.state.BestScore || epoch == 0 || r.recipe.ClosedForm != nil {
 		r.state.BestScore, r.state.BestEpoch = number(score), epoch
 		if err := r.opts.Backend.Download(r.best, r.model.Matrix()); err != nil {
 			return err

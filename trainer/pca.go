@@ -18,20 +18,25 @@ type PCA struct{}
 func (PCA) Name() string { return "pca" }
 
 // Fits wants k ≤ d: there are no more directions than dimensions.
-func (s PCA) Fits(d, k int) error { return notWider(s, d, k) }
+func (PCA) Fits(d, k int) error { return notWider("pca", d, k) }
 
 // Begin returns directions of unit length, the strongest first, each with its
 // largest entry positive.
-func (s PCA) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {
+func (p PCA) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {
 	table := data.Vectors
-	if err := s.Fits(table.Dim, k); err != nil {
+	if err := p.Fits(table.Dim, k); err != nil {
 		return Beginning{}, err
 	}
-	_, c, err := moments(table, trainingRows(data))
+	texts := tableRows(table, trainingRows(data))
+	mean, err := centre(texts, table.Dim)
 	if err != nil {
 		return Beginning{}, err
 	}
-	directions, err := principalDirections(c, k)
+	s, err := scatterOf(texts, table.Dim, mean)
+	if err != nil {
+		return Beginning{}, err
+	}
+	directions, err := principalDirections(s.matrix, k)
 	if err != nil {
 		return Beginning{}, err
 	}
@@ -46,51 +51,6 @@ func (s PCA) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {
 		}
 	}
 	return Beginning{Matrix: m}, nil
-}
-
-// moments returns the mean μ [d] of rows of the table and their covariance
-// Σ (x−μ)ᵀ(x−μ)/n [d, d].
-func moments(table *loader.Table, rows []int32) (mean []float64, sum *mat.SymDense, err error) {
-	if mean, err = centre(table, rows); err != nil {
-		return nil, nil, err
-	}
-	d := table.Dim
-	sum = mat.NewSymDense(d, nil)
-	err = eachBlock(table, rows, func(vectors []float32, n int) {
-		x := mat.NewDense(d, n, nil)
-		for i, v := range vectors {
-			x.Set(i%d, i/d, float64(v)-mean[i%d])
-		}
-		sum.SymRankK(sum, 1/float64(len(rows)), x)
-	})
-	return mean, sum, err
-}
-
-// centre returns the mean of rows of the table, [d].
-func centre(table *loader.Table, rows []int32) ([]float64, error) {
-	d := table.Dim
-	mean := make([]float64, d)
-	err := eachBlock(table, rows, func(vectors []float32, _ int) {
-		for i, v := range vectors {
-			mean[i%d] += float64(v) / float64(len(rows))
-		}
-	})
-	return mean, err
-}
-
-// eachBlock hands f some vectors [n, d] at a time, so that copies of them stay
-// small.
-func eachBlock(table *loader.Table, rows []int32, f func(vectors []float32, n int)) error {
-	const block = 256
-	buffer := make([]float32, block*table.Dim)
-	for part := range slices.Chunk(rows, block) {
-		vectors := buffer[:len(part)*table.Dim]
-		if err := table.Read(part, vectors); err != nil {
-			return err
-		}
-		f(vectors, len(part))
-	}
-	return nil
 }
 
 // principalDirections returns the k leading eigenvectors of a covariance as

@@ -27,7 +27,8 @@ type Recipe struct {
 	Optimizer  graph.Rule
 	Schedule   Schedule
 	Start      Start
-	Patience   int // epochs without a better one after which training stops; 0 means never
+	ClosedForm ClosedForm // takes the place of all epochs; nil for a training
+	Patience   int        // epochs without a better one after which training stops; 0 means never
 	Seed       uint64
 	// ShuffleWindow is how many training pairs are shuffled among each other in
 	// an epoch, 0 for all: where data are streamed, a smaller window is read in
@@ -142,16 +143,19 @@ func (r Recipe) Config() (rundir.Recipe, error) {
 		Matryoshka: r.Matryoshka, Patience: r.Patience, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
 		ShuffleWindow: r.ShuffleWindow,
 	}
-	for _, p := range []struct {
-		to        *rundir.Part
-		component interface{ Name() string }
-	}{{&c.Loss, r.Loss}, {&c.Optimizer, r.Optimizer}, {&c.Schedule, r.Schedule}, {&c.Start, r.Start}} {
-		settings, err := json.Marshal(p.component)
+	type named interface{ Name() string }
+	parts := map[*rundir.Part]named{&c.Loss: r.Loss, &c.Optimizer: r.Optimizer, &c.Schedule: r.Schedule, &c.Start: r.Start}
+	if r.ClosedForm != nil {
+		c.ClosedForm = &rundir.Part{}
+		parts[c.ClosedForm] = r.ClosedForm
+	}
+	for to, component := range parts {
+		settings, err := json.Marshal(component)
 		if err != nil {
-			return c, fmt.Errorf("settings of %s: %w", p.component.Name(), err)
+			return c, fmt.Errorf("settings of %s: %w", component.Name(), err)
 		}
-		if p.to.Name = p.component.Name(); string(settings) != "{}" {
-			p.to.Settings = settings
+		if to.Name = component.Name(); string(settings) != "{}" {
+			to.Settings = settings
 		}
 	}
 	return c, nil

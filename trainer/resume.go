@@ -93,12 +93,19 @@ func (r *run) resume() error {
 			return fmt.Errorf("%s cannot go on to the same result here: %w", r.opts.Dir.Path(), err)
 		}
 	}
+	offset := r.start.Offset
+	if r.recipe.ClosedForm != nil && r.state.Epochs > 0 {
+		if r.solved, err = r.recipe.ClosedForm.Solve(r.data, r.recipe.Dims); err != nil {
+			return err
+		}
+		offset = r.solved.Offset
+	}
 	for i, a := range r.deviceArrays() {
 		if err := r.opts.Backend.Upload(a, arrays[i]); err != nil {
 			return err
 		}
 	}
-	return nil
+	return r.eval.subtract(offset)
 }
 
 // sameRun refuses to go on with other settings or data than a run was begun

@@ -270,7 +270,7 @@ func (e *evaluator) visit(ctx context.Context, rows []int32, projected, right bo
 		var p graph.Array = e.table
 		if projected {
 			left, others := part, []int32(nil)
-			if right && e.sided {
+			if right && e.side != graph.Both {
 				left, others = nil, part
 			}
 			if p, err = e.project(vectors, left, others); err != nil {

@@ -17,12 +17,6 @@ type Start interface {
 	Begin(data *loader.Dataset, k int, seed uint64) (Beginning, error)
 }
 
-// A ShiftedStart is a Start that has an offset.
-type ShiftedStart interface {
-	Start
-	Shifts()
-}
-
 // A Beginning is y = (x − Offset)·Matrix.
 type Beginning struct {
 	Matrix []float32 // [d, k], row-major
@@ -37,7 +31,7 @@ type Identity struct{}
 func (Identity) Name() string { return "identity" }
 
 // Fits wants k ≤ d: a column of zeros would never receive a gradient.
-func (s Identity) Fits(d, k int) error { return notWider(s, d, k) }
+func (Identity) Fits(d, k int) error { return notWider("identity", d, k) }
 
 // Begin returns eye(d, k).
 func (s Identity) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {
@@ -77,9 +71,9 @@ func (Random) Begin(data *loader.Dataset, k int, seed uint64) (Beginning, error)
 	return Beginning{Matrix: m}, nil
 }
 
-func notWider(s Start, d, k int) error {
+func notWider(name string, d, k int) error {
 	if k > d {
-		return setting("dims", "%d is more than the embeddings' %d, which the start %q cannot fill: use at most %d, or --init random", k, d, s.Name(), d)
+		return setting("dims", "%d is more than the embeddings' %d, which %s cannot fill: use at most %d, or --init random", k, d, name, d)
 	}
 	return nil
 }

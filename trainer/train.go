@@ -104,7 +104,8 @@ type run struct {
 	batches int // in an epoch
 	steps   int // of the whole training
 	state   state
-	start   []float32 // matrix before the first step
+	start   Beginning // before the first step
+	solved  Beginning // of a closed form, once it is solved
 	best    []float32 // matrix of the best epoch; of the result, once that is judged
 }
 
@@ -157,19 +158,20 @@ func (r *run) build() (err error) {
 		return err
 	}
 	r.eval = &evaluator{data: r.data, backend: b, table: table, dims: k, loss: r.recipe.Loss}
-	r.eval.sided = r.recipe.Side != graph.Both
+	r.eval.side = r.recipe.Side
 	r.eval.project = func(_ []float32, left, right []int32) (graph.Array, error) {
-		return r.project.Run(r.eval.inputs(), left, right)
+		return r.project.Run(r.eval.inputs(), r.eval.lefts(left), right)
 	}
 	r.best = make([]float32, size)
 	beginning, err := r.recipe.Start.Begin(r.data, k, r.recipe.Seed)
 	if err != nil {
 		return err
 	}
-	for len(r.start) < size { // both matrices begin alike
-		r.start = append(r.start, beginning.Matrix...)
+	r.start.Offset = beginning.Offset
+	for len(r.start.Matrix) < size { // both matrices begin alike
+		r.start.Matrix = append(r.start.Matrix, beginning.Matrix...)
 	}
-	return r.eval.subtract(beginning.Offset)
+	return nil
 }
 
 // trainingRows returns the rows of the table that the training pairs use, in the
@@ -198,12 +200,12 @@ func (r *run) close() {
 
 // begin sets the start and scores it as epoch 0.
 func (r *run) begin(ctx context.Context) error {
-	if err := r.opts.Backend.Upload(r.model.Matrix(), r.start); err != nil {
+	if err := r.use(r.start); err != nil {
 		return err
 	}
 	if rule, ok := r.recipe.Optimizer.(AnchoredRule); ok {
 		if slot, ok := rule.Anchor(); ok {
-			if err := r.opts.Backend.Upload(r.update.State()[slot], r.start); err != nil {
+			if err := r.opts.Backend.Upload(r.update.State()[slot], r.start.Matrix); err != nil {
 				return err
 			}
 		}
@@ -270,6 +272,9 @@ func (r *run) interrupted() error {
 // epoch trains on every pair once, from the state's batch on, and returns the
 // number of pairs.
 func (r *run) epoch(ctx context.Context) (pairs int, err error) {
+	if r.recipe.ClosedForm != nil {
+		return r.solve(ctx)
+	}
 	size, waiting := r.recipe.BatchSize, time.Now()
 	order := r.data.Shuffled(loader.Train, r.order(r.state.Epochs))
 	order = order[min(r.state.Batch*size, len(order)):]
@@ -310,7 +315,7 @@ func (r *run) order(epoch int) loader.Order {
 // step runs the graph for one batch and updates the matrix.
 func (r *run) step(batch loader.Batch) error {
 	err := r.model.Step(&graph.Batch{
-		Table: r.eval.inputs(), Left: batch.Left, Right: batch.Right,
+		Table: r.eval.inputs(), Left: r.eval.lefts(batch.Left), Right: batch.Right,
 		Labels: batch.Labels, Low: float32(r.data.Labels.Min), Groups: batch.Groups,
 		Dropout: graph.Dropout{Rate: r.recipe.Dropout, Seed: r.recipe.Seed, Step: uint32(r.state.Step)},
 	})

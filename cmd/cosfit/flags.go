@@ -67,6 +67,8 @@ func recipeFlags() []cli.Flag {
 		number("learning-rate", "at its peak", both(fmt.Sprintf("%g/√d", d.LearningRate), n.LearningRate)),
 		number("dropout", "probability of zeroing an input element while training", both(d.Dropout, n.Dropout)),
 		choice("loss", losses().list(), both(d.Loss.Name(), n.Loss.Name())),
+		number("shrinkage", "of the recipes cca, wccn and whitening: share of a multiple of the identity in the covariance", "Ledoit and Wolf's"),
+		number("penalty", "of the recipes procrustes and ridge: what holds the matrix at the identity", "1"),
 		number("margin", "of contrastive and triplet: how far apart cosines are to be", "0.5, 0.3"),
 		number("scale", "of angle, cosent, logistic and pairwise: what cosines are multiplied by", "20"),
 		number("temperature", "of infonce: what cosines are divided by", "0.05"),
@@ -88,6 +90,15 @@ func recipeFlags() []cli.Flag {
 
 // recipeFrom applies the flags that are set to a recipe.
 func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
+	if r.ClosedForm != nil {
+		for _, name := range []string{
+			"side", "epochs", "batch-size", "learning-rate", "dropout", "loss", "matryoshka", "optimizer", "schedule", "init", "patience", "shuffle-window",
+		} {
+			if c.IsSet(name) {
+				return r, usage("--%s has no meaning for --recipe %s, which is solved without epochs: leave it out", name, r.Name)
+			}
+		}
+	}
 	setInt := func(name string, to *int) {
 		if c.IsSet(name) {
 			*to = c.Int(name)
@@ -183,6 +194,15 @@ func partSettings(c *cli.Context, r *trainer.Recipe) error {
 			"angle, cosent, logistic or pairwise", "a number above 0, at most 40", func(v float64) bool { return v > 0 && v <= 40 }},
 		{"temperature", "loss", loss, field(r.Loss, func(l *graph.InfoNCE) *float64 { return &l.Temperature }),
 			"infonce", "a number from 0.005 to 1", func(v float64) bool { return v >= 0.005 && v <= 1 }},
+		{"shrinkage", "recipe", r.Name, cmp.Or(
+			field(r.ClosedForm, func(f *trainer.CCA) *float64 { return &f.Shrinkage }),
+			field(r.ClosedForm, func(f *trainer.WCCN) *float64 { return &f.Shrinkage }),
+			field(r.ClosedForm, func(f *trainer.Whitening) *float64 { return &f.Shrinkage })),
+			"cca, wccn or whitening", "a share above 0, at most 1", func(v float64) bool { return v > 0 && v <= 1 }},
+		{"penalty", "recipe", r.Name, cmp.Or(
+			field(r.ClosedForm, func(f *trainer.Procrustes) *float64 { return &f.Penalty }),
+			field(r.ClosedForm, func(f *trainer.Ridge) *float64 { return &f.Penalty })),
+			"procrustes or ridge", "a number above 0", func(v float64) bool { return v > 0 && !math.IsInf(v, 0) }},
 		{"threshold", "loss", loss, field(r.Loss, func(l *graph.Logistic) *float64 { return &l.Threshold }),
 			"logistic", "a cosine", func(v float64) bool { return v >= -1 && v <= 1 }},
 	} {

@@ -22,9 +22,29 @@ import (
 // package and one line here.
 
 func recipes() table[func(d int) trainer.Recipe] {
+	closed := func(form string, side graph.Side) func(int) trainer.Recipe {
+		return func(d int) trainer.Recipe { return trainer.Closed(closedForms()[form](), side, d) }
+	}
 	return table[func(d int) trainer.Recipe]{
-		"default":  trainer.Default,
-		"notebook": trainer.Notebook,
+		"cca":             closed("cca", graph.Dual),
+		"default":         trainer.Default,
+		"mean-difference": closed("mean-difference", graph.Query),
+		"notebook":        trainer.Notebook,
+		"procrustes":      closed("procrustes", graph.Query),
+		"ridge":           closed("ridge", graph.Query),
+		"wccn":            closed("wccn", graph.Both),
+		"whitening":       closed("whitening", graph.Both),
+	}
+}
+
+func closedForms() table[func() trainer.ClosedForm] {
+	return table[func() trainer.ClosedForm]{
+		"cca":             func() trainer.ClosedForm { return &trainer.CCA{} },
+		"mean-difference": func() trainer.ClosedForm { return &trainer.MeanDifference{} },
+		"procrustes":      func() trainer.ClosedForm { return &trainer.Procrustes{Penalty: 1} },
+		"ridge":           func() trainer.ClosedForm { return &trainer.Ridge{Penalty: 1} },
+		"wccn":            func() trainer.ClosedForm { return &trainer.WCCN{} },
+		"whitening":       func() trainer.ClosedForm { return &trainer.Whitening{} },
 	}
 }
 
@@ -135,7 +155,12 @@ func configured(c rundir.Recipe) (trainer.Recipe, error) {
 	if r.Schedule, err = component(schedules(), "schedule", c.Schedule); err != nil {
 		return r, err
 	}
-	r.Start, err = component(starts(), "init", c.Start)
+	if r.Start, err = component(starts(), "init", c.Start); err != nil {
+		return r, err
+	}
+	if c.ClosedForm != nil {
+		r.ClosedForm, err = component(closedForms(), "recipe", *c.ClosedForm)
+	}
 	return r, err
 }
 

@@ -65,6 +65,7 @@ type Recipe struct {
 	Optimizer     Part    `json:"optimizer"`
 	Schedule      Part    `json:"schedule"`
 	Start         Part    `json:"init"`
+	ClosedForm    *Part   `json:"closed_form,omitempty"`
 	Patience      int     `json:"patience"`
 	SelectedOn    string  `json:"selected_on"`
 	Seed          uint64  `json:"seed"`

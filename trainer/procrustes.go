@@ -1,0 +1,107 @@
+package trainer
+
+import (
+	"errors"
+	"math"
+	"runtime"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/cosfit/cosfit/internal/kernel"
+	"github.com/cosfit/cosfit/loader"
+)
+
+// Procrustes is the rotation that brings queries nearest to the passages that
+// answer them, and stays near the identity where they say nothing:
+//
+//	minimise |A·Q − B|² + λ·|Q − I|² over orthogonal Q,   Q = the orthogonal factor of AᵀB + λI
+//
+// for the similar pairs' left vectors A and right ones B, of which λ is Penalty
+// times the mean eigenvalue of AᵀA. It is for queries alone, whose cosines among
+// each other it keeps. Source: Schönemann 1966, with the identity beside it.
+type Procrustes struct {
+	Penalty float64 `json:"penalty"`
+}
+
+var _ ClosedForm = Procrustes{}
+
+// Name returns "procrustes".
+func (Procrustes) Name() string { return "procrustes" }
+
+// Fits wants k = d.
+func (Procrustes) Fits(d, k int) error { return square("procrustes", d, k) }
+
+// Solve finds the rotation.
+func (f Procrustes) Solve(data *loader.Dataset, _ int) (Beginning, error) {
+	table := data.Vectors
+	left, right, err := positives(data)
+	if err != nil {
+		return Beginning{}, err
+	}
+	s, err := scatterOf(tableRows(table, left), table.Dim, nil)
+	if err != nil {
+		return Beginning{}, err
+	}
+	ab, err := cross(table, left, right, nil, nil)
+	if err != nil {
+		return Beginning{}, err
+	}
+	ab.Scale(1/float64(s.n), ab)
+	penalty := f.Penalty * mat.Trace(s.matrix) / float64(table.Dim)
+	for i := range table.Dim {
+		ab.Set(i, i, ab.At(i, i)+penalty)
+	}
+	q, err := rotation(floats(ab), table.Dim)
+	return Beginning{Matrix: q}, err
+}
+
+// rotation returns the orthogonal factor of x [d, d], U·Vᵀ for x = U·S·Vᵀ, by the
+// iteration x ← x·(1.5·I − 0.5·xᵀx), which drives all singular values to 1; larger
+// steps are taken while they are small. Source: Higham 2008, § 8.3; the steps as
+// in Chen and Chow 2014.
+func rotation(x []float32, d int) ([]float32, error) {
+	const iterations, tolerance = 100, 1e-6
+	pool := kernel.NewPool(runtime.GOMAXPROCS(0))
+	norm := 0.0
+	for _, v := range x {
+		norm += float64(v) * float64(v)
+	}
+	if !(norm > 0) || math.IsInf(norm, 1) {
+		return nil, errors.New("the similar pairs' vectors have no products to rotate by")
+	}
+	for i := range x { // no singular value exceeds the Frobenius norm
+		x[i] = float32(float64(x[i]) / math.Sqrt(norm))
+	}
+	gram, next := make([]float32, d*d), make([]float32, d*d)
+	for range iterations {
+		pool.GemmTN(d, d, d, x, x, gram)
+		most, off := 0.0, 0.0
+		for i := range d { // a bound of the largest eigenvalue: the largest row sum
+			row := 0.0
+			for j, v := range gram[i*d : (i+1)*d] {
+				row += math.Abs(float64(v))
+				if i == j {
+					v--
+				}
+				off = max(off, math.Abs(float64(v)))
+			}
+			most = max(most, row)
+		}
+		if off <= tolerance*math.Sqrt(float64(d)) {
+			return x, nil
+		}
+		scale := 1.0
+		if most < 1 { // all singular values are below √most, so they may grow
+			scale = 1 / math.Sqrt(most)
+		}
+		for i, v := range gram {
+			gram[i] = float32(-0.5 * float64(v) * scale * scale * scale)
+		}
+		for i := range d {
+			gram[i*d+i] += float32(1.5 * scale)
+		}
+		pool.Gemm(d, d, d, x, gram, next)
+		x, next = next, x
+	}
+	return nil, errors.New("the similar pairs leave some directions without a rotation: use a larger --penalty")
+}
