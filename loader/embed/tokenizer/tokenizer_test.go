@@ -143,7 +143,7 @@ func drawTexts(r *rand.Rand, from []string, n int) (texts []string) {
 			case 1:
 				c = rune(0x3100 + r.IntN(0xcf00))
 			}
-			if c != 0 && c < 0x250 || unicode.In(c, old...) {
+			if c != 0 && c < 0x250 || unicode.In(c, old...) && (c < 0xa7c0 || c > 0xabff) {
 				return c
 			}
 		}
