@@ -59,19 +59,14 @@ func (s *Static) Space() Space {
 // Limits are none.
 func (s *Static) Limits() Limits { return Limits{} }
 
-// Embed makes a vector for each text. A text of which the model knows no token
-// would have a vector of zeros, which has no direction: it is a RejectedError.
+// Embed makes a vector for each text. One of which the model knows no token
+// would have a vector of zeros, which has no direction: it is bad.
 func (s *Static) Embed(ctx context.Context, texts []string) (Answer, error) {
-	a := Answer{Vectors: make([][]float32, 0, len(texts))}
-	for _, text := range texts {
-		if err := ctx.Err(); err != nil {
-			return Answer{}, err
-		}
+	return embedEach(ctx, texts, func(text string) ([]float32, error) {
 		v := s.model.vector(s.prefix + text)
 		if !slices.ContainsFunc(v, func(x float32) bool { return x != 0 }) {
-			return Answer{}, &RejectedError{errors.New("the model knows nothing of this text, so that its vector is zero")}
+			return nil, errors.New("the model knows nothing of this text, so that its vector would be zero")
 		}
-		a.Vectors = append(a.Vectors, v)
-	}
-	return a, nil
+		return v, nil
+	})
 }

@@ -146,7 +146,7 @@ func TestStaticAsPython(t *testing.T) {
 	}
 }
 
-// A text without a known token is rejected, and a prefix is part of the text.
+// A text without a known token is bad, and a prefix is part of the text.
 func TestStaticEmbed(t *testing.T) {
 	dir := filepath.Join(staticModels, "wordpiece")
 	s := openStatic(t, StaticOptions{Dir: dir, Prefix: "the "})
@@ -158,10 +158,13 @@ func TestStaticEmbed(t *testing.T) {
 	if !slices.Equal(a.Vectors[0], plain.model.vector("the dog")) {
 		t.Error("the prefix is not part of the text")
 	}
-	for _, text := range []string{"", "  \n", "ꙮ"} {
-		_, err := plain.Embed(t.Context(), []string{"the", text})
-		if rejected := (*RejectedError)(nil); !errors.As(err, &rejected) {
-			t.Errorf("%q: %v", text, err)
+	unknown := []string{"", "  \n", "ꙮ"}
+	if a, err = plain.Embed(t.Context(), append(unknown, "the")); err != nil || len(a.Bad) != len(unknown) || a.Vectors[3] == nil {
+		t.Error(a, err)
+	}
+	for i := range unknown {
+		if a.Vectors[i] != nil || a.Bad[i] == nil {
+			t.Errorf("%q: %v, %v", unknown[i], a.Vectors[i], a.Bad[i])
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
