@@ -107,22 +107,25 @@ func addSum(w io.Writer, sum [sha256.Size]byte) { w.Write(sum[:]) } // a hash ta
 // count; a negative number means all.
 func (m *staticModel) readConfig(text []byte) (limit int, err error) {
 	const standard, most = 512, 1 << 24
-	c := struct {
-		Normalize bool            `json:"normalize"`
-		MaxLength json.RawMessage `json:"max_length"` // null means without a limit, which a pointer would take for none given
-	}{}
+	var c map[string]json.RawMessage
 	if err := json.Unmarshal(text, &c); err != nil {
-		return 0, err
+		return 0, fmt.Errorf("it holds no JSON object: %w", err)
 	}
-	m.normalize = c.Normalize
-	switch string(c.MaxLength) {
+	switch value := string(c["normalize"]); value {
+	case "", "null", "false":
+	case "true":
+		m.normalize = true
+	default:
+		return 0, fmt.Errorf("normalize is %s, want true or false", value)
+	}
+	switch string(c["max_length"]) {
 	case "":
 		return standard, nil
 	case "null":
 		return -1, nil
 	}
-	if err := json.Unmarshal(c.MaxLength, &limit); err != nil || limit < 0 || limit > most {
-		return 0, fmt.Errorf("max_length is %s, want a whole number up to %d, or null", c.MaxLength, most)
+	if err := json.Unmarshal(c["max_length"], &limit); err != nil || limit < 0 || limit > most {
+		return 0, fmt.Errorf("max_length is %s, want a whole number up to %d, or null", c["max_length"], most)
 	}
 	return limit, nil
 }

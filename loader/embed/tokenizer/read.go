@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -25,7 +27,7 @@ type file struct {
 func Read(text []byte) (*Tokenizer, error) {
 	var f file
 	if err := json.Unmarshal(text, &f); err != nil {
-		return nil, fmt.Errorf("it is not what a tokenizer.json holds: %w", err)
+		return nil, fmt.Errorf("it is not what a tokenizer.json holds: %w", explain(err))
 	}
 	if f.Version != nil && *f.Version != "1.0" {
 		return nil, fmt.Errorf("version is %q, want \"1.0\"", *f.Version)
@@ -90,7 +92,7 @@ func readParts[T any](list []json.RawMessage, kinds map[string]func(json.RawMess
 func kindOf(text json.RawMessage) (string, error) {
 	var head struct{ Type *string }
 	if err := json.Unmarshal(text, &head); err != nil {
-		return "", err
+		return "", explain(err)
 	}
 	if head.Type == nil {
 		return "", nil
@@ -147,7 +149,34 @@ func guessModel(text json.RawMessage) string {
 // decode reads the settings of a part into one that holds the defaults.
 func decode[T any](text json.RawMessage, settings T) (T, error) {
 	err := json.Unmarshal(text, &settings)
-	return settings, err
+	return settings, explain(err)
+}
+
+// explain says what is wrong with a value in words of JSON, not of Go.
+func explain(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	what, want := "it", ""
+	if wrong.Field != "" {
+		what = strings.ToLower(wrong.Field)
+	}
+	switch wrong.Type.Kind() {
+	case reflect.String:
+		want = "a string"
+	case reflect.Bool:
+		want = "true or false"
+	case reflect.Struct, reflect.Map:
+		want = "an object"
+	case reflect.Slice:
+		want = "a list"
+	case reflect.Float64:
+		want = "a number"
+	default:
+		want = "a whole number of " + strconv.Itoa(wrong.Type.Bits()) + " bits"
+	}
+	return fmt.Errorf("%s is %s, want %s", what, wrong.Value, want)
 }
 
 // A wordList is a vocabulary: tokens with their ids.
