@@ -299,3 +299,35 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// Scores are read as the reference reads them: the values are what it writes
+// after it has read these texts. The first six are not the nearest float64.
+func TestScores(t *testing.T) {
+	for text, want := range map[string]float64{
+		"-12.458033897794039":              -0x1.8ea836b46f839p+3,
+		"-15.903871311313933":              -0x1.fcec83873c59ep+3,
+		"-14.797971494798613":              -0x1.d988fb84299bdp+3,
+		"-9.312453087562107":               -0x1.29ff9d9e13a1ap+3,
+		"-18.867134339966274":              -0x1.2ddfc841f64c8p+4,
+		"-9.381380955643275":               -0x1.2c3445d579c36p+3,
+		"0":                                0,
+		"12":                               12,
+		"-3.25":                            -3.25,
+		"1e-7":                             0x1.ad7f29abcaf48p-24,
+		"2.5E+3":                           2500,
+		"18446744073709551615":             0x1p+64,
+		"18446744073709551616":             0x1p+64,
+		"123456789012345678901234567890":   0x1.8ee90ff6c373ep+96,
+		"-1.23456789012345678901234567890": -0x1.3c0ca428c59fbp+0,
+		"-4.9406564584124654e-324":         -0x0.0000000000001p-1022,
+		"1e-400":                           0,
+		"3e-310":                           0x0.03739a252b281p-1022,
+		"0e999":                            0,
+		"1e-99999999999999999999":          0,
+		"1.7976931348623157e308":           0x1.fffffffffffffp+1023,
+	} {
+		if got := asReference(text); got != want {
+			t.Errorf("%s is %x, want %x", text, got, want)
+		}
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -38,7 +40,50 @@ func (s *scored) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(parts[0], &s.token); err != nil {
 		return err
 	}
-	return json.Unmarshal(parts[1], &s.score)
+	if err := json.Unmarshal(parts[1], &s.score); err != nil {
+		return err
+	}
+	s.score = asReference(string(parts[1]))
+	return nil
+}
+
+// asReference reads a number as the reference does: the digits as a whole
+// number, times a power of ten. In the last bit that may not be the nearest
+// float64, and it decides between cuts that are equally likely.
+func asReference(text string) float64 {
+	digits, negative := strings.CutPrefix(text, "-")
+	digits, power, _ := strings.Cut(strings.ToLower(digits), "e")
+	exponent, _ := strconv.Atoi(strings.TrimPrefix(power, "+")) // JSON has been checked; 0 where there is none
+	whole, fraction, _ := strings.Cut(digits, ".")
+	var n uint64
+	for i := range len(whole) + len(fraction) {
+		d := uint64((whole + fraction)[i] - '0')
+		if n > (math.MaxUint64-d)/10 { // further digits count for their places only
+			exponent += max(0, len(whole)-i)
+			break
+		}
+		n = 10*n + d
+		if i >= len(whole) {
+			exponent--
+		}
+	}
+	x := float64(n)
+	for ; exponent < -308 && x > 0; exponent += 308 {
+		x /= 1e308
+	}
+	if x == 0 {
+		return 0
+	}
+	power10, _ := strconv.ParseFloat("1e"+strconv.Itoa(max(exponent, -exponent)), 64)
+	if exponent < 0 {
+		x /= power10
+	} else {
+		x *= power10
+	}
+	if negative {
+		x = -x
+	}
+	return x
 }
 
 func readUnigram(text json.RawMessage) (model, error) {
