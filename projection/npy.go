@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cosfit/cosfit/internal/floats"
 	"github.com/cosfit/cosfit/internal/npy"
 )
 
@@ -25,7 +26,7 @@ func (p *Projection) WriteNPY(w io.Writer) error {
 	if _, err := w.Write(head); err != nil {
 		return err
 	}
-	return writeFloats(w, p.Matrix)
+	return floats.Write(w, p.Matrix)
 }
 
 // ReadNPY reads a matrix [In, Out] from a whole npy file: two-dimensional, <f4
@@ -43,11 +44,11 @@ func ReadNPY(r io.Reader) (*Projection, error) {
 	if len(h.Shape) != 2 {
 		return nil, fmt.Errorf("array has %d dimensions, want 2", len(h.Shape))
 	}
-	count, err := countValues(h.Shape)
+	count, err := floats.Count(h.Shape)
 	if err != nil {
 		return nil, err
 	}
-	values, err := readFloats(r, count, e)
+	values, err := floats.Read(r, count, e)
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +89,12 @@ func transposed(table []float32, rows, columns int) []float32 {
 }
 
 // npyElement returns how an npy file stores its numbers.
-func npyElement(h npy.Header) (element, error) {
+func npyElement(h npy.Header) (floats.Element, error) {
 	switch h.Descr {
 	case "<f4":
-		return float32Element(), nil
+		return floats.Float32(), nil
 	case "<f8":
-		return float64Element(), nil
+		return floats.Float64(), nil
 	}
-	return element{}, fmt.Errorf("dtype is %q, want <f4 or <f8: save it with .astype('<f4')", h.Descr)
+	return floats.Element{}, fmt.Errorf("dtype is %q, want <f4 or <f8: save it with .astype('<f4')", h.Descr)
 }

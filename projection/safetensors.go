@@ -1,24 +1,18 @@
 package projection
 
 import (
-	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/cosfit/cosfit/internal/floats"
+	"github.com/cosfit/cosfit/internal/safetensors"
 )
 
-// The safetensors format (https://github.com/huggingface/safetensors): the
-// header's length as a little-endian uint64; the header, a JSON object that
-// gives each tensor's dtype, shape and place; the tensors' bytes, without gaps.
-
-// maxHeader is the format's own bound on the header, in bytes.
-const maxHeader = 100_000_000
-
-// tensor is one entry of the header. Its data are bytes Offsets[0] to
-// Offsets[1] of what follows the header.
+// A tensor is one entry of the header of the files that this package writes.
 type tensor struct {
 	DType   string   `json:"dtype"`
 	Shape   []int64  `json:"shape"`
@@ -50,7 +44,7 @@ func (p *Projection) WriteSafetensors(w io.Writer) error {
 		return err
 	}
 	for _, values := range [][]float32{p.Matrix, p.MatrixRight, p.Offset} {
-		if err := writeFloats(w, values); err != nil {
+		if err := floats.Write(w, values); err != nil {
 			return err
 		}
 	}
@@ -82,8 +76,8 @@ func (p *Projection) encodeHeader() ([]byte, error) {
 	for len(text)%8 != 0 {
 		text = append(text, ' ')
 	}
-	if len(text) > maxHeader {
-		return nil, fmt.Errorf("metadata: the header would be %d bytes, want at most %d", len(text), maxHeader)
+	if len(text) > safetensors.MaxHeader {
+		return nil, fmt.Errorf("metadata: the header would be %d bytes, want at most %d", len(text), safetensors.MaxHeader)
 	}
 	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), nil
 }
@@ -94,30 +88,27 @@ func (p *Projection) encodeHeader() ([]byte, error) {
 // with another name is an error, since it might change what the matrix means.
 // What it returns has passed Validate.
 func ReadSafetensors(r io.ReaderAt, size int64) (*Projection, error) {
-	text, err := readHeader(r, size)
+	f, err := safetensors.Open(r, size)
 	if err != nil {
 		return nil, err
 	}
-	h, err := parseHeader(text)
+	shape, err := check(f)
 	if err != nil {
 		return nil, err
 	}
-	start := 8 + int64(len(text))
-	if err := h.check(size - start); err != nil {
-		return nil, err
-	}
-	m, err := parseMetadata(h.Metadata)
+	m, err := parseMetadata(f.Metadata)
 	if err != nil {
 		return nil, err
 	}
-	p := &Projection{In: int(h.Matrix.Shape[0]), Out: int(h.Matrix.Shape[1]), Metadata: m}
-	data := io.NewSectionReader(r, start, size-start)
-	for _, t := range h.tensors() {
-		values, err := t.read(data)
-		if err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", t.name, err)
+	p := &Projection{In: int(shape[0]), Out: int(shape[1]), Metadata: m}
+	for _, name := range tensorNames() {
+		t, ok := f.Tensor(name)
+		if !ok {
+			continue
 		}
-		*p.field(t.name) = values
+		if *p.field(name), err = f.Floats(t); err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", name, err)
+		}
 	}
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -125,96 +116,37 @@ func ReadSafetensors(r io.ReaderAt, size int64) (*Projection, error) {
 	return p, nil
 }
 
-// readHeader returns the JSON text of the header.
-func readHeader(r io.ReaderAt, size int64) ([]byte, error) {
-	if size < 8 {
-		return nil, fmt.Errorf("file has %d bytes, too few for a safetensors header", size)
-	}
-	var prefix [8]byte
-	if err := readFullAt(r, prefix[:], 0); err != nil {
-		return nil, err
-	}
-	n := binary.LittleEndian.Uint64(prefix[:])
-	if n > maxHeader {
-		return nil, fmt.Errorf("header is %d bytes by its own account, want at most %d", n, maxHeader)
-	}
-	if n > uint64(size-8) {
-		return nil, fmt.Errorf("header is %d bytes by its own account, but only %d follow", n, size-8)
-	}
-	text := make([]byte, n)
-	if err := readFullAt(r, text, 8); err != nil {
-		return nil, err
-	}
-	return text, nil
-}
-
-// readFullAt is ReadAt with the end of the file as an error only when bytes are
-// missing.
-func readFullAt(r io.ReaderAt, b []byte, at int64) error {
-	n, err := r.ReadAt(b, at)
-	if n == len(b) {
-		return nil
-	}
-	if err == io.EOF {
-		return fmt.Errorf("header: the file ends after %d bytes", at+int64(n))
-	}
-	return fmt.Errorf("header: %w", err)
-}
-
-// check holds the header against the n bytes that follow it: every tensor must
-// have a known dtype, the right shape and so many bytes, and together they must
-// cover the n bytes without gaps or overlaps.
-func (h *header) check(n int64) error {
-	if h.Matrix == nil {
-		return errors.New(`tensor "matrix" is missing`)
-	}
-	if len(h.Matrix.Shape) != 2 {
-		return fmt.Errorf(`tensor "matrix": shape is %v, want two dimensions`, h.Matrix.Shape)
-	}
-	tensors := h.tensors()
-	for _, t := range tensors {
-		if err := t.check(h.Matrix.Shape, n); err != nil {
-			return fmt.Errorf("tensor %q: %w", t.name, err)
+// check holds the tensors against each other: matrix must be there, and the
+// others, which must be known, must fit it.
+func check(f *safetensors.File) (shape []int64, err error) {
+	for _, t := range f.Tensors {
+		if !slices.Contains(tensorNames(), t.Name) {
+			return nil, fmt.Errorf("header: tensor %q is not known, want matrix, matrix_right and offset only", t.Name)
 		}
 	}
-	slices.SortFunc(tensors, func(a, b namedTensor) int { return cmp.Compare(a.Offsets[0], b.Offsets[0]) })
-	end := int64(0)
-	for _, t := range tensors {
-		if t.Offsets[0] != end {
-			return fmt.Errorf("tensor %q: data begin at byte %d, want %d: tensors must not overlap or leave gaps", t.name, t.Offsets[0], end)
+	matrix, ok := f.Tensor("matrix")
+	if !ok {
+		return nil, errors.New(`tensor "matrix" is missing`)
+	}
+	if len(matrix.Shape) != 2 {
+		return nil, fmt.Errorf(`tensor "matrix": shape is %v, want two dimensions`, matrix.Shape)
+	}
+	for _, t := range f.Tensors {
+		if !slices.Contains([]string{"F32", "F64", "F16", "BF16"}, t.DType) {
+			return nil, fmt.Errorf("tensor %q: dtype is %q, want F32, F64, F16 or BF16", t.Name, t.DType)
 		}
-		end = t.Offsets[1]
+		want := matrix.Shape
+		if t.Name == "offset" {
+			want = want[:1]
+		}
+		if !slices.Equal(t.Shape, want) {
+			return nil, fmt.Errorf("tensor %q: shape is %v, want %v to fit the matrix", t.Name, t.Shape, want)
+		}
 	}
-	if end != n {
-		return fmt.Errorf("tensors end at byte %d of the data, but the file holds %d", end, n)
-	}
-	return nil
+	return matrix.Shape, nil
 }
 
-// namedTensor is a tensor with its name in the file.
-type namedTensor struct {
-	name string
-	*tensor
-}
-
-// tensors lists the tensors that are there.
-func (h *header) tensors() []namedTensor {
-	all := []namedTensor{{"matrix", h.Matrix}, {"matrix_right", h.MatrixRight}, {"offset", h.Offset}}
-	return slices.DeleteFunc(all, func(t namedTensor) bool { return t.tensor == nil })
-}
-
-// slot returns where the tensor of that name belongs, nil for an unknown one.
-func (h *header) slot(name string) **tensor {
-	switch name {
-	case "matrix":
-		return &h.Matrix
-	case "matrix_right":
-		return &h.MatrixRight
-	case "offset":
-		return &h.Offset
-	}
-	return nil
-}
+func tensorNames() []string { return []string{"matrix", "matrix_right", "offset"} }
 
 func (p *Projection) field(name string) *[]float32 {
 	switch name {
@@ -224,54 +156,4 @@ func (p *Projection) field(name string) *[]float32 {
 		return &p.Offset
 	}
 	return &p.Matrix
-}
-
-// check holds one tensor against the shape of the matrix and the n data bytes.
-func (t namedTensor) check(matrix []int64, n int64) error {
-	e, ok := elementOf(t.DType)
-	if !ok {
-		return fmt.Errorf("dtype is %q, want F32, F64, F16 or BF16", t.DType)
-	}
-	want := matrix
-	if t.name == "offset" {
-		want = matrix[:1]
-	}
-	if !slices.Equal(t.Shape, want) {
-		return fmt.Errorf("shape is %v, want %v to fit the matrix", t.Shape, want)
-	}
-	count, err := countValues(t.Shape)
-	if err != nil {
-		return err
-	}
-	begin, end := t.Offsets[0], t.Offsets[1]
-	if begin > end || end > n {
-		return fmt.Errorf("data_offsets are %v, want them in order and within the file's %d bytes of data", t.Offsets, n)
-	}
-	if bytes := int64(count) * int64(e.size); end-begin != bytes {
-		return fmt.Errorf("data are %d bytes, want %d for %s %v", end-begin, bytes, t.DType, t.Shape)
-	}
-	return nil
-}
-
-func (t namedTensor) read(data io.ReaderAt) ([]float32, error) {
-	e, _ := elementOf(t.DType)
-	count, err := countValues(t.Shape)
-	if err != nil {
-		return nil, err
-	}
-	return readFloats(io.NewSectionReader(data, t.Offsets[0], t.Offsets[1]-t.Offsets[0]), count, e)
-}
-
-func elementOf(dtype string) (element, bool) {
-	switch dtype {
-	case "F32":
-		return float32Element(), true
-	case "F64":
-		return float64Element(), true
-	case "F16":
-		return float16Element(), true
-	case "BF16":
-		return bfloat16Element(), true
-	}
-	return element{}, false
 }

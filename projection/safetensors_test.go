@@ -156,7 +156,7 @@ func TestReadSafetensorsErrors(t *testing.T) {
 		{"beyond int64", only(entry("F32", "[9223372036854775808,1]", 0, 4)), `header: tensor "matrix": shape holds 9223372036854775808, want whole numbers from 0`},
 		{"a string for a number", only(entry("F32", `["1",1]`, 0, 4)), `header: tensor "matrix": shape holds 1, want whole numbers from 0`},
 		{"nested", only(entry("F32", `[[1],1]`, 0, 4)), `header: tensor "matrix": shape holds [, want whole numbers from 0`},
-		{"three dimensions", only(entry("F32", "[1,1,1]", 0, 4)), `header: tensor "matrix": shape holds more than 2 numbers`},
+		{"three dimensions", only(entry("F32", "[1,1,1]", 0, 4)), `tensor "matrix": shape is [1 1 1], want two dimensions`},
 		{"one dimension", only(entry("F32", "[1]", 0, 4)), `tensor "matrix": shape is [1], want two dimensions`},
 		{"no shape", only(`{"dtype":"F32","data_offsets":[0,4]}`), `tensor "matrix": shape is [], want two dimensions`},
 		{"empty dimension", only(entry("F32", "[0,1]", 0, 0)), `tensor "matrix": shape is [0 1], want no empty dimension`},
@@ -195,18 +195,6 @@ func TestReadSafetensorsErrors(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
-	}
-}
-
-func TestManyNotesAreRefused(t *testing.T) {
-	var notes strings.Builder
-	for i := range maxKeys + 1 {
-		fmt.Fprintf(&notes, `"%d":"",`, i)
-	}
-	file := safetensorsFile(`{"__metadata__":{`+notes.String()+`"z":""}}`, "")
-	_, err := ReadSafetensors(strings.NewReader(file), int64(len(file)))
-	if want := "header: __metadata__: an object has more than 10000 keys"; message(err) != want {
-		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

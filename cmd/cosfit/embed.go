@@ -31,6 +31,7 @@ func embedCommand() *cli.Command {
 			"a server is read from OPENAI_API_KEY.\n\n" +
 			"Examples:\n" +
 			"  cosfit embed --data sample --provider hashing\n" +
+			"  cosfit embed --data questions --provider static --model-dir potion-base-8M\n" +
 			"  cosfit embed --data questions --model text-embedding-3-small --dry-run\n" +
 			"  cosfit embed --data questions --model text-embedding-3-small --batch-api   # half the price, within a day\n" +
 			"  cosfit embed --data questions --base-url http://localhost:11434 --model all-minilm",
@@ -55,8 +56,9 @@ func cacheFrom(c *cli.Context) (string, error) {
 // providerFlags are the settings of the providers.
 func providerFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "model", Usage: "of the server, such as text-embedding-3-small, or that the command of exec runs"},
+		&cli.StringFlag{Name: "model", Usage: "of the server, such as text-embedding-3-small, or that the command of exec runs; for static a name for the vectors"},
 		&cli.StringFlag{Name: "command", Usage: "of provider exec: reads a line of JSON, {\"text\": …}, for each text and writes a line with a list of numbers"},
+		&cli.StringFlag{Name: "model-dir", Usage: "of provider static: a folder with model.safetensors and tokenizer.json, as model2vec or sentence-transformers save a static model"},
 		&cli.IntFlag{Name: "dimensions", Usage: "length of the vectors", DefaultText: fmt.Sprintf("the model's own; hashing %d", embed.HashingDimensions)},
 	}
 }
@@ -67,6 +69,21 @@ func hashingFrom(c *cli.Context, _ prompt) (embedder, error) {
 		n = embed.HashingDimensions
 	}
 	return embedder{Provider: embed.NewHashing(n), free: true}, err
+}
+
+func staticFrom(c *cli.Context, p prompt) (embedder, error) {
+	if c.String("model-dir") == "" {
+		return embedder{}, usage("--model-dir is missing: name the folder of a static model, such as --model-dir potion-base-8M")
+	}
+	n, err := dimensionsFrom(c)
+	if err != nil {
+		return embedder{}, err
+	}
+	provider, err := embed.NewStatic(embed.StaticOptions{Dir: c.String("model-dir"), Name: c.String("model"), Dimensions: n, Prefix: p.prefix})
+	if err != nil {
+		return embedder{}, fmt.Errorf("--model-dir: %w", err)
+	}
+	return embedder{Provider: provider, batch: 4096, free: true}, nil
 }
 
 // An embedding is what the command did for the texts of a side.

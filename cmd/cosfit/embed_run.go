@@ -23,7 +23,7 @@ func requestFlags() []cli.Flag {
 		return &cli.Float64Flag{Name: name, Usage: usage, DefaultText: standard, Category: category}
 	}
 	return []cli.Flag{
-		count("batch", "texts in a request", "128, or less where the server takes less; exec 4096; with --batch-api 50000"),
+		count("batch", "texts in a request", "128, or less where the server takes less; exec and static 4096; with --batch-api 50000"),
 		count("batch-tokens", "tokens in a request", "what the server takes"),
 		count("concurrency", "requests at once", "4; exec 1"),
 		count("requests-per-minute", "at most", "what the server says that it allows"),

@@ -87,6 +87,9 @@ func openAIFrom(c *cli.Context, p prompt) (embedder, error) {
 	if c.String("command") != "" {
 		return embedder{}, usage("--command goes with --provider exec")
 	}
+	if c.String("model-dir") != "" {
+		return embedder{}, usage("--model-dir goes with --provider static")
+	}
 	if c.String("model") == "" {
 		return embedder{}, usage("--model is missing: name one, such as --model text-embedding-3-small, or try --provider hashing, which needs no server")
 	}

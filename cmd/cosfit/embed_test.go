@@ -230,6 +230,55 @@ func TestEmbedWithCommand(t *testing.T) {
 	}
 }
 
+// The vectors of a static model are kept under what its files hold: another
+// model in the same folder has a folder of the cache to itself.
+func TestEmbedStatic(t *testing.T) {
+	dir := t.TempDir()
+	writeTexts(t, filepath.Join(dir, "data"), 30)
+	models, err := filepath.Abs("../../loader/embed/testdata/static")
+	if err != nil {
+		t.Fatal(err)
+	}
+	use := func(model string) {
+		t.Helper()
+		if err := os.RemoveAll(filepath.Join(dir, "model")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(filepath.Join(dir, "model"), os.DirFS(filepath.Join(models, model))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := strings.Fields("embed --data data --cache cache --provider static --model-dir model")
+	use("wordpiece")
+	if out := must(t, dir, args...); !strings.Contains(out, "30 embedded in ") || !strings.Contains(out, "12 dimensions, normalised") {
+		t.Error(out)
+	}
+	use("int8")
+	if out := must(t, dir, args...); !strings.Contains(out, "30 embedded in ") || !strings.Contains(out, "9 dimensions, not normalised") {
+		t.Error(out)
+	}
+	use("wordpiece")
+	if out := must(t, dir, args...); !strings.Contains(out, " 0 embedded; 30 were in the cache; in cache/static-sha256-") {
+		t.Error(out)
+	}
+	out := must(t, dir, append(args, "--model", "tiny", "--dimensions", "5", "--query-prefix", "query: ", "--json")...)
+	var done []embedding
+	if err := json.Unmarshal([]byte(out), &done); err != nil || len(done) != 2 || done[0].Result.Dimensions != 5 || !strings.HasPrefix(done[1].Folder, "cache/static-tiny-") {
+		t.Errorf("%s (%v)", out, err)
+	}
+	for args, want := range map[string]string{
+		"":                                  "--model-dir is missing: name the folder of a static model",
+		"--model-dir none":                  "--model-dir: open none: ",
+		"--model-dir data":                  "--model-dir: data has no ",
+		"--model-dir model --dimensions 13": "--model-dir: model: its vectors have 12 dimensions, fewer than 13",
+	} {
+		code, _, stderr := cosfit(t, context.Background(), dir, append(strings.Fields("embed --data data --cache cache --provider static"), strings.Fields(args)...)...)
+		if code == 0 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit code %d: %s\nwant %s", args, code, stderr, want)
+		}
+	}
+}
+
 // Keys come from where they should, and a key that can be read on its way is
 // warned about.
 func TestEmbedKeys(t *testing.T) {
@@ -287,6 +336,8 @@ func TestEmbedMistakes(t *testing.T) {
 		"--provider exec":                  "--command is missing",
 		"--provider exec --command x":      "--model is missing: name the vectors",
 		"--model m --command x":            "--command goes with --provider exec",
+		"--model m --model-dir x":          "--model-dir goes with --provider static",
+		"--provider static":                "--model-dir is missing: name the folder of a static model",
 		"--model m --base-url localhost:1": `--base-url: the base URL "localhost:1" is not one`,
 		"--model m --encoding-format int8": `--encoding-format "int8" is unknown; there are: base64, float`,
 		"--model m --timeout 1ms":          "--timeout is 1ms, want at least 1s",

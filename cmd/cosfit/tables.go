@@ -110,6 +110,7 @@ func providers() table[func(*cli.Context, prompt) (embedder, error)] {
 		"exec":    execFrom,
 		"hashing": hashingFrom,
 		"openai":  openAIFrom,
+		"static":  staticFrom,
 	}
 }
 

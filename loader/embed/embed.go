@@ -55,8 +55,11 @@ type Limits struct {
 // An Answer is what a request brings.
 type Answer struct {
 	Vectors [][]float32 // [texts][Dimensions]
-	Tokens  int         // that the provider counted, and bills; 0 where it does not say
-	Rate    Rate        // what the provider said that it allows
+	// Bad says why texts cannot be embedded, by their numbers. A provider that
+	// knows it of single texts leaves their vectors nil. May be nil.
+	Bad    map[int]error
+	Tokens int  // that the provider counted, and bills; 0 where it does not say
+	Rate   Rate // what the provider said that it allows
 }
 
 // A Rate is what a provider allows in a minute. Zero means that it does not say.

@@ -42,19 +42,23 @@ func (h *Hashing) Space() Space {
 // Limits make a request small enough to be interrupted.
 func (h *Hashing) Limits() Limits { return Limits{Texts: 256} }
 
-// Embed makes a vector of length 1 for each text. A text of white space alone
-// is a RejectedError.
+// Embed makes a vector of length 1 for each text but those of white space alone,
+// which are bad.
 func (h *Hashing) Embed(ctx context.Context, texts []string) (Answer, error) {
-	var a Answer
-	for _, text := range texts {
+	return embedEach(ctx, texts, h.vector)
+}
+
+// embedEach embeds texts one by one. An error is that a text is bad.
+func embedEach(ctx context.Context, texts []string, embed func(text string) ([]float32, error)) (Answer, error) {
+	a := Answer{Vectors: make([][]float32, len(texts)), Bad: map[int]error{}}
+	for i, text := range texts {
 		if err := ctx.Err(); err != nil {
 			return Answer{}, err
 		}
-		v, err := h.vector(text)
-		if err != nil {
-			return Answer{}, err
+		var err error
+		if a.Vectors[i], err = embed(text); err != nil {
+			a.Bad[i] = err
 		}
-		a.Vectors = append(a.Vectors, v)
 	}
 	return a, nil
 }
@@ -81,7 +85,7 @@ func (h *Hashing) vector(text string) ([]float32, error) {
 		square += x * x
 	}
 	if square == 0 {
-		return nil, &RejectedError{errors.New("a text of white space alone has no vector")}
+		return nil, errors.New("a text of white space alone has no vector")
 	}
 	length := math.Sqrt(square)
 	v := make([]float32, len(sum))

@@ -70,10 +70,13 @@ func TestHashingDistinguishes(t *testing.T) {
 
 func TestHashingErrors(t *testing.T) {
 	h := NewHashing(16)
-	for _, text := range []string{"", " \n\t"} {
-		_, err := h.Embed(context.Background(), []string{"fine", text})
-		if rejected := (*RejectedError)(nil); !errors.As(err, &rejected) || err.Error() != "a text of white space alone has no vector" {
-			t.Errorf("%q: error %v", text, err)
+	a, err := h.Embed(context.Background(), []string{"fine", "", " \n\t"})
+	if err != nil || a.Vectors[0] == nil || len(a.Bad) != 2 {
+		t.Fatal(a, err)
+	}
+	for i, why := range a.Bad {
+		if a.Vectors[i] != nil || why.Error() != "a text of white space alone has no vector" {
+			t.Errorf("text %d: %v, %v", i, a.Vectors[i], why)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())

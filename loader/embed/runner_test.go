@@ -462,3 +462,28 @@ func TestClaimedElsewhere(t *testing.T) {
 		t.Errorf("%+v, %d released", summary, store.released)
 	}
 }
+
+// A provider that knows which texts are bad says so, and the others of the
+// request are kept, however many are bad.
+func TestBadTextsKnown(t *testing.T) {
+	texts := sentences(3000)
+	for i := range texts {
+		if i%3 > 0 {
+			texts[i] = strings.Repeat(" ", i)
+		}
+	}
+	p := embed.NewHashing(8)
+	var store embedtest.Store
+	summary, err := embed.Run(t.Context(), p, &store, each(texts), embed.Options{Texts: 200, SkipBad: true})
+	if err != nil || summary.Embedded != 1000 || len(summary.Bad) != 2000 || summary.Failed != 0 || summary.Requests != 15 {
+		t.Errorf("%d embedded, %d bad, %d requests, %d failed, %v", summary.Embedded, len(summary.Bad), summary.Requests, summary.Failed, err)
+	}
+	if b := summary.Bad[0]; b.Why != "a text of white space alone has no vector" || store.Vector(b.ID) != nil {
+		t.Errorf("%+v", b)
+	}
+	var bad *embed.BadTextError
+	summary, err = embed.Run(t.Context(), p, new(embedtest.Store), each(texts), embed.Options{Texts: 200, Concurrency: 1})
+	if !errors.As(err, &bad) || summary.Embedded == 0 || len(summary.Bad) != 1 {
+		t.Errorf("%+v, %v", summary, err)
+	}
+}

@@ -3,6 +3,7 @@ package embed
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cenkalti/backoff/v5"
 )
@@ -120,7 +121,18 @@ func (r *runner) send(b batch) (batch, error) {
 // that have none.
 func (r *runner) keep(b batch, answer Answer) (batch, error) {
 	good, spoilt, err := r.inspect(b, answer.Vectors)
-	if len(good) == 0 {
+	var bad []int
+	spoilt = slices.DeleteFunc(spoilt, func(i int) bool {
+		if answer.Bad[i] == nil {
+			return false
+		}
+		bad = append(bad, i)
+		return true
+	})
+	if len(bad) > 0 && len(spoilt) == 0 {
+		err = nil
+	}
+	if len(good)+len(bad) == 0 {
 		r.settle(b, answer.Tokens, lost)
 		if r.usefulAnswers() == 0 {
 			if err := r.otherModel(answer.Vectors); err != nil {
@@ -132,20 +144,22 @@ func (r *runner) keep(b batch, answer Answer) (batch, error) {
 	if err != nil {
 		err = &RetryError{Err: err}
 	}
-	kept, vectors := b, answer.Vectors
-	if len(good) < len(b.texts) {
-		kept, vectors = b.pick(good), nil
-		for _, i := range good {
-			vectors = append(vectors, answer.Vectors[i])
+	if len(good) > 0 {
+		if err := r.store.Append(b.pick(good).ids(), pick(answer.Vectors, good)); err != nil {
+			r.settle(b, answer.Tokens, lost)
+			return b, err
+		}
+		r.cap.accept(len(b.texts))
+	}
+	r.settle(b, answer.Tokens, answered)
+	if len(good) > 0 {
+		r.progress(len(good))
+	}
+	for _, i := range bad {
+		if err := r.bad(b.texts[i], answer.Bad[i].Error()); err != nil {
+			return b, err
 		}
 	}
-	if err := r.store.Append(kept.ids(), vectors); err != nil {
-		r.settle(b, answer.Tokens, lost)
-		return b, err
-	}
-	r.cap.accept(len(b.texts))
-	r.settle(b, answer.Tokens, answered)
-	r.progress(len(good))
 	left := b.pick(spoilt)
 	left.suspect = true
 	return left, err
@@ -167,6 +181,15 @@ func (r *runner) otherModel(vectors [][]float32) error {
 		}
 	}
 	return fmt.Errorf("the model's vectors have %d values, want %d", got, want)
+}
+
+// pick is the vectors with these numbers.
+func pick(vectors [][]float32, numbers []int) [][]float32 {
+	picked := make([][]float32, len(numbers))
+	for i, n := range numbers {
+		picked[i] = vectors[n]
+	}
+	return picked
 }
 
 // outcomeOf tells a request that was refused from one whose answer was lost, as

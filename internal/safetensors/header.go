@@ -1,4 +1,4 @@
-package projection
+package safetensors
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ const maxKeys = 10_000
 // another case, keys nobody asked for.
 type headerParser struct{ *json.Decoder }
 
-func parseHeader(text []byte) (*header, error) {
+func parseHeader(text []byte) (*File, error) {
 	if !utf8.Valid(text) {
 		return nil, errors.New("header is not valid UTF-8")
 	}
@@ -28,22 +28,22 @@ func parseHeader(text []byte) (*header, error) {
 	}
 	p := headerParser{json.NewDecoder(bytes.NewReader(text))}
 	p.UseNumber()
-	var h header
-	if err := p.object(func(name string) error { return p.entry(&h, name) }); err != nil {
+	var f File
+	if err := p.object(func(name string) error { return p.entry(&f, name) }); err != nil {
 		return nil, fmt.Errorf("header: %w", err)
 	}
 	if _, err := p.Token(); err != io.EOF {
 		return nil, errors.New("header: something follows the closing }")
 	}
-	return &h, nil
+	return &f, nil
 }
 
 // entry reads the value of one key of the header.
-func (p headerParser) entry(h *header, name string) error {
+func (p headerParser) entry(f *File, name string) error {
 	if name == "__metadata__" {
-		h.Metadata = map[string]string{}
+		f.Metadata = map[string]string{}
 		err := p.object(func(key string) (err error) {
-			h.Metadata[key], err = p.text(key)
+			f.Metadata[key], err = p.text(key)
 			return err
 		})
 		if err != nil {
@@ -51,22 +51,18 @@ func (p headerParser) entry(h *header, name string) error {
 		}
 		return nil
 	}
-	slot := h.slot(name)
-	if slot == nil {
-		return fmt.Errorf("tensor %q is not known, want matrix, matrix_right and offset only", name)
-	}
 	t, err := p.tensor()
 	if err != nil {
 		return fmt.Errorf("tensor %q: %w", name, err)
 	}
-	*slot = t
+	t.Name = name
+	f.Tensors = append(f.Tensors, t)
 	return nil
 }
 
-func (p headerParser) tensor() (*tensor, error) {
-	var t tensor
+func (p headerParser) tensor() (t Tensor, err error) {
 	var offsets []int64
-	err := p.object(func(key string) (err error) {
+	err = p.object(func(key string) (err error) {
 		switch key {
 		case "dtype":
 			t.DType, err = p.text(key)
@@ -80,13 +76,13 @@ func (p headerParser) tensor() (*tensor, error) {
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return t, err
 	}
 	if len(offsets) != 2 {
-		return nil, fmt.Errorf("data_offsets are %v, want the first byte and the one after the last", offsets)
+		return t, fmt.Errorf("data_offsets are %v, want the first byte and the one after the last", offsets)
 	}
 	t.Offsets = [2]int64(offsets)
-	return &t, nil
+	return t, nil
 }
 
 // object reads an object, calling value to read what belongs to each key.
@@ -114,8 +110,10 @@ func (p headerParser) object(value func(key string) error) error {
 	return p.delimiter('}')
 }
 
-// integers reads an array of at most two whole numbers that are not negative:
-// nothing in a projection's header needs more.
+// maxDimensions is more than any array needs.
+const maxDimensions = 8
+
+// integers reads a short array of whole numbers that are not negative.
 func (p headerParser) integers(key string) ([]int64, error) {
 	if err := p.delimiter('['); err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
@@ -131,8 +129,8 @@ func (p headerParser) integers(key string) ([]int64, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s holds %v, want whole numbers from 0", key, token)
 		}
-		if len(values) == 2 {
-			return nil, fmt.Errorf("%s holds more than 2 numbers", key)
+		if len(values) == maxDimensions {
+			return nil, fmt.Errorf("%s holds more than %d numbers", key, maxDimensions)
 		}
 		values = append(values, int64(v))
 	}

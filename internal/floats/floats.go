@@ -1,4 +1,6 @@
-package projection
+// Package floats reads and writes arrays of numbers as files store them, in
+// little-endian order.
+package floats
 
 import (
 	"encoding/binary"
@@ -14,42 +16,44 @@ import (
 // multiple of every element's size.
 const bufferSize = 64 << 10
 
-// element is a way in which files store one number: how many bytes it takes,
-// little-endian, and what they mean.
-type element struct {
-	size   int
-	decode func(b []byte) float32
+// An Element is a way in which files store one number: how many bytes it takes
+// and what they mean.
+type Element struct {
+	Size   int
+	Decode func(b []byte) float32
 }
 
-func float32Element() element {
-	return element{4, func(b []byte) float32 {
+// Float32 is IEEE 754 binary32.
+func Float32() Element {
+	return Element{4, func(b []byte) float32 {
 		return math.Float32frombits(binary.LittleEndian.Uint32(b))
 	}}
 }
 
-// float64Element rounds to the nearest float32; what is too large becomes
-// infinite, which Validate then reports.
-func float64Element() element {
-	return element{8, func(b []byte) float32 {
+// Float64 rounds to the nearest float32; what is too large becomes
+// infinite.
+func Float64() Element {
+	return Element{8, func(b []byte) float32 {
 		return float32(math.Float64frombits(binary.LittleEndian.Uint64(b)))
 	}}
 }
 
-func float16Element() element {
-	return element{2, func(b []byte) float32 { return kernel.HalfToFloat(binary.LittleEndian.Uint16(b)) }}
+// Float16 is IEEE 754 binary16.
+func Float16() Element {
+	return Element{2, func(b []byte) float32 { return kernel.HalfToFloat(binary.LittleEndian.Uint16(b)) }}
 }
 
-// bfloat16Element is the upper half of a float32.
-func bfloat16Element() element {
-	return element{2, func(b []byte) float32 {
+// BFloat16 is the upper half of a float32.
+func BFloat16() Element {
+	return Element{2, func(b []byte) float32 {
 		return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
 	}}
 }
 
-// countValues returns how many numbers a tensor of this shape holds. Every
+// Count returns how many numbers a tensor of this shape holds. Every
 // dimension must be at least 1, and the largest element, of 8 bytes, must leave
 // the size in bytes within an int.
-func countValues(shape []int64) (int, error) {
+func Count(shape []int64) (int, error) {
 	n := int64(1)
 	for _, d := range shape {
 		if d < 1 {
@@ -63,21 +67,21 @@ func countValues(shape []int64) (int, error) {
 	return int(n), nil
 }
 
-// readFloats reads n numbers. What it allocates follows what has arrived, so a
+// Read reads n numbers. What it allocates follows what has arrived, so a
 // header that promises more than the file holds costs nothing.
-func readFloats(r io.Reader, n int, e element) ([]float32, error) {
+func Read(r io.Reader, n int, e Element) ([]float32, error) {
 	var values []float32
-	buffer := make([]byte, min(bufferSize, n*e.size))
+	buffer := make([]byte, min(bufferSize, n*e.Size))
 	for len(values) < n {
 		if len(values) == cap(values) {
 			grown := make([]float32, len(values), min(n, max(2*cap(values), bufferSize)))
 			copy(grown, values)
 			values = grown
 		}
-		part := buffer[:min(len(buffer), (cap(values)-len(values))*e.size)]
+		part := buffer[:min(len(buffer), (cap(values)-len(values))*e.Size)]
 		got, err := io.ReadFull(r, part)
-		for b := part[:got]; len(b) >= e.size; b = b[e.size:] {
-			values = append(values, e.decode(b))
+		for b := part[:got]; len(b) >= e.Size; b = b[e.Size:] {
+			values = append(values, e.Decode(b))
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, fmt.Errorf("data end after %d of %d values", len(values), n)
@@ -89,8 +93,11 @@ func readFloats(r io.Reader, n int, e element) ([]float32, error) {
 	return values, nil
 }
 
-// writeFloats writes values as little-endian float32.
-func writeFloats(w io.Writer, values []float32) error {
+// Int8 is a whole number with a sign.
+func Int8() Element { return Element{1, func(b []byte) float32 { return float32(int8(b[0])) }} }
+
+// Write writes values as little-endian float32.
+func Write(w io.Writer, values []float32) error {
 	buffer := make([]byte, 0, min(bufferSize, 4*len(values)))
 	for len(values) > 0 {
 		n := min(len(values), bufferSize/4)
