@@ -28,6 +28,18 @@ type Metadata struct {
 	LabelMin  float64  // the range of the labels that were learned from,
 	LabelMax  float64  // such as 0 and 1 or −1 and 1; both 0: unknown
 	Metric    string   // the similarity that compares outputs: cosine
+	// Calibration is what makes a probability of a cosine; nil: none was fitted.
+	Calibration *Calibration
+}
+
+// A Calibration says how likely a pair is similar, as a function of its cosine:
+// 1/(1 + exp(−(Scale·cosine + Bias))). It was fitted where the threshold was
+// chosen, and holds for pairs that are similar as often as those were.
+type Calibration struct{ Scale, Bias float64 }
+
+// Probability is that of a cosine.
+func (c Calibration) Probability(cosine float64) float64 {
+	return 1 / (1 + math.Exp(-(c.Scale*cosine + c.Bias)))
 }
 
 // schemaVersion is the newest layout of a safetensors file that this package knows.
@@ -44,6 +56,9 @@ func (m Metadata) validate(dual bool) error {
 	}
 	if m.Threshold != nil && !finite(*m.Threshold) {
 		return fmt.Errorf("metadata: threshold is %v, want a finite number", *m.Threshold)
+	}
+	if c := m.Calibration; c != nil && !(finite(c.Scale) && finite(c.Bias)) {
+		return fmt.Errorf("metadata: the calibration is %v, %v, want finite numbers", c.Scale, c.Bias)
 	}
 	if m.hasLabels() && !(finite(m.LabelMin) && finite(m.LabelMax) && m.LabelMin < m.LabelMax) {
 		return fmt.Errorf("metadata: label range is %v..%v, want two finite numbers, the smaller first", m.LabelMin, m.LabelMax)
@@ -88,6 +103,9 @@ func (m Metadata) fields() map[string]string {
 	if m.Threshold != nil {
 		fields["threshold"] = formatFloat(*m.Threshold)
 	}
+	if c := m.Calibration; c != nil {
+		fields["calibration_scale"], fields["calibration_bias"] = formatFloat(c.Scale), formatFloat(c.Bias)
+	}
 	if m.hasLabels() {
 		fields["label_range"] = formatFloat(m.LabelMin) + ".." + formatFloat(m.LabelMax)
 	}
@@ -109,6 +127,18 @@ func parseMetadata(fields map[string]string) (Metadata, error) {
 			return Metadata{}, fmt.Errorf("metadata: threshold is %q, want a number", text)
 		}
 		m.Threshold = &v
+	}
+	scale, scaled := fields["calibration_scale"]
+	bias, biased := fields["calibration_bias"]
+	if scaled || biased {
+		c := Calibration{}
+		var errScale, errBias error
+		c.Scale, errScale = strconv.ParseFloat(scale, 64)
+		c.Bias, errBias = strconv.ParseFloat(bias, 64)
+		if errScale != nil || errBias != nil {
+			return Metadata{}, fmt.Errorf("metadata: calibration_scale is %q and calibration_bias %q, want two numbers", scale, bias)
+		}
+		m.Calibration = &c
 	}
 	if text, ok := fields["normalise"]; ok {
 		if text != "true" && text != "false" {

@@ -31,7 +31,7 @@ func smallDual() *Projection {
 	p.Offset = []float32{0, 0.25, 0.5, 0.75}
 	p.Metadata = Metadata{
 		Model: "text-embedding-3-small <é>", Side: SideDual, Threshold: new(0.815),
-		Normalize: true, LabelMin: -1, LabelMax: 1, Metric: "cosine",
+		Normalize: true, LabelMin: -1, LabelMax: 1, Metric: "cosine", Calibration: &Calibration{Scale: 12.5, Bias: -6.25},
 	}
 	return p
 }
@@ -266,6 +266,7 @@ func TestValidate(t *testing.T) {
 		{"offset: value 1 is NaN, want a finite float32", func(p *Projection) { p.Offset[1] = nan }},
 		{`metadata: "\xff" is not valid UTF-8`, func(p *Projection) { p.Metadata.Model = "\xff" }},
 		{"metadata: threshold is NaN, want a finite number", func(p *Projection) { p.Metadata.Threshold = new(math.NaN()) }},
+		{"metadata: the calibration is 1, +Inf, want finite numbers", func(p *Projection) { p.Metadata.Calibration = &Calibration{1, math.Inf(1)} }},
 		{"metadata: label range is 1..0, want two finite numbers, the smaller first", func(p *Projection) { p.Metadata.LabelMin, p.Metadata.LabelMax = 1, 0 }},
 		{`metadata: side is "up", want both, query, dual, left or right`, func(p *Projection) { p.Metadata.Side = "up" }},
 		{`metadata: side is "dual", but there is no matrix_right`, func(p *Projection) { p.MatrixRight = nil }},

@@ -109,7 +109,11 @@ func (r *run) retrieve(ctx context.Context, s *rundir.Summary) error {
 // write puts the results into the run directory; the checkpoint goes last.
 func (r *run) write(s rundir.Summary, all []int32, before, after []float32) error {
 	dir := r.opts.Dir
-	if err := dir.WriteMatrix(r.projection(s)); err != nil {
+	p := r.projection(s)
+	if r.recipe.SelectOn == loader.Validation {
+		p.Metadata.Calibration = calibrate(r.eval.split(all, after, loader.Validation))
+	}
+	if err := dir.WriteMatrix(p); err != nil {
 		return err
 	}
 	if err := dir.WriteScores(scoreRows(r.data, all, before, after)); err != nil {

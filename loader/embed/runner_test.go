@@ -79,7 +79,7 @@ func TestFaults(t *testing.T) {
 	server := embedtest.New(t, embedtest.Options{Dimensions: d, Faults: 0.2, Seed: uint64(time.Now().UnixNano()), Key: "sk-test"})
 	p := ask(t, server, func(o *embed.OpenAIOptions) {
 		o.Key, o.Dimensions = embed.NewKey("sk-test"), d
-		o.Timeout = 2 * time.Second // less, and on a busy machine an answer comes too late that the server takes for delivered
+		o.Timeout = 5 * time.Second // less, and on a busy machine an answer comes too late that the server takes for delivered
 	})
 	var store embedtest.Store
 	summary, err := embed.Run(t.Context(), p, &store, each(texts), quick(embed.Options{Texts: 32, Concurrency: 8}))

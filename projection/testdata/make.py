@@ -28,6 +28,8 @@ METADATA = {
     "model": "text-embedding-3-small <é>",
     "side": "dual",
     "threshold": "0.815",
+    "calibration_scale": "12.5",
+    "calibration_bias": "-6.25",
     "normalise": "true",
     "label_range": "-1..1",
     "metric": "cosine",
