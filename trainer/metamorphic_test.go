@@ -12,6 +12,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/graph/cpu"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
@@ -29,77 +30,130 @@ func (w way) String() string {
 	return fmt.Sprintf("%s, %d threads, %d bytes", filepath.Base(w.layout), w.threads, w.memory)
 }
 
-// TestMetamorphic wants one matrix and one summary from every way to store the
-// data and to run: a wide file, folders of segments of any size, pages and row
-// groups; any number of threads; any memory; interrupted, and gone on with in
-// another way.
-func TestMetamorphic(t *testing.T) {
-	recipe := quick()
-	recipe.ShuffleWindow = 200   // so that there are several
-	recipe.Start = trainer.PCA{} // which looks at all training vectors
-	run := func(w way, dir rundir.Dir, resume bool, steps int) (rundir.Summary, error) {
-		data, err := loader.Open(context.Background(), w.layout, loader.Options{Memory: w.memory, Scratch: t.TempDir()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer data.Close()
-		if streamed := data.Vectors.Data == nil; streamed != (w.memory > 0 && w.memory < 1<<20) {
-			t.Fatalf("%v: streamed is %v", w, streamed)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		backend := &interrupting{Backend: cpu.New(w.threads), left: steps, cancel: cancel}
-		return trainer.Train(ctx, data, trainer.Options{Recipe: recipe, Backend: backend, Dir: dir, Resume: resume})
-	}
-	result := func(dir rundir.Dir, s rundir.Summary) string {
-		s.Timing, s.Data.Path, s.Data.Notes = rundir.Timing{}, "", nil // a folder brings its split, a wide file has it drawn
-		scores, err := os.ReadFile(filepath.Join(dir.Path(), "scores.parquet"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return matrixBytes(t, dir) + asJSON(t, s) + string(scores)
-	}
-	layouts := layouts(t)
-	first := newDir(t)
-	s, err := run(way{layouts[0], 1, 0}, first, false, -1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := result(first, s)
+// A history is runs of one recipe.
+type history struct {
+	*testing.T
+	recipe trainer.Recipe
+}
 
-	var ways []way
+// run trains in some way, for so many steps, or to the end where they are below 0.
+func (h history) run(w way, dir rundir.Dir, resume bool, steps int) (rundir.Summary, error) {
+	data, err := loader.Open(context.Background(), w.layout, loader.Options{Memory: w.memory, Scratch: h.TempDir()})
+	if err != nil {
+		h.Fatal(err)
+	}
+	defer data.Close()
+	if streamed := data.Vectors.Data == nil; streamed != (w.memory > 0 && w.memory < 1<<20) {
+		h.Fatalf("%v: streamed is %v", w, streamed)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	backend := &interrupting{Backend: cpu.New(w.threads), left: steps, cancel: cancel}
+	return trainer.Train(ctx, data, trainer.Options{Recipe: h.recipe, Backend: backend, Dir: dir, Resume: resume})
+}
+
+// result is all that a run leaves.
+func (h history) result(dir rundir.Dir, s rundir.Summary) string {
+	s.Timing, s.Data.Path, s.Data.Notes = rundir.Timing{}, "", nil // a folder brings its split, a wide file has it drawn
+	scores, err := os.ReadFile(filepath.Join(dir.Path(), "scores.parquet"))
+	if err != nil {
+		h.Fatal(err)
+	}
+	return matrixBytes(h.T, dir) + asJSON(h.T, s) + string(scores)
+}
+
+// whole is the result of a run in some way.
+func (h history) whole(w way) string {
+	h.Helper()
+	dir := newDir(h.T)
+	s, err := h.run(w, dir, false, -1)
+	if err != nil {
+		h.Fatal(w, err)
+	}
+	return h.result(dir, s)
+}
+
+// interrupted is the result of a run that is interrupted after up to most steps,
+// over and over, and goes on in another way.
+func (h history) interrupted(rng *rand.Rand, ways []way, most int) (result string, calls []way) {
+	h.Helper()
+	dir := newDir(h.T)
+	for {
+		w := ways[rng.IntN(len(ways))]
+		s, err := h.run(w, dir, len(calls) > 0, rng.IntN(most))
+		calls = append(calls, w)
+		if err == nil {
+			return h.result(dir, s), calls
+		}
+		if !errors.Is(err, trainer.ErrInterrupted) || len(calls) == 100 {
+			h.Fatal(calls, err)
+		}
+	}
+}
+
+// everyWay is each layout with several memories and numbers of threads.
+func everyWay(layouts []string) (ways []way) {
 	for _, layout := range layouts {
 		for _, memory := range []int64{0, 3000, 40_000, 1 << 30} {
 			ways = append(ways, way{layout, 1 + len(ways)%3, memory})
 		}
 	}
+	return ways
+}
+
+// TestMetamorphic wants one matrix and one summary from every way to store the
+// data and to run: a wide file, folders of segments of any size, pages and row
+// groups; any number of threads; any memory; interrupted, and gone on with in
+// another way.
+func TestMetamorphic(t *testing.T) {
+	h := history{t, quick()}
+	h.recipe.ShuffleWindow = 200   // so that there are several
+	h.recipe.Start = trainer.PCA{} // which looks at all training vectors
+	layouts := layouts(t)
+	want := h.whole(way{layouts[0], 1, 0})
+	ways := everyWay(layouts)
 	for _, w := range ways {
-		dir := newDir(t)
-		s, err := run(w, dir, false, -1)
-		if err != nil {
-			t.Fatal(w, err)
-		}
-		if result(dir, s) != want {
+		if h.whole(w) != want {
 			t.Errorf("%v: another result", w)
 		}
 	}
 	rng := rand.New(rand.NewPCG(4, 4))
 	for range 4 {
-		dir, calls := newDir(t), []way{}
-		for {
-			w := ways[rng.IntN(len(ways))]
-			s, err := run(w, dir, len(calls) > 0, rng.IntN(4))
-			calls = append(calls, w)
-			if err == nil {
-				if result(dir, s) != want {
-					t.Errorf("%v: another result", calls)
-				}
-				break
-			}
-			if !errors.Is(err, trainer.ErrInterrupted) || len(calls) == 100 {
-				t.Fatal(calls, err)
-			}
+		if got, calls := h.interrupted(rng, ways, 4); got != want {
+			t.Errorf("%v: another result", calls)
 		}
+	}
+}
+
+// TestMetamorphicRecipes does so, in fewer ways, for recipes that look at groups,
+// tell the sides apart, take an offset off or have no epochs.
+func TestMetamorphicRecipes(t *testing.T) {
+	layouts := layouts(t)
+	ways := everyWay(layouts)
+	rng := rand.New(rand.NewPCG(4, 5))
+	for name, change := range map[string]func(r *trainer.Recipe, d int){
+		"infonce, centred queries": func(r *trainer.Recipe, d int) {
+			r.Loss, r.Side, r.Start, r.Dims = graph.InfoNCE{Temperature: 0.1, Symmetric: true}, graph.Query, trainer.Centred{}, d
+		},
+		"triplets, dual":       func(r *trainer.Recipe, _ int) { r.Loss, r.Side = graph.Triplet{Margin: 0.3}, graph.Dual },
+		"angle over cut ones":  func(r *trainer.Recipe, _ int) { r.Loss, r.Matryoshka = graph.AnglE{Scale: 20}, []int{4, 12} },
+		"within-class, closed": func(r *trainer.Recipe, d int) { *r = trainer.Closed(trainer.WCCN{}, graph.Both, d) },
+		"mean difference":      func(r *trainer.Recipe, d int) { *r = trainer.Closed(trainer.MeanDifference{}, graph.Query, d) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := history{t, quick()}
+			h.recipe.ShuffleWindow = 200
+			change(&h.recipe, planted(t).Vectors.Dim)
+			want := h.whole(way{layouts[0], 1, 0})
+			for range 3 {
+				if w := ways[rng.IntN(len(ways))]; h.whole(w) != want {
+					t.Errorf("%v: another result", w)
+				}
+			}
+			if got, calls := h.interrupted(rng, ways, 6); got != want {
+				t.Errorf("%v: another result", calls)
+			}
+		})
 	}
 }
 

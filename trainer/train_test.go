@@ -211,6 +211,10 @@ type interrupting struct {
 	cancel func()
 }
 
+func (b *interrupting) NewSidedProject(side graph.Side, d, k int) (graph.ProjectKernel, error) {
+	return b.Backend.(graph.SidedBackend).NewSidedProject(side, d, k)
+}
+
 func (b *interrupting) NewUpdate(rule graph.Rule, size int) (graph.UpdateKernel, error) {
 	u, err := b.Backend.NewUpdate(rule, size)
 	return &countingUpdate{u, b}, err
