@@ -19,6 +19,9 @@ type loss struct {
 
 // NewLoss compiles a loss, which must say its formula in CUDA C.
 func (b *Backend) NewLoss(l graph.Loss) (graph.LossKernel, error) {
+	if f, ok := l.(graph.Fitted); ok && f.Parameters() != nil {
+		return nil, fmt.Errorf("the loss %s is to learn its own scale, which a GPU cannot yet: train with --device cpu, or without --learn-scale", l.Name())
+	}
 	formula, ok := l.(graph.DeviceLoss)
 	if !ok {
 		return nil, fmt.Errorf("the loss %s has no formula for a GPU (graph.DeviceLoss): train with --device cpu", l.Name())

@@ -109,7 +109,7 @@ func trained(t *testing.T, file string, memory int64, steps []int, options ...se
 		}
 		do(t, err)
 		p := must(dir.ReadMatrix())(t)
-		if slices.Equal(p.Matrix, must(trainer.Identity{}.Matrix(data.Vectors, nil, 12, 0))(t)) {
+		if slices.Equal(p.Matrix, must(trainer.Identity{}.Begin(data, 12, 0))(t).Matrix) {
 			t.Fatal("the result is the start, which shows nothing")
 		}
 		return string(must(os.ReadFile(dir.MatrixPath()))(t))

@@ -15,11 +15,14 @@ import "math"
 type InfoNCE struct {
 	Temperature float64 `json:"temperature"` // τ
 	Symmetric   bool    `json:"symmetric"`
+	// Learn lets a training learn the temperature, as the logarithm of its inverse.
+	Learn bool `json:"learn,omitempty"`
 }
 
 var (
-	_ VectorLoss = InfoNCE{}
-	_ GroupLoss  = InfoNCE{}
+	_ VectorLoss       = InfoNCE{}
+	_ GroupLoss        = InfoNCE{}
+	_ FittedVectorLoss = InfoNCE{}
 )
 
 // Name returns "infonce".
@@ -28,8 +31,34 @@ func (InfoNCE) Name() string { return "infonce" }
 // ComparesGroups marks a GroupLoss.
 func (InfoNCE) ComparesGroups() {}
 
-// Evaluate is the formula, over some queries at a time.
+// Parameters is −log τ, where that is learned.
+func (l InfoNCE) Parameters() []float32 {
+	if !l.Learn {
+		return nil
+	}
+	return []float32{float32(-math.Log(l.Temperature))}
+}
+
+// At fixes it.
+func (l InfoNCE) At(parameters []float32) Objective {
+	return InfoNCE{Temperature: math.Exp(-float64(parameters[0])), Symmetric: l.Symmetric}
+}
+
+// EvaluateAt is Evaluate for another temperature.
+func (l InfoNCE) EvaluateAt(v *Vectors, parameters, dp, byParameters []float32) (float64, error) {
+	value, by, err := l.At(parameters).(InfoNCE).evaluate(v, dp)
+	byParameters[0] = float32(by)
+	return value, err
+}
+
+// Evaluate is the formula.
 func (l InfoNCE) Evaluate(v *Vectors, dp []float32) (float64, error) {
+	value, _, err := l.evaluate(v, dp)
+	return value, err
+}
+
+// evaluate is the formula over some queries at a time, and the derivative by −log τ.
+func (l InfoNCE) evaluate(v *Vectors, dp []float32) (loss, byParameter float64, err error) {
 	u, inverse := v.Unit()
 	du := v.Scratch(len(dp))
 	clear(du)
@@ -37,26 +66,25 @@ func (l InfoNCE) Evaluate(v *Vectors, dp []float32) (float64, error) {
 	n := int32(v.Pairs())
 	if len(known.pairs) == 0 {
 		clear(dp)
-		return 0, nil
+		return 0, 0, nil
 	}
 	toPassages := contrast{v: v, u: u, du: du, temperature: l.Temperature, candidates: count(n, n)}
 	for _, i := range known.pairs {
 		toPassages.add(i, i, known.passages(i))
 	}
-	loss := 0.0
 	if l.Symmetric {
 		toPassages.weight = 0.5
 		toQueries := contrast{v: v, u: u, du: du, temperature: l.Temperature, weight: 0.5, candidates: known.pairs}
 		for at, i := range known.pairs {
 			toQueries.add(n+i, int32(at), known.queries(i))
 		}
-		loss = toQueries.evaluate()
+		loss, byParameter = toQueries.evaluate()
 	} else {
 		toPassages.weight = 1
 	}
-	loss += toPassages.evaluate()
+	value, by := toPassages.evaluate()
 	v.ThroughUnit(u, inverse, du, dp)
-	return loss, nil
+	return loss + value, byParameter + by, nil
 }
 
 // count is n numbers from first on.
@@ -89,35 +117,35 @@ func (c *contrast) add(query, own int32, leftOut []int32) {
 // similarities is how many of them are held at a time.
 const similarities = 1 << 22
 
-// evaluate returns the loss and adds to du.
-func (c *contrast) evaluate() float64 {
+// evaluate returns the loss and its derivative by −log τ, and adds to du.
+func (c *contrast) evaluate() (loss, byParameter float64) {
 	k, n := c.v.K, len(c.candidates)
 	most := max(1, min(similarities/n, len(c.queries)))
 	candidates, dCandidates := c.v.Scratch(n*k), c.v.Scratch(n*k)
 	q, dq, s := c.v.Scratch(most*k), c.v.Scratch(most*k), c.v.Scratch(most*n)
 	c.gather(candidates, c.candidates)
-	sum := 0.0
-	values := make([]float64, most)
+	values, slopes := make([]float64, most), make([]float64, most)
 	for first := 0; first < len(c.queries); first += most {
 		m := min(most, len(c.queries)-first)
 		rows := c.queries[first : first+m]
 		c.gather(q, rows)
 		c.v.Pool.GemmNT(m, n, k, q[:m*k], candidates, s[:m*n])
-		c.v.eachRow(m, func(r int) { values[r] = c.row(first+r, s[r*n:(r+1)*n]) })
-		for _, v := range values[:m] {
-			sum += v
+		c.v.eachRow(m, func(r int) { values[r], slopes[r] = c.row(first+r, s[r*n:(r+1)*n]) })
+		for r := range m {
+			loss, byParameter = loss+values[r], byParameter+slopes[r]
 		}
 		c.v.Pool.Gemm(m, k, n, s[:m*n], candidates, dq[:m*k])
 		c.scatter(dq, rows)
 		c.v.Pool.GemmTN(n, k, m, s[:m*n], q[:m*k], dCandidates)
 		c.scatter(dCandidates, c.candidates)
 	}
-	return sum * c.weight / float64(len(c.queries))
+	mean := c.weight / float64(len(c.queries))
+	return loss * mean, byParameter * mean
 }
 
 // row turns the similarities of a query into the derivative by them, and returns
-// its loss.
-func (c *contrast) row(query int, s []float32) float64 {
+// its loss and its derivative by −log τ, (Σ_j p_j·s_j − s_own)/τ.
+func (c *contrast) row(query int, s []float32) (loss, byParameter float64) {
 	for _, j := range c.leftOut[query] {
 		s[j] = float32(math.Inf(-1))
 	}
@@ -126,18 +154,21 @@ func (c *contrast) row(query int, s []float32) float64 {
 	for _, x := range s {
 		most = math.Max(most, float64(x)) // a NaN is the most
 	}
-	sum, mine := 0.0, float64(s[own])
+	sum, expected, mine := 0.0, 0.0, float64(s[own])
 	for j, x := range s {
 		e := math.Exp((float64(x) - most) / c.temperature)
 		s[j] = float32(e)
 		sum += e
+		if e != 0 { // which it is for what is left out, an infinity
+			expected += e * float64(x)
+		}
 	}
 	scale := c.weight / (c.temperature * float64(len(c.queries)))
 	for j, e := range s {
 		s[j] = float32(float64(e) / sum * scale)
 	}
 	s[own] -= float32(scale)
-	return math.Log(sum) + (most-mine)/c.temperature
+	return math.Log(sum) + (most-mine)/c.temperature, (expected/sum - mine) / c.temperature
 }
 
 // gather copies rows of u.

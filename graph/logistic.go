@@ -15,9 +15,15 @@ import (
 type Logistic struct {
 	Scale     float64 `json:"scale"`
 	Threshold float64 `json:"threshold"`
+	// Learn lets a training learn both, as the logarithm of the scale and as the
+	// threshold, on the CPU.
+	Learn bool `json:"learn,omitempty"`
 }
 
-var _ DeviceLoss = Logistic{}
+var (
+	_ DeviceLoss = Logistic{}
+	_ FittedLoss = Logistic{}
+)
 
 // Name returns "logistic".
 func (Logistic) Name() string { return "logistic" }
@@ -31,6 +37,33 @@ func (l Logistic) Evaluate(b Scored, gradient []float32) float64 {
 		gradient[i] = float32(l.Scale * (sigmoid(z) - t) / n)
 	}
 	return sum / n
+}
+
+// Parameters are log scale and threshold, where they are learned.
+func (l Logistic) Parameters() []float32 {
+	if !l.Learn {
+		return nil
+	}
+	return []float32{float32(math.Log(l.Scale)), float32(l.Threshold)}
+}
+
+// At fixes them.
+func (l Logistic) At(parameters []float32) Objective {
+	return Logistic{Scale: math.Exp(float64(parameters[0])), Threshold: float64(parameters[1])}
+}
+
+// EvaluateAt is Evaluate for other parameters.
+func (l Logistic) EvaluateAt(b Scored, parameters, gradient, byParameters []float32) float64 {
+	at := l.At(parameters).(Logistic)
+	value := at.Evaluate(b, gradient)
+	// dL/dz is the derivative by the cosine over the scale.
+	var byLogScale, byThreshold float64
+	for i, g := range gradient {
+		byLogScale += float64(g) * (float64(b.Cosines[i]) - at.Threshold)
+		byThreshold -= float64(g)
+	}
+	byParameters[0], byParameters[1] = float32(byLogScale), float32(byThreshold)
+	return value
 }
 
 // softplus is log(1 + e^z).

@@ -9,11 +9,14 @@ import (
 )
 
 // CosineLoss adds the mean of a loss over the cosines s [B] of a batch, a
-// scalar.
-func CosineLoss(b Backend, loss Loss, s, batch *gorgonia.Node) (*gorgonia.Node, error) {
+// scalar. parameters are those of a loss that learns some, else nil.
+func CosineLoss(b Backend, loss Loss, s, parameters, batch *gorgonia.Node) (*gorgonia.Node, error) {
 	kernel, err := b.NewLoss(loss)
 	if err != nil {
 		return nil, err
+	}
+	if parameters != nil {
+		return applyFitted(loss.Name(), kernel, vectorType, s, parameters, batch)
 	}
 	// Gorgonia merges operations of one name, so the settings are part of it.
 	name := fmt.Sprintf("%s%+v", loss.Name(), loss)
@@ -54,15 +57,15 @@ func (o *lossOp) DiffWRT(inputs int) []bool { return firstOnly(inputs) }
 
 func (o *lossOp) SymDiff(in gorgonia.Nodes, loss, upstream *gorgonia.Node) (gorgonia.Nodes, error) {
 	gradient, err := gorgonia.ApplyOp(&lossGradOp{
-		base:   base{o.name + " gradient", []hm.Type{scalarType, scalarType}, o.operand, in[0].Shape()},
-		kernel: o.kernel,
+		base:     base{o.name + " gradient", []hm.Type{scalarType, scalarType}, o.operand, in[0].Shape()},
+		backward: o.kernel.Backward,
 	}, loss, upstream)
 	return gorgonia.Nodes{gradient, nil}, err
 }
 
 type lossGradOp struct {
 	base
-	kernel lossKernel
+	backward func(upstream float32) (Array, error)
 }
 
 // Do receives the gradient from above as a scalar of the host: it is the 1
@@ -73,5 +76,5 @@ func (o *lossGradOp) Do(in ...gorgonia.Value) (gorgonia.Value, error) {
 	if !ok {
 		return nil, fmt.Errorf("graph: %s got %T in a %T, want a float32 scalar of the host", o.name, data, in[1])
 	}
-	return o.kernel.Backward(upstream)
+	return o.backward(upstream)
 }

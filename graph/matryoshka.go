@@ -10,7 +10,10 @@ type Matryoshka struct {
 	Dims []int     // each at most k
 }
 
-var _ VectorLoss = Matryoshka{}
+var (
+	_ VectorLoss       = Matryoshka{}
+	_ FittedVectorLoss = Matryoshka{}
+)
 
 // Name is that of the loss.
 func (l Matryoshka) Name() string { return l.Loss.Name() }
@@ -21,6 +24,35 @@ func (l Matryoshka) Evaluate(v *Vectors, dp []float32) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	return l.sum(v, dp, loss.Evaluate)
+}
+
+// Parameters are the loss's.
+func (l Matryoshka) Parameters() []float32 { return fittedParameters(l.Loss) }
+
+// At fixes them.
+func (l Matryoshka) At(parameters []float32) Objective {
+	return Matryoshka{l.Loss.(Fitted).At(parameters), l.Dims}
+}
+
+// EvaluateAt is Evaluate for other parameters.
+func (l Matryoshka) EvaluateAt(v *Vectors, parameters, dp, byParameters []float32) (float64, error) {
+	loss, err := vectorLoss(l.Loss)
+	if err != nil {
+		return 0, err
+	}
+	clear(byParameters)
+	part := make([]float32, len(byParameters))
+	return l.sum(v, dp, func(cut *Vectors, d []float32) (float64, error) {
+		value, err := loss.(FittedVectorLoss).EvaluateAt(cut, parameters, d, part)
+		for i, x := range part {
+			byParameters[i] += x
+		}
+		return value, err
+	})
+}
+
+func (l Matryoshka) sum(v *Vectors, dp []float32, loss func(cut *Vectors, d []float32) (float64, error)) (float64, error) {
 	clear(dp)
 	total := 0.0
 	for _, dims := range l.Dims {
@@ -31,7 +63,7 @@ func (l Matryoshka) Evaluate(v *Vectors, dp []float32) (float64, error) {
 		cut, d := *v, v.Scratch(n*dims)
 		cut.K, cut.P, cut.room, cut.used = dims, v.Scratch(n*dims), nil, 0
 		v.eachRow(n, func(r int) { copy(cut.P[r*dims:(r+1)*dims], v.P[r*v.K:]) })
-		value, err := loss.Evaluate(&cut, d)
+		value, err := loss(&cut, d)
 		if err != nil {
 			return 0, err
 		}
@@ -44,36 +76,4 @@ func (l Matryoshka) Evaluate(v *Vectors, dp []float32) (float64, error) {
 		})
 	}
 	return total, nil
-}
-
-// vectorLoss is any loss as a VectorLoss.
-func vectorLoss(objective Objective) (VectorLoss, error) {
-	switch loss := objective.(type) {
-	case VectorLoss:
-		return loss, nil
-	case Loss:
-		return ofCosines{loss}, nil
-	}
-	return nil, fmt.Errorf("%s is neither a Loss nor a VectorLoss", objective.Name())
-}
-
-// ofCosines is a Loss as a VectorLoss.
-type ofCosines struct{ Loss }
-
-// Evaluate compares each pair's vectors.
-func (l ofCosines) Evaluate(v *Vectors, dp []float32) (float64, error) {
-	n, k := v.Pairs(), v.K
-	u, inverse := v.Unit()
-	s, ds := v.Scratch(n), v.Scratch(n)
-	v.eachRow(n, func(i int) { s[i] = float32(dot(u[i*k:(i+1)*k], u[(n+i)*k:(n+i+1)*k])) })
-	loss := l.Loss.Evaluate(v.Scored(s), ds)
-	du := v.Scratch(2 * n * k)
-	v.eachRow(2*n, func(r int) {
-		other := u[(r+n)%(2*n)*k:][:k]
-		for j, x := range other {
-			du[r*k+j] = ds[r%n] * x
-		}
-	})
-	v.ThroughUnit(u, inverse, du, dp)
-	return loss, nil
 }

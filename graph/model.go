@@ -7,15 +7,16 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// A Model is the graph of one training step. It owns the matrix and its
-// gradient.
+// A Model is the graph of one training step. It owns the matrix, the parameters
+// of a loss that learns some, and their gradients.
 type Model struct {
-	backend  Backend
-	matrix   Array
-	batch    *batchValue
-	loss     *gorgonia.Node
-	gradient *gorgonia.Node
-	machine  gorgonia.VM
+	backend    Backend
+	matrix     Array
+	parameters Array // nil where the loss learns none
+	batch      *batchValue
+	loss       *gorgonia.Node
+	gradients  gorgonia.Nodes // by the matrix, and by the parameters
+	machine    gorgonia.VM
 
 	recording Recording // nil where the backend records nothing
 	tape      func() error
@@ -24,27 +25,28 @@ type Model struct {
 // NewModel builds the graph for a matrix [d, k], which starts as zeros, and a
 // Loss or a VectorLoss.
 func NewModel(b Backend, d, k int, objective Objective) (*Model, error) {
-	return build(b, d, k, func(m, batch *gorgonia.Node) (*gorgonia.Node, error) {
+	return build(b, d, k, fittedParameters(objective), func(m, parameters, batch *gorgonia.Node) (*gorgonia.Node, error) {
 		switch loss := objective.(type) {
 		case Loss:
 			s, err := Score(b, m, batch)
 			if err != nil {
 				return nil, err
 			}
-			return CosineLoss(b, loss, s, batch)
+			return CosineLoss(b, loss, s, parameters, batch)
 		case VectorLoss:
 			p, err := Project(b, m, batch)
 			if err != nil {
 				return nil, err
 			}
-			return ProjectedLoss(b, loss, p, batch)
+			return ProjectedLoss(b, loss, p, parameters, batch)
 		}
 		return nil, fmt.Errorf("%s is neither a Loss nor a VectorLoss", objective.Name())
 	})
 }
 
-// build makes a model of any function from the matrix and a batch to a scalar.
-func build(b Backend, d, k int, cost func(m, batch *gorgonia.Node) (*gorgonia.Node, error)) (*Model, error) {
+// build makes a model of any function from the matrix, parameters and a batch to a
+// scalar. Without parameters their node is nil.
+func build(b Backend, d, k int, parameters []float32, cost func(m, parameters, batch *gorgonia.Node) (*gorgonia.Node, error)) (*Model, error) {
 	matrix, err := b.NewArray(d, k)
 	if err != nil {
 		return nil, err
@@ -52,14 +54,25 @@ func build(b Backend, d, k int, cost func(m, batch *gorgonia.Node) (*gorgonia.No
 	model := &Model{backend: b, matrix: matrix}
 	g, m, batch := inputs(matrix)
 	model.batch = batch.Value().(*batchValue)
-	if model.loss, err = cost(m, batch); err != nil {
+	learned := gorgonia.Nodes{m}
+	var p *gorgonia.Node
+	if len(parameters) > 0 {
+		if model.parameters, err = b.NewArray(len(parameters)); err != nil {
+			return nil, err
+		}
+		if err := b.Upload(model.parameters, parameters); err != nil {
+			return nil, err
+		}
+		p = gorgonia.NewTensor(g, tensor.Float32, 1, gorgonia.WithName("parameters"),
+			gorgonia.WithShape(len(parameters)), gorgonia.WithValue(model.parameters))
+		learned = append(learned, p)
+	}
+	if model.loss, err = cost(m, p, batch); err != nil {
 		return nil, fmt.Errorf("building the graph: %w", err)
 	}
-	gradients, err := gorgonia.Grad(model.loss, m)
-	if err != nil {
+	if model.gradients, err = gorgonia.Grad(model.loss, learned...); err != nil {
 		return nil, fmt.Errorf("differentiating the graph: %w", err)
 	}
-	model.gradient = gradients[0]
 	model.machine = gorgonia.NewTapeMachine(g)
 	model.tape = func() error { return runTape(model.machine) }
 	if r, ok := b.(Recorder); ok {
@@ -111,7 +124,13 @@ func (m *Model) Step(batch *Batch) error {
 func (m *Model) Matrix() Array { return m.matrix }
 
 // Gradient returns dM [d, k] of the last step, valid until the next.
-func (m *Model) Gradient() Array { return m.gradient.Value().(Array) }
+func (m *Model) Gradient() Array { return m.gradients[0].Value().(Array) }
+
+// Parameters returns those of a loss that learns some [p], else nil.
+func (m *Model) Parameters() Array { return m.parameters }
+
+// ParameterGradient returns the gradient by them, valid until the next step.
+func (m *Model) ParameterGradient() Array { return m.gradients[1].Value().(Array) }
 
 // Loss downloads the mean loss of the last step, which waits for the device.
 func (m *Model) Loss() (float32, error) {

@@ -105,7 +105,7 @@ func TestProjectGradient(t *testing.T) {
 				p := newProblem(t, rng, 11, 7, 9, 20, true)
 				p.batch.Dropout = graph.Dropout{Rate: rate, Seed: 8, Step: 1}
 				weights := random(rng, 2*9*p.k)
-				model, err := graph.Build(p.backend, p.d, p.k, func(m, batch *gorgonia.Node) (*gorgonia.Node, error) {
+				model, err := graph.Build(p.backend, p.d, p.k, nil, func(m, _, batch *gorgonia.Node) (*gorgonia.Node, error) {
 					projected, err := graph.Project(p.backend, m, batch)
 					if err != nil {
 						return nil, err
@@ -157,7 +157,7 @@ func (p *problem) score(m, batch *gorgonia.Node) (*gorgonia.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return graph.CosineLoss(p.backend, graph.MSE{}, s, batch)
+	return graph.CosineLoss(p.backend, graph.MSE{}, s, nil, batch)
 }
 
 // A factor that arrives from above at the loss on the cosine reaches the gradient.
@@ -168,7 +168,7 @@ func TestUpstreamFactor(t *testing.T) {
 		want[i] /= 2
 	}
 	t.Run("by an operation above", func(t *testing.T) {
-		model, err := graph.Build(p.backend, p.d, p.k, func(m, batch *gorgonia.Node) (*gorgonia.Node, error) {
+		model, err := graph.Build(p.backend, p.d, p.k, nil, func(m, _, batch *gorgonia.Node) (*gorgonia.Node, error) {
 			loss, err := p.score(m, batch)
 			if err != nil {
 				return nil, err
@@ -219,7 +219,7 @@ func TestUpstreamOfTheBackend(t *testing.T) {
 // Gorgonia's own arithmetic cannot look into an opaque value. It must say so and not compute something else.
 func TestStockArithmeticOnOpaqueValues(t *testing.T) {
 	p := newProblem(t, rand.New(rand.NewPCG(5, 0)), 11, 7, 9, 40, false)
-	model, err := graph.Build(p.backend, p.d, p.k, func(m, batch *gorgonia.Node) (*gorgonia.Node, error) {
+	model, err := graph.Build(p.backend, p.d, p.k, nil, func(m, _, batch *gorgonia.Node) (*gorgonia.Node, error) {
 		loss, err := p.score(m, batch)
 		if err != nil {
 			return nil, err

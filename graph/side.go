@@ -62,11 +62,11 @@ func NewSidedModel(b Backend, side Side, d, k int, objective Objective) (*Model,
 	if err != nil {
 		return nil, err
 	}
-	return build(b, side.Rows(d), k, func(m, batch *gorgonia.Node) (*gorgonia.Node, error) {
+	return build(b, side.Rows(d), k, fittedParameters(loss), func(m, parameters, batch *gorgonia.Node) (*gorgonia.Node, error) {
 		p, err := sidedProject(b, side, d, m, batch)
 		if err != nil {
 			return nil, err
 		}
-		return ProjectedLoss(b, loss, p, batch)
+		return ProjectedLoss(b, loss, p, parameters, batch)
 	})
 }

@@ -74,11 +74,14 @@ type VectorLossKernel interface {
 }
 
 // ProjectedLoss adds a loss over the projected vectors p [2B, k] of a batch, a
-// scalar.
-func ProjectedLoss(b Backend, loss VectorLoss, p, batch *gorgonia.Node) (*gorgonia.Node, error) {
+// scalar. parameters are those of a loss that learns some, else nil.
+func ProjectedLoss(b Backend, loss VectorLoss, p, parameters, batch *gorgonia.Node) (*gorgonia.Node, error) {
 	kernel, err := b.NewVectorLoss(loss)
 	if err != nil {
 		return nil, err
+	}
+	if parameters != nil {
+		return applyFitted(loss.Name(), kernel, matrixType, p, parameters, batch)
 	}
 	return gorgonia.ApplyOp(&lossOp{
 		base:    base{fmt.Sprintf("%s%+v", loss.Name(), loss), []hm.Type{matrixType, batchType}, scalarType, tensor.ScalarShape()},

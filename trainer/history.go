@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 )
@@ -20,6 +21,9 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 	}
 	if slices.ContainsFunc(cosines, func(c float32) bool { return c != c }) {
 		return &DivergedError{epoch, r.recipe.LearningRate}
+	}
+	if err := r.reportLoss(); err != nil {
+		return err
 	}
 	chosen := r.eval.split(r.scored, cosines, r.recipe.SelectOn)
 	score := chosen.figure(r.figure)
@@ -45,6 +49,20 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 	return nil
 }
 
+// reportLoss makes the loss that figures report that of the moment, where the loss
+// learns numbers of its own.
+func (r *run) reportLoss() error {
+	if r.fit == nil {
+		return nil
+	}
+	parameters := make([]float32, r.model.Parameters().Size())
+	if err := r.opts.Backend.Download(parameters, r.model.Parameters()); err != nil {
+		return err
+	}
+	r.eval.loss = r.recipe.Loss.(graph.Fitted).At(parameters)
+	return nil
+}
+
 // history makes the rows of an epoch. The threshold is the validation split's
 // best, or, where test decides, each split's own.
 func (r *run) history(epoch int, cosines []float32, chosen splitScores, score, seconds float64, pairs int) []rundir.Epoch {
@@ -54,7 +72,7 @@ func (r *run) history(epoch int, cosines []float32, chosen splitScores, score, s
 	}
 	threshold := r.recipe.threshold(chosen)
 	row := func(s loader.Split, scores splitScores) rundir.Epoch {
-		m := scores.metrics(r.recipe.Loss, threshold)
+		m := scores.metrics(r.eval.loss, threshold)
 		return rundir.Epoch{
 			Epoch: epoch, Split: s.String(), Loss: m.Loss, Accuracy: m.Accuracy, AccuracySE: m.AccuracySE,
 			Threshold: m.Threshold, AccuracyBestThreshold: m.AccuracyBestThreshold, ROCAUC: m.ROCAUC,

@@ -133,7 +133,7 @@ func TestMetamorphicRecipes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 5))
 	for name, change := range map[string]func(r *trainer.Recipe, d int){
 		"infonce, centred queries": func(r *trainer.Recipe, d int) {
-			r.Loss, r.Side, r.Start, r.Dims = graph.InfoNCE{Temperature: 0.1, Symmetric: true}, graph.Query, trainer.Centred{}, d
+			r.Loss, r.Side, r.Start, r.Dims = graph.InfoNCE{Temperature: 0.1, Symmetric: true, Learn: true}, graph.Query, trainer.Centred{}, d
 		},
 		"triplets, dual":       func(r *trainer.Recipe, _ int) { r.Loss, r.Side = graph.Triplet{Margin: 0.3}, graph.Dual },
 		"angle over cut ones":  func(r *trainer.Recipe, _ int) { r.Loss, r.Matryoshka = graph.AnglE{Scale: 20}, []int{4, 12} },

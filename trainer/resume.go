@@ -64,9 +64,14 @@ func (r *run) checkpointInTime() error {
 	return r.checkpoint()
 }
 
-// deviceArrays are the matrix and the optimiser's state.
+// deviceArrays are the matrix and the optimiser's state, and those of the loss's
+// own parameters.
 func (r *run) deviceArrays() []graph.Array {
-	return append([]graph.Array{r.model.Matrix()}, r.update.State()...)
+	arrays := append([]graph.Array{r.model.Matrix()}, r.update.State()...)
+	if r.fit != nil {
+		arrays = append(append(arrays, r.model.Parameters()), r.fit.State()...)
+	}
+	return arrays
 }
 
 // arrays is memory for deviceArrays.
@@ -104,6 +109,9 @@ func (r *run) resume() error {
 		if err := r.opts.Backend.Upload(a, arrays[i]); err != nil {
 			return err
 		}
+	}
+	if err := r.reportLoss(); err != nil {
+		return err
 	}
 	return r.eval.subtract(offset)
 }

@@ -94,6 +94,7 @@ type run struct {
 	model   *graph.Model
 	project *graph.Projector
 	update  graph.UpdateKernel
+	fit     graph.UpdateKernel // of the loss's own parameters; nil where it learns none
 	eval    *evaluator
 	scored  []int32   // pairs of the splits that are scored after each epoch
 	figure  string    // that chooses the epoch
@@ -149,6 +150,11 @@ func (r *run) build() (err error) {
 	size := r.recipe.Side.Rows(d) * k
 	if r.update, err = b.NewUpdate(r.recipe.Optimizer, size); err != nil {
 		return err
+	}
+	if p := r.model.Parameters(); p != nil {
+		if r.fit, err = b.NewUpdate(Adam{}, p.Size()); err != nil {
+			return err
+		}
 	}
 	if r.project, err = graph.NewProjector(b, r.recipe.Side, d, r.model.Matrix()); err != nil {
 		return err
@@ -328,8 +334,18 @@ func (r *run) step(batch loader.Batch) error {
 	if m, ok := r.recipe.Schedule.(MomentumSchedule); ok {
 		hyper.Momentum = m.Momentum(r.state.Step, r.steps)
 	}
+	if r.fit != nil {
+		own := graph.Hyper{LearningRate: fitRate * r.recipe.Schedule.Rate(r.state.Step, r.steps), Step: r.state.Step}
+		if err := r.fit.Apply(own, r.model.Parameters(), r.model.ParameterGradient()); err != nil {
+			return err
+		}
+	}
 	return r.update.Apply(hyper, r.model.Matrix(), r.model.Gradient())
 }
+
+// fitRate is the learning rate of a loss's own parameters at its peak: they are
+// logarithms and cosines, whatever the size of the matrix.
+const fitRate = 0.01
 
 // rate is the learning rate of a step, counted from 1.
 func (r *run) rate(step int) float64 {

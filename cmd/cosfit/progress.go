@@ -77,7 +77,10 @@ func describeEpoch(now trainer.Progress, rows []rundir.Epoch) (text string) {
 		if text != "" {
 			text += "  "
 		}
-		text += fmt.Sprintf("%s loss %.4f", r.Split, r.Loss)
+		text += r.Split
+		if r.Loss.Known() { // one of the projected vectors is only taken of batches
+			text += fmt.Sprintf(" loss %.4f", r.Loss)
+		}
 		switch {
 		case r.ROCAUC.Known():
 			text += fmt.Sprintf(" ROC AUC %.3f", r.ROCAUC)

@@ -8,7 +8,7 @@ import (
 
 // NewVectorLoss prepares a loss on projected vectors.
 func (b *Backend) NewVectorLoss(l graph.VectorLoss) (graph.VectorLossKernel, error) {
-	return &vectorLoss{function: l, vectors: graph.Vectors{Pool: b.pool}, value: newArray(), dp: newArray(0, 1)}, nil
+	return &vectorLoss{function: l, vectors: graph.Vectors{Pool: b.pool}, value: newArray(), dp: newArray(0, 1), byParameters: newArray(0)}, nil
 }
 
 type vectorLoss struct {
@@ -16,10 +16,33 @@ type vectorLoss struct {
 	vectors  graph.Vectors
 	value    *array
 	dp       *array
+
+	byParameters *array // of a graph.FittedVectorLoss
 }
 
 // Forward computes the loss and keeps its derivative.
 func (o *vectorLoss) Forward(p graph.Array, b *graph.Batch) (graph.Array, error) {
+	return o.evaluate(p, b, o.function.Evaluate)
+}
+
+// ForwardAt does so for given parameters.
+func (o *vectorLoss) ForwardAt(p, parameters graph.Array, b *graph.Batch) (graph.Array, error) {
+	of, err := own(parameters)
+	if err != nil {
+		return nil, err
+	}
+	o.byParameters.resize(len(of.data))
+	return o.evaluate(p, b, func(v *graph.Vectors, dp []float32) (float64, error) {
+		return o.function.(graph.FittedVectorLoss).EvaluateAt(v, of.data, dp, o.byParameters.data)
+	})
+}
+
+// ByParameters returns the derivative of ForwardAt by them.
+func (o *vectorLoss) ByParameters(upstream float32) (graph.Array, error) {
+	return o.byParameters.times(upstream), nil
+}
+
+func (o *vectorLoss) evaluate(p graph.Array, b *graph.Batch, function func(v *graph.Vectors, dp []float32) (float64, error)) (graph.Array, error) {
 	a, err := own(p)
 	if err != nil {
 		return nil, err
@@ -36,17 +59,22 @@ func (o *vectorLoss) Forward(p graph.Array, b *graph.Batch) (graph.Array, error)
 		o.dp = newArray(0, v.K)
 	}
 	o.dp.resize(2 * n)
-	loss, err := o.function.Evaluate(v, o.dp.data)
+	loss, err := function(v, o.dp.data)
 	o.value.data[0] = float32(loss)
 	return o.value, err
 }
 
 // Backward returns the derivative times upstream.
 func (o *vectorLoss) Backward(upstream float32) (graph.Array, error) {
-	if upstream != 1 {
-		for i := range o.dp.data {
-			o.dp.data[i] *= upstream
+	return o.dp.times(upstream), nil
+}
+
+// times multiplies the array in place.
+func (a *array) times(factor float32) *array {
+	if factor != 1 {
+		for i := range a.data {
+			a.data[i] *= factor
 		}
 	}
-	return o.dp, nil
+	return a
 }
