@@ -18,7 +18,8 @@ type Dataset struct {
 	Vectors    *Table // the unique vectors
 	Pairs      Pairs
 	Labels     LabelRange
-	// SplitGiven says that the data bring a split; otherwise one was drawn.
+	// SplitGiven says that the data bring a split, or that the user said how to
+	// draw one.
 	SplitGiven bool
 	Notes      []string // what was decided for the user while opening, one sentence each
 	Memory     int64    // bytes that buffers may take, 0 without a bound: Options.Memory
@@ -43,7 +44,7 @@ type Pairs struct {
 	Kind        []Kind
 	Groups      []string // names of the groups, in order of first appearance
 
-	apart bool // a text that is on both sides has two rows, since it has two vectors
+	apart bool // a text may have two rows, since it has two vectors
 }
 
 // Len returns the number of pairs.
@@ -98,8 +99,10 @@ type LabelRange struct {
 
 // Positive reports whether a label counts as similar.
 func (r LabelRange) Positive(label float32) bool {
-	return float64(label) >= (r.Min+r.Max)/2
+	return float64(label) >= r.middle()
 }
+
+func (r LabelRange) middle() float64 { return (r.Min + r.Max) / 2 }
 
 func (r LabelRange) String() string { return fmt.Sprintf("%g..%g", r.Min, r.Max) }
 

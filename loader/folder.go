@@ -48,7 +48,7 @@ func (d *Dataset) readFolder(ctx context.Context, fsys named, opts Options) erro
 	if err != nil {
 		return err
 	}
-	return d.finish(fsys.path(pairsFile), splitGiven)
+	return d.finish(fsys.path(pairsFile), splitGiven, opts, func() ([]int32, error) { return d.folderSources(fsys) })
 }
 
 // readPairs fills all of Pairs but the indices, which wait for the vectors.

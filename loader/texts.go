@@ -15,6 +15,9 @@ type Text struct {
 	ID   ID
 	Text string
 	Role string // query or passage, or "" where the data set does not say
+	// Source is the document that the text comes from, or "" where the data set
+	// does not say.
+	Source string
 }
 
 // ReadTexts visits the texts of the data set folder that is the root of fsys;
@@ -35,22 +38,24 @@ func ReadTexts(fsys fs.FS, name string, visit func(Text) error) error {
 	if err != nil {
 		return err
 	}
-	var roles []string
-	if f.has("role") {
-		if roles, err = f.strings("role", true); err != nil {
-			return err
+	optional := func(column string) []string {
+		values := make([]string, len(ids))
+		if err == nil && f.has(column) {
+			values, err = f.strings(column, true)
 		}
+		return values
+	}
+	roles, sources := optional("role"), optional("source")
+	if err != nil {
+		return err
 	}
 	return f.scalars("text", func(row int, _ parquet.Type, v parquet.Value) error {
 		if v.IsNull() || v.Kind() != parquet.ByteArray {
 			return f.errorf("row %d: text is not a text", row)
 		}
-		t := Text{ID: ids[row], Text: string(v.ByteArray())}
+		t := Text{ID: ids[row], Text: string(v.ByteArray()), Role: roles[row], Source: sources[row]}
 		if id := NewID(t.Text); id != t.ID {
 			return f.errorf("row %d: id is %s, but that of its text is %s: write the data set again", row, t.ID, id)
-		}
-		if roles != nil {
-			t.Role = roles[row]
 		}
 		return visit(t)
 	})
@@ -70,4 +75,35 @@ func (f *parquetFile) ids(column string) (ids []ID, err error) {
 		err = bad
 	}
 	return ids, err
+}
+
+// folderSources reads the document of each row of the table, numbered, or −1
+// where none is known.
+func (d *Dataset) folderSources(fsys named) ([]int32, error) {
+	rows := make(map[string]int32, d.Vectors.Rows())
+	out := make([]int32, d.Vectors.Rows())
+	for row, id := range d.Vectors.IDs {
+		rows[id], out[row] = int32(row), -1
+	}
+	for _, s := range d.sameTexts() {
+		rows[d.Vectors.IDs[s[0]]] = s[0]
+	}
+	numbers := map[string]int32{}
+	err := ReadTexts(fsys.FS, fsys.root, func(t Text) error {
+		row, ok := rows[t.ID.String()]
+		if !ok || t.Source == "" {
+			return nil
+		}
+		n, ok := numbers[t.Source]
+		if !ok {
+			n = int32(len(numbers))
+			numbers[t.Source] = n
+		}
+		out[row] = n
+		return nil
+	})
+	for _, s := range d.sameTexts() {
+		out[s[1]] = out[s[0]]
+	}
+	return out, err
 }

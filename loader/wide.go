@@ -112,7 +112,8 @@ func (d *Dataset) readWide(ctx context.Context, f *parquetFile, columns Columns,
 	if err != nil {
 		return err
 	}
-	return d.finish(f.name, splitGiven)
+	d.Pairs.apart = true
+	return d.finish(f.name, splitGiven, opts, func() ([]int32, error) { return nil, nil })
 }
 
 func (d *Dataset) readBothSides(ctx context.Context, f *parquetFile, columns Columns, opts Options) (err error) {

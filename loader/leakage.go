@@ -1,0 +1,164 @@
+package loader
+
+import (
+	"fmt"
+	"strings"
+)
+
+// leakExamples is how many shared groups and texts a Leak names.
+const leakExamples = 3
+
+// A Leak is what two splits have in common. A held-out split that knows texts
+// of training flatters what was learned.
+type Leak struct {
+	A, B    Split    `json:"-"`
+	Splits  []string `json:"splits"` // their names
+	Groups  int      `json:"groups"` // in both
+	Texts   int      `json:"texts"`  // in both
+	Pairs   int      `json:"pairs"`  // of B with such a group or text
+	Of      int      `json:"of"`     // pairs of B
+	InGroup []string `json:"example_groups,omitempty"`
+	InText  []string `json:"example_texts,omitempty"` // ids
+}
+
+// String says it in a sentence, without a full stop.
+func (l Leak) String() string {
+	var shared []string
+	name := func(n int, what string, examples []string) {
+		if n == 0 {
+			return
+		}
+		if n > 1 {
+			what += "s"
+		}
+		shared = append(shared, fmt.Sprintf("%d %s, such as %s", n, what, strings.Join(examples, ", ")))
+	}
+	groups := make([]string, len(l.InGroup))
+	for i, g := range l.InGroup {
+		groups[i] = fmt.Sprintf("%.80q", g)
+	}
+	name(l.Groups, "group", groups[:min(1, len(groups))])
+	name(l.Texts, "text", l.InText[:min(1, len(l.InText))])
+	return fmt.Sprintf("%s and %s share %s: %d of the %d %s pairs", l.A, l.B, strings.Join(shared, ", and "), l.Pairs, l.Of, l.B)
+}
+
+// leakOrder is the pairs of splits that are compared: what is learned from or
+// chosen on first, and then what it flatters.
+var leakOrder = [...][2]Split{{Train, Test}, {Train, Validation}, {Validation, Test}}
+
+// Leaks finds the groups and texts that are in two splits. id names a text.
+func (p *Pairs) Leaks(f SplitFacts, id func(text int32) string) (leaks []Leak) {
+	texts, groups := p.splitsOf(f)
+	pairs := p.count()
+	for _, order := range leakOrder {
+		l := Leak{A: order[0], B: order[1], Splits: []string{order[0].String(), order[1].String()}, Of: pairs[order[1]]}
+		for g, in := range groups {
+			if in.both(l.A, l.B) {
+				if l.Groups++; l.Groups <= leakExamples {
+					l.InGroup = append(l.InGroup, p.Groups[g])
+				}
+			}
+		}
+		for t, in := range texts.in {
+			if texts.is(t) && in.both(l.A, l.B) {
+				if l.Texts++; l.Texts <= leakExamples {
+					l.InText = append(l.InText, id(int32(t)))
+				}
+			}
+		}
+		if l.Groups+l.Texts == 0 {
+			continue
+		}
+		for i, s := range p.Split {
+			if s == l.B && (groups[p.Group[i]].has(l.A) || texts.of(p.Left[i]).has(l.A) || texts.of(p.Right[i]).has(l.A)) {
+				l.Pairs++
+			}
+		}
+		leaks = append(leaks, l)
+	}
+	return leaks
+}
+
+// SharedWith reports of each pair whether its group or one of its texts is also
+// in another split, of those that are listed.
+func (p *Pairs) SharedWith(f SplitFacts, others ...Split) []bool {
+	texts, groups := p.splitsOf(f)
+	shared := make([]bool, p.Len())
+	for i, s := range p.Split {
+		for _, other := range others {
+			if s != other && (groups[p.Group[i]].has(other) || texts.of(p.Left[i]).has(other) || texts.of(p.Right[i]).has(other)) {
+				shared[i] = true
+			}
+		}
+	}
+	return shared
+}
+
+// A splitSet is a set of splits.
+type splitSet uint8
+
+func (s splitSet) has(x Split) bool     { return s&(1<<x) != 0 }
+func (s splitSet) both(a, b Split) bool { return s.has(a) && s.has(b) }
+
+// textSplits are the splits that texts are in, where some count as one.
+type textSplits struct {
+	in    []splitSet
+	first disjointSet // nil where all differ
+}
+
+// is reports whether t stands for itself.
+func (s textSplits) is(t int) bool { return s.first == nil || s.first.find(int32(t)) == int32(t) }
+
+func (s textSplits) of(t int32) splitSet {
+	if s.first != nil {
+		t = s.first.find(t)
+	}
+	return s.in[t]
+}
+
+// splitsOf says which splits each text and each group is in.
+func (p *Pairs) splitsOf(f SplitFacts) (texts textSplits, groups []splitSet) {
+	texts.in, groups = make([]splitSet, f.Texts), make([]splitSet, len(p.Groups))
+	if len(f.Same) > 0 {
+		texts.first = newDisjointSet(f.Texts)
+		for _, s := range f.Same {
+			texts.first.join(s[0], s[1])
+		}
+	}
+	for i, s := range p.Split {
+		groups[p.Group[i]] |= 1 << s
+		for _, t := range [...]int32{p.Left[i], p.Right[i]} {
+			if texts.first != nil {
+				t = texts.first.find(t)
+			}
+			texts.in[t] |= 1 << s
+		}
+	}
+	return texts, groups
+}
+
+// Leaks finds the groups and texts that are in two splits.
+func (d *Dataset) Leaks() []Leak {
+	return d.Pairs.Leaks(d.splitFacts(), func(row int32) string { return d.Vectors.IDs[row] })
+}
+
+// SharedWithTraining reports of each pair of another split whether its group or
+// one of its texts is in the training split too.
+func (d *Dataset) SharedWithTraining() []bool {
+	return d.Pairs.SharedWith(d.splitFacts(), Train)
+}
+
+// noteLeaks notes what splits have in common, or refuses it.
+func (d *Dataset) noteLeaks(file string, strict bool) error {
+	for _, l := range d.Leaks() {
+		if strict {
+			return fmt.Errorf("%s: %s: mend it with cosfit data check --fix-leakage, or leave out --strict", file, l)
+		}
+		note := l.String()
+		if l.A == Train && l.B == Test {
+			note += ", without which every figure of test is given too"
+		}
+		d.Notes = append(d.Notes, note)
+	}
+	return nil
+}
