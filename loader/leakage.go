@@ -162,3 +162,61 @@ func (d *Dataset) noteLeaks(file string, strict bool) error {
 	}
 	return nil
 }
+
+// MendLeaks takes out the pairs that are less held out than what they share a
+// group or a text with: validation pairs that share one with test, then training
+// pairs that share one with what is left of the other two. So test stays as it
+// is. It returns which pairs stay, and how many of each split go.
+func (p *Pairs) MendLeaks(f SplitFacts) (keep []bool, gone [NumSplits]int) {
+	left := *p
+	keep = make([]bool, p.Len())
+	for i := range keep {
+		keep[i] = true
+	}
+	for _, s := range []Split{Validation, Train} {
+		shared := left.SharedWith(f, []Split{Validation, Test}[s:]...)
+		stay := make([]bool, left.Len())
+		at := -1
+		for i := range shared {
+			for at++; !keep[at]; at++ {
+			}
+			stay[i] = left.Split[i] != s || !shared[i]
+			if !stay[i] {
+				keep[at] = false
+				gone[s]++
+			}
+		}
+		left = left.Only(stay)
+	}
+	return keep, gone
+}
+
+// Only returns the pairs that are kept, with all groups.
+func (p *Pairs) Only(keep []bool) Pairs {
+	out := Pairs{Groups: p.Groups, apart: p.apart}
+	for i, k := range keep {
+		if !k {
+			continue
+		}
+		out.Left, out.Right = append(out.Left, p.Left[i]), append(out.Right, p.Right[i])
+		out.Label, out.Group = append(out.Label, p.Label[i]), append(out.Group, p.Group[i])
+		if len(p.Kind) > 0 {
+			out.Kind = append(out.Kind, p.Kind[i])
+		}
+		if len(p.Split) > 0 {
+			out.Split = append(out.Split, p.Split[i])
+		}
+	}
+	return out
+}
+
+// SplitSets returns the set of splits of each text, as alike.Across takes it: bit
+// s is that of split s.
+func (p *Pairs) SplitSets(texts int) []uint8 {
+	sets := make([]uint8, texts)
+	for i, s := range p.Split {
+		sets[p.Left[i]] |= 1 << s
+		sets[p.Right[i]] |= 1 << s
+	}
+	return sets
+}

@@ -21,18 +21,22 @@ const validationShare = 0.15
 // validation split.
 type SplitOptions struct {
 	By SplitBy // what is not torn; "" means ByAuto
-	// Shares of train, validation and test, in any unit. All zero means the
-	// default. With Folds they say how much of the rest is for validation.
-	Shares [NumSplits]float64
+	// Shares of the pairs. All zero means the default. With Folds they say how much of the rest is for validation.
+	Shares Shares
 	// Folds cuts the pairs into as many parts; Fold, counted from 1, says which
 	// of them is the test split. 0 means none.
 	Folds, Fold int
 	Seed        uint64 // draws another split
 }
 
+// Shares are how much train, validation and test get, in any unit.
+type Shares [NumSplits]float64
+
+func (s Shares) String() string { return fmt.Sprintf("%g:%g:%g", s[Train], s[Validation], s[Test]) }
+
 // ParseShares reads the shares of train, validation and test, such as
 // "70:15:15", or of train and test, "80:20".
-func ParseShares(s string) (shares [NumSplits]float64, err error) {
+func ParseShares(s string) (shares Shares, err error) {
 	wrong := fmt.Errorf("is %q, want shares of train, validation and test such as 70:15:15, or of train and test such as 80:20", s)
 	parts := strings.Split(s, ":")
 	at := []Split{Train, Validation, Test}
@@ -75,8 +79,14 @@ func (o SplitOptions) Check() error {
 
 // draws reports whether the options ask for a drawing of their own.
 func (o SplitOptions) draws() bool {
-	return o.Shares != [NumSplits]float64{} || o.Folds > 0 || o.Seed != 0
+	return o.Shares != (Shares{}) || o.Folds > 0 || o.Seed != 0
 }
+
+// keeps reports whether a split that the data bring is to stay.
+func (o SplitOptions) keeps() bool { return o.By == "" || o.By == ByAuto || o.By == ByColumn }
+
+// Draws reports whether a split is drawn of data that bring one, or none.
+func (o SplitOptions) Draws(given bool) bool { return !given || !o.keeps() }
 
 // A Division is how pairs were divided.
 type Division struct {
@@ -116,13 +126,13 @@ func (p *Pairs) Divide(o SplitOptions, f SplitFacts) (Division, error) {
 	if err := o.Check(); err != nil {
 		return Division{}, err
 	}
-	given := len(p.Split) > 0
+	given, keeps := len(p.Split) > 0, o.keeps()
 	switch {
 	case o.By == ByColumn && !given:
 		return Division{}, errors.New("--split-by column: the data bring no split")
-	case given && o.draws() && (o.By == "" || o.By == ByAuto):
+	case given && keeps && o.draws():
 		return Division{}, errors.New("the data bring a split: to draw another, say what is not to be torn with --split-by component, group or source")
-	case given && (o.By == "" || o.By == ByAuto || o.By == ByColumn):
+	case given && keeps:
 		return Division{By: ByColumn, Pairs: p.count()}, nil
 	}
 	units, by, err := p.units(o.By, f)
@@ -145,8 +155,8 @@ func (p *Pairs) Divide(o SplitOptions, f SplitFacts) (Division, error) {
 // drawShares draws test, and validation from what is left.
 func (p *Pairs) drawShares(units []int32, o SplitOptions, f SplitFacts) {
 	shares := o.Shares
-	if shares == [NumSplits]float64{} {
-		shares = [NumSplits]float64{Train: 1 - testShare, Test: testShare}
+	if shares == (Shares{}) {
+		shares = Shares{Train: 1 - testShare, Test: testShare}
 	}
 	rest := shares[Train] + shares[Validation]
 	p.move(units, Test, shares[Test]/(rest+shares[Test]), o.Seed, f.Middle)

@@ -52,7 +52,7 @@ func mustDivide(t *testing.T, p *Pairs, o SplitOptions) Division {
 func TestDivideProportions(t *testing.T) {
 	for seed := range uint64(20) {
 		p := mixed(rand.New(rand.NewPCG(seed, 3)), 1500)
-		o := SplitOptions{Shares: [NumSplits]float64{Train: 60, Validation: 15, Test: 25}, Seed: seed}
+		o := SplitOptions{Shares: Shares{Train: 60, Validation: 15, Test: 25}, Seed: seed}
 		d := mustDivide(t, &p, o)
 		if d.By != ByComponent || d.Known || d.Units != 1500 {
 			t.Fatalf("%+v", d)
@@ -99,7 +99,7 @@ func TestStrata(t *testing.T) {
 		groups = append(groups, fmt.Sprint(q))
 	}
 	p.setGroups(groups)
-	mustDivide(t, &p, SplitOptions{Shares: [NumSplits]float64{Train: 7, Validation: 1, Test: 2}})
+	mustDivide(t, &p, SplitOptions{Shares: Shares{Train: 7, Validation: 1, Test: 2}})
 	var n [4][NumSplits]int
 	for i, s := range p.Split {
 		n[p.Kind[i]][s]++
@@ -115,7 +115,7 @@ func TestStrata(t *testing.T) {
 // the rows and a seed of 0 none.
 func TestDivideIsStable(t *testing.T) {
 	p := mixed(rand.New(rand.NewPCG(1, 4)), 400)
-	o := SplitOptions{Shares: [NumSplits]float64{Train: 70, Validation: 15, Test: 15}}
+	o := SplitOptions{Shares: Shares{Train: 70, Validation: 15, Test: 15}}
 	mustDivide(t, &p, o)
 	first := map[string]Split{}
 	for i, s := range p.Split {
@@ -170,7 +170,7 @@ func TestFolds(t *testing.T) {
 		times := make([]int, len(rows))
 		for fold := range k {
 			d := dataset(rows)
-			o := Options{Split: SplitOptions{Folds: k, Fold: fold + 1, Seed: seed, Shares: [NumSplits]float64{Train: 9, Validation: 1}}}
+			o := Options{Split: SplitOptions{Folds: k, Fold: fold + 1, Seed: seed, Shares: Shares{Train: 9, Validation: 1}}}
 			if err := d.finish("x", false, o, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -307,7 +307,7 @@ func TestSplitOptions(t *testing.T) {
 }
 
 func TestParseShares(t *testing.T) {
-	for text, want := range map[string][NumSplits]float64{
+	for text, want := range map[string]Shares{
 		"70:15:15": {70, 15, 15}, "8:2": {8, 0, 2}, "0.5:0.25:0.25": {0.5, 0.25, 0.25}, "1:0:1": {1, 0, 1},
 	} {
 		if got, err := ParseShares(text); err != nil || got != want {
