@@ -27,7 +27,7 @@ func columnFlags(c *loader.Columns) map[string]*string {
 
 // sourceFrom reads the flags that name a data set, over what a run recorded.
 func sourceFrom(c *cli.Context, run rundir.Data) (rundir.Data, error) {
-	source := rundir.Data{Path: run.Path, Columns: run.Columns, Embeddings: run.Embeddings, Cache: run.Cache, GivenRange: run.GivenRange}
+	source := rundir.Data{Path: run.Path, Columns: run.Columns, Embeddings: run.Embeddings, Cache: run.Cache, GivenRange: run.GivenRange, Split: run.Split}
 	if c.IsSet("data") {
 		source = rundir.Data{Path: c.String("data")}
 	}
@@ -63,12 +63,15 @@ func openData(c *cli.Context, source rundir.Data) (*loader.Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := loader.Options{Embeddings: source.Embeddings, Cache: source.Cache, CacheGiven: source.Cache != "", LabelRange: source.GivenRange, Memory: memory, Scratch: c.String("scratch")}
+	opts := loader.Options{Embeddings: source.Embeddings, Cache: source.Cache, CacheGiven: source.Cache != "", LabelRange: source.GivenRange, Memory: memory, Scratch: c.String("scratch"), Strict: c.Bool("strict")}
 	if opts.Cache == "" {
 		opts.Cache, _ = cache.Default() // which a system without a home has not, and most data sets do without
 	}
 	for flag, field := range columnFlags(&opts.Columns) {
 		*field = source.Columns[flag]
+	}
+	if opts.Split, err = asked(source.Split); err != nil {
+		return nil, err
 	}
 	if source.Path == sample.Name {
 		return loader.OpenFS(c.Context, sample.FS(), sample.Name, opts)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/loader/prepare"
 )
@@ -52,4 +53,28 @@ func drawFrom(c *cli.Context) (o loader.SplitOptions, err error) {
 		return o, usageError{err}
 	}
 	return o, nil
+}
+
+// askedFrom reads the same flags as a run records them. Without one the
+// run's stay.
+func askedFrom(c *cli.Context, run rundir.Split) (rundir.Split, error) {
+	o, err := drawFrom(c)
+	if err != nil {
+		return run, err
+	}
+	now := rundir.Split{By: c.String("split-by"), Shares: c.String("split"), Folds: o.Folds, Fold: o.Fold, Seed: o.Seed}
+	if now == (rundir.Split{}) {
+		return run, nil
+	}
+	return now, nil
+}
+
+// asked is what a run recorded.
+func asked(s rundir.Split) (loader.SplitOptions, error) {
+	o := loader.SplitOptions{By: loader.SplitBy(s.By), Folds: s.Folds, Fold: s.Fold, Seed: s.Seed}
+	var err error
+	if s.Shares != "" {
+		o.Shares, err = loader.ParseShares(s.Shares)
+	}
+	return o, err
 }
