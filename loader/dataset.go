@@ -15,6 +15,9 @@ type Dataset struct {
 	Embeddings string // the folder of embeddings/ or of the cache that the vectors came from, or two, one for each side; "" for a wide file
 	Cache      string // the cache that has that folder, "" where it is the data set's own
 	Model      string // the model behind the vectors, "" where unknown
+	// Space is whose vectors they are; it is zero where that is unknown, or where
+	// the two sides have different ones.
+	Space Manifest
 	Vectors    *Table // the unique vectors
 	Pairs      Pairs
 	Labels     LabelRange
@@ -24,7 +27,20 @@ type Dataset struct {
 	Notes      []string // what was decided for the user while opening, one sentence each
 	Memory     int64    // bytes that buffers may take, 0 without a bound: Options.Memory
 
-	spare [2]*Chunk // memory for Chunks
+	spare  [2]*Chunk                    // memory for Chunks
+	source func(func(Text) error) error // visits the texts that the data bring
+
+	given      []float32 // labels as they were, where they were brought to another scale
+	givenRange string    // of the labels, as the file or the user says it; "" where none does
+}
+
+// GivenLabels returns the labels as the data have them, and the scale that the
+// data or the user says they have, "" where neither does.
+func (d *Dataset) GivenLabels() (labels []float32, labelRange string) {
+	if d.given != nil {
+		return d.given, d.givenRange
+	}
+	return d.Pairs.Label, d.givenRange
 }
 
 // Close releases the scratch file, where there is one.
@@ -84,9 +100,10 @@ const (
 	Positive             // the passage answers the query
 	Weak                 // a negative drawn at random
 	Hard                 // a negative chosen for its similarity
+	NumKinds = 4
 )
 
-var kindNames = [...]string{"given", "positive", "weak", "hard"}
+var kindNames = [NumKinds]string{"given", "positive", "weak", "hard"}
 
 func (k Kind) String() string { return kindNames[k] }
 

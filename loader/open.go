@@ -36,6 +36,10 @@ type Options struct {
 	Scratch string
 	// Split says how the pairs are divided.
 	Split SplitOptions
+	// PairsOnly leaves the vectors away, where pairs and texts are all that is
+	// wanted. The table has ids then, but neither numbers nor a dimension. A wide
+	// file without texts has nothing else to tell them by, and is read whole.
+	PairsOnly bool
 	// Strict makes a group or a text in two splits an error, not a note.
 	Strict bool
 }

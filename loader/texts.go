@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -77,21 +78,32 @@ func (f *parquetFile) ids(column string) (ids []ID, err error) {
 	return ids, err
 }
 
-// folderSources reads the document of each row of the table, numbered, or −1
-// where none is known.
-func (d *Dataset) folderSources(fsys named) ([]int32, error) {
+// Texts visits the texts of the data set, each once, with its row of the table:
+// the first, where it has two, and −1 where no pair has it. A wide file may have
+// rows without a text.
+func (d *Dataset) Texts(visit func(row int32, t Text) error) error {
 	rows := make(map[string]int32, d.Vectors.Rows())
-	out := make([]int32, d.Vectors.Rows())
 	for row, id := range d.Vectors.IDs {
-		rows[id], out[row] = int32(row), -1
+		if _, ok := rows[id]; !ok {
+			rows[id] = int32(row)
+		}
 	}
-	for _, s := range d.sameTexts() {
-		rows[d.Vectors.IDs[s[0]]] = s[0]
-	}
-	numbers := map[string]int32{}
-	err := ReadTexts(fsys.FS, fsys.root, func(t Text) error {
+	return d.source(func(t Text) error {
 		row, ok := rows[t.ID.String()]
-		if !ok || t.Source == "" {
+		if !ok {
+			row = -1
+		}
+		return visit(row, t)
+	})
+}
+
+// sources returns the number of the document of each row of the table, or −1
+// where none is known.
+func (d *Dataset) sources() ([]int32, error) {
+	out := slices.Repeat([]int32{-1}, d.Vectors.Rows())
+	numbers := map[string]int32{}
+	err := d.Texts(func(row int32, t Text) error {
+		if row < 0 || t.Source == "" {
 			return nil
 		}
 		n, ok := numbers[t.Source]
