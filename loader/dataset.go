@@ -17,10 +17,10 @@ type Dataset struct {
 	Model      string // the model behind the vectors, "" where unknown
 	// Space is whose vectors they are; it is zero where that is unknown, or where
 	// the two sides have different ones.
-	Space Manifest
-	Vectors    *Table // the unique vectors
-	Pairs      Pairs
-	Labels     LabelRange
+	Space   Manifest
+	Vectors *Table // the unique vectors
+	Pairs   Pairs
+	Labels  LabelRange
 	// SplitGiven says that the data bring a split, or that the user said how to
 	// draw one.
 	SplitGiven bool

@@ -275,16 +275,16 @@ func (c Columns) texts(name string) func(func(Text) error) error {
 			return err
 		}
 		defer f.close()
-		var sources []string
-		if c.RightText != "" && f.has(sourceColumn) {
-			if sources, err = f.strings(sourceColumn, true); err != nil {
-				return err
-			}
-		}
 		seen := map[ID]bool{}
 		for side, column := range []string{c.LeftText, c.RightText} {
 			if column == "" {
 				continue
+			}
+			var sources []string
+			if source := sourceColumns[side]; f.has(source) {
+				if sources, err = f.strings(source, true); err != nil {
+					return err
+				}
 			}
 			var stopped error
 			err := f.texts(column, true, func(row int, text string) {
@@ -294,7 +294,7 @@ func (c Columns) texts(name string) func(func(Text) error) error {
 				}
 				seen[id] = true
 				t := Text{ID: id, Text: text, Role: [...]string{"query", "passage"}[side]}
-				if side == 1 && sources != nil {
+				if sources != nil {
 					t.Source = sources[row]
 				}
 				stopped = visit(t)
@@ -311,6 +311,6 @@ func (c Columns) texts(name string) func(func(Text) error) error {
 // Manifest in JSON.
 const WideSpaceKey = segmentSpaceKey
 
-// sourceColumn has the document of the right text, where a wide file was made
-// of a folder that knows it.
-const sourceColumn = "source"
+// sourceColumns have the documents of the left and of the right text, where a
+// wide file was made of a folder that knows them.
+var sourceColumns = [2]string{"question_text_source", "candidate_answers_source"}
