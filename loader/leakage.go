@@ -1,8 +1,11 @@
 package loader
 
 import (
+	"context"
 	"fmt"
 	"strings"
+
+	"github.com/cosfit/cosfit/loader/alike"
 )
 
 // leakExamples is how many shared groups and texts a Leak names.
@@ -219,4 +222,39 @@ func (p *Pairs) SplitSets(texts int) []uint8 {
 		sets[p.Right[i]] |= 1 << s
 	}
 	return sets
+}
+
+// Alike finds texts of the pairs that are almost the same and in different
+// splits, by their rows of the table.
+func (d *Dataset) Alike(ctx context.Context) ([]alike.Pair, error) {
+	sets := d.Pairs.SplitSets(d.Vectors.Rows())
+	for _, s := range d.sameTexts() { // of which only the first row has its text visited
+		sets[s[0]] |= sets[s[1]]
+	}
+	return alike.Across(ctx, sets, func(visit func(int32, []byte) error) error {
+		seen := make([]bool, len(sets))
+		return d.Texts(func(row int32, t Text) error {
+			if row < 0 || seen[row] {
+				return ctx.Err()
+			}
+			seen[row] = true
+			return visit(row, []byte(t.Text))
+		})
+	}, 0)
+}
+
+// MendLeaks says which pairs stay where splits must not share a group, a text, or
+// texts that are almost the same, and how many of each split go:
+// [Pairs.MendLeaks].
+func (d *Dataset) MendLeaks(ctx context.Context) (keep []bool, gone [NumSplits]int, err error) {
+	pairs, err := d.Alike(ctx)
+	if err != nil {
+		return nil, gone, err
+	}
+	facts := d.splitFacts()
+	for _, p := range pairs {
+		facts.Same = append(facts.Same, [2]int32{p.A, p.B})
+	}
+	keep, gone = d.Pairs.MendLeaks(facts)
+	return keep, gone, nil
 }

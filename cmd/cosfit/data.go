@@ -14,7 +14,7 @@ func dataCommand() *cli.Command {
 			"  cosfit data show sample\n" +
 			"  cosfit data check questions --strict\n" +
 			"  cosfit data convert --in questions --out questions.parquet",
-		Subcommands: []*cli.Command{dataShowCommand(), dataConvertCommand()},
+		Subcommands: []*cli.Command{dataShowCommand(), dataCheckCommand(), dataConvertCommand()},
 		Action:      needsSubcommand,
 	}
 }

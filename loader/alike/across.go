@@ -18,8 +18,9 @@ type Pair struct {
 
 // Across finds each two texts that are alike and in different splits, and returns
 // them in order of their numbers. in is the set of splits of each text: bit 0 is
-// training's. texts visits the texts by number, ascending; it is called again
-// and again, and a text is valid during the call.
+// training's. texts visits the texts by number, in any order that is the same each
+// time, and each once; it is called again and again, and a text is valid during
+// the call.
 //
 // The texts of other splits than training are indexed, as many at a time as
 // memory allows (0 means DefaultMemory), and all texts run past the index. It
@@ -31,16 +32,16 @@ func Across(ctx context.Context, in []uint8, texts func(visit func(n int32, text
 		memory = DefaultMemory
 	}
 	var all []Pair
-	for next := int32(0); int(next) < len(in); {
+	for next := 0; next >= 0; {
 		x := newIndex(in)
 		var s shingler
-		end := int32(len(in)) // of the texts that this index has
+		at, end := -1, -1 // how many texts were visited; where the next index begins
 		err := texts(func(n int32, text []byte) error {
-			if n < next || n >= end || in[n]&^training == 0 {
+			if at++; at < next || end >= 0 || in[n]&^training == 0 {
 				return ctx.Err()
 			}
 			if x.bytes() > memory {
-				end = n
+				end = at
 				return nil
 			}
 			x.add(n, s.shingles(text, asIs))

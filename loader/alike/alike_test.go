@@ -22,6 +22,18 @@ func list(texts []string) func(func(int32, []byte) error) error {
 	}
 }
 
+// backwards visits them in another order.
+func backwards(texts []string) func(func(int32, []byte) error) error {
+	return func(visit func(int32, []byte) error) error {
+		for n, text := range slices.Backward(texts) {
+			if err := visit(int32(n), []byte(text)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // made writes texts of a small vocabulary, many of them changed copies.
 func made(rng *rand.Rand, n int) (texts []string, in []uint8) {
 	for i := range n {
@@ -97,7 +109,11 @@ func TestAcross(t *testing.T) {
 		want := brute(texts, in)
 		total += len(want)
 		for _, memory := range []int64{0, 1, 20_000} {
-			got, err := Across(context.Background(), in, list(texts), memory)
+			visit := list(texts)
+			if memory > 1 {
+				visit = backwards(texts)
+			}
+			got, err := Across(context.Background(), in, visit, memory)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -52,7 +53,10 @@ type (
 // scale, groups, splits and kinds, but a wide file has no texts that are in no
 // pair.
 type Conversion struct {
-	Data *loader.Dataset // open, with its vectors
+	Data *loader.Dataset // open; with its vectors, or a folder goes without
+	// Embeddings is a folder of vectors that is copied as it is, instead of the
+	// vectors of Data.
+	Embeddings fs.FS
 	// Keep says which pairs are written; nil means all.
 	Keep    []bool
 	Scratch string           // folder for a file of the texts; "" means the user's cache folder
@@ -219,7 +223,14 @@ func (c *Conversion) Folder(ctx context.Context, dir string, replace bool) error
 		if err := c.writePairRows(ctx, filepath.Join(temporary, "pairs.parquet")); err != nil {
 			return err
 		}
-		return c.writeVectors(ctx, filepath.Join(temporary, "embeddings"))
+		embeddings := filepath.Join(temporary, "embeddings")
+		switch {
+		case c.Embeddings != nil:
+			return os.CopyFS(embeddings, c.Embeddings)
+		case c.Data.Vectors.Dim > 0:
+			return c.writeVectors(ctx, embeddings)
+		}
+		return nil
 	})
 }
 
