@@ -16,7 +16,7 @@ type Finding struct {
 	Text     string   `json:"text"` // a sentence, without a full stop
 	Examples []string `json:"examples,omitempty"`
 
-	counted bool // Text goes on after the number
+	counted bool // Text is not yet followed by the number
 }
 
 // findingExamples is how many examples a Finding has.
@@ -26,7 +26,7 @@ const findingExamples = 3
 // found.
 type Findings []*Finding
 
-// add counts one more of a kind. text says what it is, after its number.
+// add counts one more of a kind. text says what there are.
 func (f *Findings) add(name string, breaks bool, text, example string) {
 	for _, known := range *f {
 		if known.Name == name && known.Text == text {
@@ -48,7 +48,7 @@ func (f *Findings) whole(name string, breaks bool, count int, text string, examp
 func (f Findings) finish() {
 	for _, x := range f {
 		if x.counted {
-			x.Text = fmt.Sprintf("%d %s, such as %s", x.Count, x.Text, strings.Join(x.Examples, ", "))
+			x.Text = fmt.Sprintf("%s: %d, such as %s", x.Text, x.Count, strings.Join(x.Examples, ", "))
 		}
 	}
 }
@@ -139,15 +139,15 @@ func (c *checker) repeats(d *Dataset) {
 	for i, l := range d.Pairs.Label {
 		key := [2]int32{d.Pairs.Left[i], d.Pairs.Right[i]}
 		if key[0] == key[1] {
-			c.add("pair_of_one_text", false, "pairs have the same text on both sides", at(i))
+			c.add("pair_of_one_text", false, "pairs with the same text on both sides", at(i))
 		}
 		switch first, again := labels[key]; {
 		case !again:
 			labels[key] = l
 		case first == l:
-			c.add("repeated_pair", false, "pairs come again with the same label", at(i))
+			c.add("repeated_pair", false, "pairs that come again with the same label", at(i))
 		default:
-			c.add("contradicted_pair", false, "pairs come again with another label", at(i))
+			c.add("contradicted_pair", false, "pairs that come again with another label", at(i))
 		}
 	}
 }
@@ -189,6 +189,6 @@ func (c *checker) alike(ctx context.Context, d *Dataset) error {
 		}
 		return nil
 	})
-	c.whole("alike", false, len(pairs), fmt.Sprintf("texts of different splits are almost the same, %d times two, such as %s and %s", len(pairs), texts[first.A], texts[first.B]), texts[first.A], texts[first.B])
+	c.whole("alike", false, len(pairs), fmt.Sprintf("texts of different splits that are almost the same: %d pairs of them, such as %s and %s", len(pairs), texts[first.A], texts[first.B]), texts[first.A], texts[first.B])
 	return err
 }

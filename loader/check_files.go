@@ -36,7 +36,7 @@ func (c *checker) folder(ctx context.Context, fsys named) error {
 	for _, side := range []string{"left", "right"} {
 		err := f.scalars(side, func(row int, _ parquet.Type, v parquet.Value) error {
 			if v.IsNull() {
-				c.add("null_id", true, "pairs have no text id on one side", at(row))
+				c.add("null_id", true, "pairs without a text id on one side", at(row))
 				return nil
 			}
 			wanted[valueText(v)] = true
@@ -88,7 +88,7 @@ func (c *checker) labels(f *parquetFile, column string) error {
 		x, ok := number(t, v)
 		x /= decimalUnit(t)
 		if !ok || v.IsNull() || math.IsNaN(x) || math.IsInf(x, 0) {
-			c.add("no_label", true, "labels are no numbers", at(row))
+			c.add("no_label", true, "labels that are no numbers", at(row))
 			x = math.NaN()
 		}
 		labels = append(labels, float32(x))
@@ -113,7 +113,7 @@ func (c *checker) labels(f *parquetFile, column string) error {
 	}
 	for row, l := range labels {
 		if l < low || l > high {
-			c.add("label_outside", true, fmt.Sprintf("labels are outside of their scale, %g..%g, which --label-range sets", low, high), fmt.Sprintf("%g in row %d", l, row))
+			c.add("label_outside", true, fmt.Sprintf("labels outside of their scale %g..%g, which --label-range sets", low, high), fmt.Sprintf("%g in row %d", l, row))
 		}
 	}
 	return nil
@@ -127,9 +127,9 @@ func (c *checker) names(f *parquetFile, group, split, kind string) error {
 		known []string
 		what  string
 	}{
-		{group, nil, "groups are null"},
-		{split, SplitNames(), "splits are none of " + strings.Join(SplitNames(), ", ")},
-		{kind, kindNames[:], "kinds are none of " + strings.Join(kindNames[:], ", ")},
+		{group, nil, "groups that are null"},
+		{split, SplitNames(), "splits that are none of " + strings.Join(SplitNames(), ", ")},
+		{kind, kindNames[:], "kinds that are none of " + strings.Join(kindNames[:], ", ")},
 	} {
 		if column.name == "" || !f.has(column.name) {
 			continue
@@ -170,7 +170,7 @@ func (c *checker) texts(ctx context.Context, fsys named, wanted map[string]bool)
 	err = f.scalars("id", func(row int, _ parquet.Type, v parquet.Value) error {
 		id := valueText(v)
 		if known[id] {
-			c.add("repeated_text", false, "texts come again in "+textsFile, at(row))
+			c.add("repeated_text", false, "texts that come again in "+textsFile, at(row))
 		}
 		ids = append(ids, id)
 		known[id] = true
@@ -183,11 +183,11 @@ func (c *checker) texts(ctx context.Context, fsys named, wanted map[string]bool)
 		text := valueText(v)
 		switch {
 		case v.IsNull() || strings.TrimSpace(text) == "":
-			c.add("empty_text", true, "texts are empty in "+textsFile, at(row))
+			c.add("empty_text", true, "empty texts in "+textsFile, at(row))
 		case !utf8.ValidString(text):
-			c.add("not_utf8", true, "texts are not UTF-8 in "+textsFile, at(row))
+			c.add("not_utf8", true, "texts that are not UTF-8 in "+textsFile, at(row))
 		case TextID(text) != ids[row]:
-			c.add("id_not_of_text", true, "ids are not those of their texts in "+textsFile, at(row))
+			c.add("id_not_of_text", true, "ids that are not those of their texts in "+textsFile, at(row))
 		}
 		return ctx.Err()
 	})
@@ -195,7 +195,7 @@ func (c *checker) texts(ctx context.Context, fsys named, wanted map[string]bool)
 		return err
 	}
 	for _, id := range sortedMissing(wanted, known) {
-		c.add("unknown_text", true, "texts of pairs are not in "+textsFile, id)
+		c.add("unknown_text", true, "texts of pairs that are not in "+textsFile, id)
 	}
 	return nil
 }
@@ -232,7 +232,7 @@ func (c *checker) vectorFolder(ctx context.Context, fsys named, folder string, w
 		}
 	}
 	for _, id := range sortedMissing(wanted, found) {
-		c.add("no_vector", true, "texts of pairs have no vector in "+folder, id)
+		c.add("no_vector", true, "texts of pairs without a vector in "+folder, id)
 	}
 	return nil
 }
@@ -265,13 +265,13 @@ func (c *checker) vectors(ctx context.Context, f *parquetFile, column string, di
 		}
 		switch {
 		case len(v) == 0:
-			c.add("null_vector", true, "vectors are null or empty in "+where, at(row))
+			c.add("null_vector", true, "vectors that are null or empty in "+where, at(row))
 		case len(v) != *dim:
-			c.add("vector_length", true, fmt.Sprintf("vectors do not have %d numbers in %s", *dim, where), fmt.Sprintf("%d in row %d", len(v), row))
+			c.add("vector_length", true, fmt.Sprintf("vectors of another length than %d in %s", *dim, where), fmt.Sprintf("%d in row %d", len(v), row))
 		case checkFinite(v) != nil:
-			c.add("vector_not_finite", true, "vectors have a number that is NaN or infinite in "+where, at(row))
+			c.add("vector_not_finite", true, "vectors with a number that is NaN or infinite in "+where, at(row))
 		case checkVector(v) != nil:
-			c.add("vector_zero", true, "vectors are all zeros, which has no direction, in "+where, at(row))
+			c.add("vector_zero", true, "vectors that are all zeros, which has no direction, in "+where, at(row))
 		}
 		return ctx.Err()
 	}
@@ -313,9 +313,9 @@ func (c *checker) wide(ctx context.Context, f *parquetFile) error {
 		err := f.scalars(column, func(row int, _ parquet.Type, v parquet.Value) error {
 			switch text := valueText(v); {
 			case v.IsNull() || strings.TrimSpace(text) == "":
-				c.add("empty_text", false, "texts are empty in the column "+column+", so that the vector tells them apart", at(row))
+				c.add("empty_text", false, "empty texts in the column "+column+", which are told apart by their vectors", at(row))
 			case !utf8.ValidString(text):
-				c.add("not_utf8", false, "texts are not UTF-8 in the column "+column, at(row))
+				c.add("not_utf8", false, "texts that are not UTF-8 in the column "+column, at(row))
 			}
 			return nil
 		})

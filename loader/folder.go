@@ -30,7 +30,12 @@ func (d *Dataset) readFolder(ctx context.Context, fsys named, opts Options) erro
 	if err != nil {
 		return err
 	}
-	d.source = func(visit func(Text) error) error { return ReadTexts(fsys.FS, fsys.root, visit) }
+	d.source = func(visit func(Text) error) error {
+		if _, err := fs.Stat(fsys, textsFile); errors.Is(err, fs.ErrNotExist) {
+			return nil // the data set knows its texts by their ids only
+		}
+		return ReadTexts(fsys.FS, fsys.root, visit)
+	}
 	if opts.PairsOnly {
 		d.index(left, right, false)
 		return d.finish(fsys.path(pairsFile), splitGiven, opts, d.sources)

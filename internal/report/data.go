@@ -102,18 +102,25 @@ func (p printer) counts(d profile.Profile) {
 		n    int
 		what string
 	}{
-		{d.Repeated, "pairs come again with the same label"},
-		{d.Contradicted, "pairs come again with another label"},
-		{d.Itself, "pairs have the same text on both sides"},
-		{d.Unpaired, "texts are in no pair"},
-		{d.Unknown, "texts of pairs are not among the texts"},
+		{d.Repeated, "that come again with the same label"},
+		{d.Contradicted, "that come again with another label"},
+		{d.Itself, "with the same text on both sides"},
 	} {
 		if c.n > 0 {
-			odd = append(odd, thousands(c.n)+" "+c.what)
+			odd = append(odd, c.what+": "+thousands(c.n))
 		}
 	}
+	fact := func(name, what string) {
+		p.hanging(p.style.dim(fmt.Sprintf(" %-*s", factWidth, name)), factWidth+1, what)
+	}
 	if len(odd) > 0 {
-		p.hanging(p.style.dim(fmt.Sprintf(" %-*s", factWidth, "of note")), factWidth+1, strings.Join(odd, ", "))
+		fact("pairs", strings.Join(odd, ", "))
+	}
+	if d.Unpaired > 0 {
+		fact("texts", "in no pair: "+thousands(d.Unpaired))
+	}
+	if d.Unknown > 0 {
+		fact("texts", "of pairs, but not among the texts: "+thousands(d.Unknown))
 	}
 }
 

@@ -45,7 +45,7 @@ func (r SplitReport) Sentences() []string {
 		out = append(out, l.String())
 	}
 	if r.Alike > 0 {
-		out = append(out, fmt.Sprintf("texts of different splits are almost the same, %d times two, such as %.60q and %.60q: --fix-leakage mends that", r.Alike, r.Example[0], r.Example[1]))
+		out = append(out, fmt.Sprintf("texts of different splits that are almost the same: %d pairs of them, such as %.60q and %.60q, which --fix-leakage mends", r.Alike, r.Example[0], r.Example[1]))
 	}
 	return out
 }

@@ -75,7 +75,7 @@ func TestLeakage(t *testing.T) {
 		"the data bring their split",
 		`train and test share 1 group, such as "g", and 1 text, such as ` + loader.TextID("p2") + ": 2 of the 3 test pairs",
 		"validation and test share 1 text, such as " + loader.TextID("p7") + ": 1 of the 3 test pairs",
-		`texts of different splits are almost the same, 1 times two, such as "the quick brown fox jumps over the lazy dog and then sleeps " and "THE QUICK BROWN FOX JUMPS OVER THE LAZY DOG AND THEN SLEEPS ": --fix-leakage mends that`,
+		`texts of different splits that are almost the same: 1 pairs of them, such as "the quick brown fox jumps over the lazy dog and then sleeps " and "THE QUICK BROWN FOX JUMPS OVER THE LAZY DOG AND THEN SLEEPS ", which --fix-leakage mends`,
 	}
 	if got := r.Sentences(); !slices.Equal(got, want) {
 		t.Errorf("\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
