@@ -87,7 +87,7 @@ func checkData(c *cli.Context) error {
 		return err
 	}
 	if out != "" && !done.Findings.Break() {
-		if done.Mended, err = mend(c, source, out); err != nil {
+		if done.Mended, err = mend(c, source.Path, opts, out); err != nil {
 			return err
 		}
 	}
@@ -99,17 +99,18 @@ func checkData(c *cli.Context) error {
 
 // mend writes a data set without its leaks. From a folder to a folder, vectors are
 // copied as they are, of all models, where it has some.
-func mend(c *cli.Context, source rundir.Data, out string) (*mended, error) {
-	open, todo := openData, &prepare.Conversion{Scratch: c.String("scratch")}
-	if folder := folderOf(source.Path); folder != nil && !isWide(out) {
-		open = openPairs
+func mend(c *cli.Context, path string, opts loader.Options, out string) (*mended, error) {
+	opts.Strict = false
+	todo := &prepare.Conversion{Scratch: opts.Scratch}
+	if folder := folderOf(path); folder != nil && !isWide(out) {
+		opts.PairsOnly = true
 		if info, err := fs.Stat(folder, "embeddings"); err == nil && info.IsDir() {
 			if todo.Embeddings, err = fs.Sub(folder, "embeddings"); err != nil {
 				return nil, err
 			}
 		}
 	}
-	data, err := open(c, source)
+	data, err := openWith(c.Context, path, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +126,7 @@ func mend(c *cli.Context, source rundir.Data, out string) (*mended, error) {
 		m.Left -= n
 	}
 	if n := gone[loader.Train]; n == len(data.Indices(loader.Train)) {
-		return nil, fmt.Errorf("%s: all %d training pairs share something with validation or test, so that nothing would be left to learn from: draw the split anew when you prepare the data", source.Path, n)
+		return nil, fmt.Errorf("%s: all %d training pairs share something with validation or test, so that nothing would be left to learn from: draw the split anew when you prepare the data", path, n)
 	}
 	todo.Data, todo.Keep = data, keep
 	if isWide(out) {

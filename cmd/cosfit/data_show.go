@@ -48,7 +48,12 @@ func showData(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	data, err := openPairs(c, source)
+	opts, err := loaderOptions(c, source)
+	if err != nil {
+		return err
+	}
+	opts.PairsOnly = true
+	data, err := openWith(c.Context, source.Path, opts)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"math"
 	"os"
 	"path/filepath"
@@ -75,38 +76,29 @@ func loaderOptions(c *cli.Context, source rundir.Data) (loader.Options, error) {
 	return opts, err
 }
 
-// openPairs opens what sourceFrom found without its vectors.
-func openPairs(c *cli.Context, source rundir.Data) (*loader.Dataset, error) {
-	opts, err := loaderOptions(c, source)
-	if err != nil {
-		return nil, err
-	}
-	opts.PairsOnly = true
-	if source.Path == sample.Name {
-		return loader.OpenFS(c.Context, sample.FS(), sample.Name, opts)
-	}
-	return loader.Open(c.Context, source.Path, opts)
-}
-
 // openData opens what sourceFrom found.
 func openData(c *cli.Context, source rundir.Data) (*loader.Dataset, error) {
 	opts, err := loaderOptions(c, source)
 	if err != nil {
 		return nil, err
 	}
-	memory := opts.Memory
-	if source.Path == sample.Name {
-		return loader.OpenFS(c.Context, sample.FS(), sample.Name, opts)
+	return openWith(c.Context, source.Path, opts)
+}
+
+// openWith opens a data set, or the sample.
+func openWith(ctx context.Context, path string, opts loader.Options) (*loader.Dataset, error) {
+	if path == sample.Name {
+		return loader.OpenFS(ctx, sample.FS(), sample.Name, opts)
 	}
-	keepGarbageSmall(memory, 0)
-	data, err := loader.Open(c.Context, source.Path, opts)
+	keepGarbageSmall(opts.Memory, 0)
+	data, err := loader.Open(ctx, path, opts)
 	if err == nil {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		index := int64(m.HeapAlloc) - int64(4*len(data.Vectors.Data)) // the pairs, the texts' ids
 		matrix := 4 * int64(data.Vectors.Dim*data.Vectors.Dim)
-		keepGarbageSmall(memory, 2*index+16*matrix) // the optimiser's state, both gradients, a checkpoint under way, …
+		keepGarbageSmall(opts.Memory, 2*index+16*matrix) // the optimiser's state, both gradients, a checkpoint under way, …
 	}
 	return data, err
 }
