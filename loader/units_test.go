@@ -328,3 +328,25 @@ func TestParseShares(t *testing.T) {
 		wantError(t, err, want)
 	}
 }
+
+// FuzzParseShares: what is read is shares, and is read again as the same.
+func FuzzParseShares(f *testing.F) {
+	for _, s := range []string{"70:15:15", "8:2", "1e3:0:0x1p-2", "1:1:1:1", "NaN:1", "-1:2"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		shares, err := ParseShares(s)
+		if err != nil {
+			return
+		}
+		for _, x := range shares {
+			if !(x >= 0 && x < 1e9) {
+				t.Fatalf("%q is %v", s, shares)
+			}
+		}
+		p := mixed(rand.New(rand.NewPCG(1, 9)), 30)
+		if d := mustDivide(t, &p, SplitOptions{Shares: shares}); d.Pairs[Train] == 0 && shares[Train] >= 1e-9 {
+			t.Fatalf("%q leaves nothing for training: %v", s, d.Pairs)
+		}
+	})
+}

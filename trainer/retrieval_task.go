@@ -56,7 +56,10 @@ func newRetrievalTask(data *loader.Dataset) *retrievalTask {
 	for i, g := range p.Group {
 		q := &queries[g]
 		several[g] = several[g] || (seen[g] && q.left != p.Left[i])
-		seen[g], q.group, q.left, q.split = true, g, p.Left[i], p.Split[i]
+		if !seen[g] || p.Split[i] < q.split { // a query of training, too, is not held out
+			q.split = p.Split[i]
+		}
+		seen[g], q.group, q.left = true, g, p.Left[i]
 		if data.Labels.Positive(p.Label[i]) {
 			q.relevant = append(q.relevant, position[p.Right[i]])
 		}

@@ -202,6 +202,13 @@ func TestTrainOnLeakyData(t *testing.T) {
 	if n := s.Data.Pairs[loader.Test.String()]; n < 110 || n > 130 {
 		t.Errorf("a fifth of 600 pairs are %d", n)
 	}
+	var named rundir.Summary
+	if err := json.Unmarshal([]byte(must(t, dir, "eval", "--run", "fold", "--data", "leaky", "--cache", "cache", "--json")), &named); err != nil {
+		t.Fatal(err)
+	}
+	if named.SelectedOn != "validation" || named.Data.Pairs["test"] != s.Data.Pairs["test"] {
+		t.Errorf("the run's data by their name: %+v", named.Data.Pairs)
+	}
 	code, _, stderr = cosfit(t, context.Background(), dir, append(train, "x", "--folds", "5", "--fold", "6")...)
 	if want := "cosfit: --fold is 6, want a number from 1 to 5\n"; code != exitUsage || stderr != want {
 		t.Errorf("exit code %d: %s", code, stderr)
