@@ -135,21 +135,16 @@ func (c *checker) dataset(ctx context.Context, d *Dataset) error {
 
 // repeats finds pairs that come again.
 func (c *checker) repeats(d *Dataset) {
-	labels := map[[2]int32]float32{}
-	for i, l := range d.Pairs.Label {
-		key := [2]int32{d.Pairs.Left[i], d.Pairs.Right[i]}
-		if key[0] == key[1] {
-			c.add("pair_of_one_text", false, "pairs with the same text on both sides", at(i))
+	d.Repeats(func(pair int, what Repeat) {
+		switch what {
+		case Again:
+			c.add("repeated_pair", false, "pairs that come again with the same label", at(pair))
+		case Contradicted:
+			c.add("contradicted_pair", false, "pairs that come again with another label", at(pair))
+		case OneText:
+			c.add("pair_of_one_text", false, "pairs with the same text on both sides", at(pair))
 		}
-		switch first, again := labels[key]; {
-		case !again:
-			labels[key] = l
-		case first == l:
-			c.add("repeated_pair", false, "pairs that come again with the same label", at(i))
-		default:
-			c.add("contradicted_pair", false, "pairs that come again with another label", at(i))
-		}
-	}
+	})
 }
 
 func at(row int) string { return fmt.Sprintf("row %d", row) }

@@ -30,6 +30,8 @@ type Dataset struct {
 	spare  [2]*Chunk                    // memory for Chunks
 	source func(func(Text) error) error // visits the texts that the data bring
 
+	division Division // how the split was drawn; zero where the data brought it
+
 	given      []float32 // labels as they were, where they were brought to another scale
 	givenRange string    // of the labels, as the file or the user says it; "" where none does
 }

@@ -26,6 +26,7 @@ func (d *Dataset) divide(o SplitOptions, given bool, sources func() ([]int32, er
 	if division.By == ByColumn {
 		return nil
 	}
+	d.division = division
 	d.SplitGiven = o.By != "" && o.By != ByAuto || o.draws()
 	switch n := division.Pairs; {
 	case n[Test]+n[Validation] == 0:
@@ -72,24 +73,30 @@ func (d *Dataset) CarveValidation() {
 	if slices.Contains(d.Pairs.Split, Validation) {
 		return
 	}
-	facts := d.splitFacts()
-	units, by, _ := d.Pairs.units(ByAuto, facts) // which only documents can make fail
-	moved := d.Pairs.move(units, Validation, validationShare, 0, facts.Middle)
+	division := d.trainingUnits()
+	moved := d.Pairs.move(division.units, Validation, validationShare, 0, d.splitFacts().Middle)
 	if moved == 0 {
 		d.Notes = append(d.Notes, "no validation split given and the training pairs are too few groups to take one from them")
 		return
 	}
-	what := Division{By: by, Known: by == ByGroup}.what()
-	d.Notes = append(d.Notes, fmt.Sprintf("no validation split given: %d training pairs became one, drawn by %s", moved, what))
+	d.Notes = append(d.Notes, fmt.Sprintf("no validation split given: %d training pairs became one, drawn by %s", moved, division.what()))
+}
+
+// trainingUnits is how training pairs are divided further: as the split was drawn,
+// or, where the data brought one, as one would be.
+func (d *Dataset) trainingUnits() Division {
+	if d.division.units != nil {
+		return d.division
+	}
+	units, by, _ := d.Pairs.units(ByAuto, d.splitFacts()) // which only documents can make fail
+	return Division{By: by, Known: by == ByGroup, units: units}
 }
 
 // Folds cuts the training pairs into k parts without tearing a group, nor, where
 // that can be, groups that share a text. It returns the part of each pair,
 // counted from 0, and −1 for those of other splits.
 func (d *Dataset) Folds(k int, seed uint64) ([]int32, error) {
-	facts := d.splitFacts()
-	units, _, _ := d.Pairs.units(ByAuto, facts)
-	folds, err := d.Pairs.folds(units, k, seed, facts.Middle)
+	folds, err := d.Pairs.folds(d.trainingUnits().units, k, seed, d.splitFacts().Middle)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Name, err)
 	}

@@ -96,6 +96,8 @@ type Division struct {
 	// Known says that passages of test may be known from training: too many
 	// groups share texts to keep them apart.
 	Known bool `json:"known_passages,omitempty"`
+
+	units []int32 // of the groups; nil where nothing was drawn
 }
 
 // what is what was not torn, in words.
@@ -149,7 +151,7 @@ func (p *Pairs) Divide(o SplitOptions, f SplitFacts) (Division, error) {
 	for _, u := range units {
 		number[u] = true
 	}
-	return Division{By: by, Units: len(number), Pairs: p.count(), Known: by == ByGroup && o.By != ByGroup}, err
+	return Division{By: by, Units: len(number), Pairs: p.count(), Known: by == ByGroup && o.By != ByGroup, units: units}, err
 }
 
 // drawShares draws test, and validation from what is left.

@@ -143,21 +143,16 @@ func (p *Profile) groups(d *loader.Dataset) {
 }
 
 func (p *Profile) repeats(d *loader.Dataset) {
-	labels := map[[2]int32]float32{}
-	for i, l := range d.Pairs.Label {
-		key := [2]int32{d.Pairs.Left[i], d.Pairs.Right[i]}
-		if key[0] == key[1] {
+	d.Repeats(func(_ int, what loader.Repeat) {
+		switch what {
+		case loader.Again:
+			p.Repeated++
+		case loader.Contradicted:
+			p.Contradicted++
+		case loader.OneText:
 			p.Itself++
 		}
-		switch first, again := labels[key]; {
-		case !again:
-			labels[key] = l
-		case first == l:
-			p.Repeated++
-		default:
-			p.Contradicted++
-		}
-	}
+	})
 }
 
 // texts measures the texts and fills in the examples.
