@@ -15,7 +15,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/cosfit/cosfit/loader"
-	"github.com/cosfit/cosfit/loader/sample"
+	carried "github.com/cosfit/cosfit/loader/sample"
 )
 
 // contents is what must survive a conversion.
@@ -88,7 +88,7 @@ func open(path string) (*loader.Dataset, error) {
 
 // TestConvertSample takes the sample there and back, bit for bit.
 func TestConvertSample(t *testing.T) {
-	d, err := loader.OpenFS(context.Background(), sample.FS(), "sample", loader.Options{})
+	d, err := loader.OpenFS(context.Background(), carried.FS(), "sample", loader.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
