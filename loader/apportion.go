@@ -35,13 +35,12 @@ func (p *Pairs) unitsOf(pairs []int32, units []int32, purpose string, seed uint6
 		similar int
 		kinds   int
 	}
-	contents := map[int32]*content{}
+	contents := make([]content, len(units)) // of the units, which are called after a group
 	for _, i := range pairs {
 		name, u := p.Groups[p.Group[i]], units[p.Group[i]]
-		c := contents[u]
-		if c == nil {
-			c = &content{name: name}
-			contents[u] = c
+		c := &contents[u]
+		if c.pairs == 0 {
+			c.name = name
 		}
 		c.name = min(c.name, name)
 		c.pairs++
@@ -55,15 +54,18 @@ func (p *Pairs) unitsOf(pairs []int32, units []int32, purpose string, seed uint6
 	if seed != 0 {
 		purpose = fmt.Sprintf("%s\x00%d", purpose, seed)
 	}
-	list := make([]unit, 0, len(contents))
+	var list []unit
 	for u, c := range contents {
+		if c.pairs == 0 {
+			continue
+		}
 		sum := sha256.Sum256([]byte(purpose + "\x00" + c.name))
 		// None, up to a quarter, and so on; all is apart.
 		share := (c.similar*stratumShares + c.pairs - 1) / c.pairs
 		if c.similar == c.pairs {
 			share++
 		}
-		list = append(list, unit{u, c.pairs, 1 + c.kinds*(stratumShares+2) + share, string(sum[:])})
+		list = append(list, unit{int32(u), c.pairs, 1 + c.kinds*(stratumShares+2) + share, string(sum[:])})
 	}
 	joinRare(list)
 	slices.SortFunc(list, func(a, b unit) int {
