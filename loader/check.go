@@ -127,10 +127,38 @@ func (c *checker) run(ctx context.Context, files func() error) (Findings, error)
 func (c *checker) dataset(ctx context.Context, d *Dataset) error {
 	c.repeats(d)
 	c.splits(d)
-	for _, l := range d.Leaks() {
-		c.whole("leak", false, l.Groups+l.Texts, l.String(), append(l.InGroup, l.InText...)...)
+	if err := c.leaks(d); err != nil {
+		return err
 	}
 	return c.alike(ctx, d)
+}
+
+// leaks says what splits share, with the texts themselves where the data have
+// them.
+func (c *checker) leaks(d *Dataset) error {
+	leaks := d.Leaks()
+	texts := map[string]string{}
+	for _, l := range leaks {
+		for _, id := range l.InText {
+			texts[id] = id
+		}
+	}
+	if len(leaks) == 0 {
+		return nil
+	}
+	err := d.Texts(func(_ int32, t Text) error {
+		if id := t.ID.String(); texts[id] != "" {
+			texts[id] = fmt.Sprintf("%.80q", t.Text)
+		}
+		return nil
+	})
+	for _, l := range leaks {
+		for i, id := range l.InText {
+			l.InText[i] = texts[id]
+		}
+		c.whole("leak", false, l.Groups+l.Texts, l.String(), append(l.InGroup, l.InText...)...)
+	}
+	return err
 }
 
 // repeats finds pairs that come again.
