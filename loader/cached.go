@@ -251,6 +251,9 @@ func (d *Dataset) readSpaces(ctx context.Context, opts Options, parts ...part) e
 		switch {
 		case d.Vectors.Dim == 0:
 			d.Model, d.Vectors.Dim = space.Model, space.Dimensions
+			if len(parts) == 1 {
+				d.Space = space
+			}
 			if err := store.reserve(d.Vectors.Rows()); err != nil {
 				return err
 			}

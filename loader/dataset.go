@@ -15,15 +15,34 @@ type Dataset struct {
 	Embeddings string // the folder of embeddings/ or of the cache that the vectors came from, or two, one for each side; "" for a wide file
 	Cache      string // the cache that has that folder, "" where it is the data set's own
 	Model      string // the model behind the vectors, "" where unknown
-	Vectors    *Table // the unique vectors
-	Pairs      Pairs
-	Labels     LabelRange
-	// SplitGiven says that the data bring a split; otherwise one was drawn.
+	// Space is whose vectors they are; it is zero where that is unknown, or where
+	// the two sides have different ones.
+	Space   Manifest
+	Vectors *Table // the unique vectors
+	Pairs   Pairs
+	Labels  LabelRange
+	// SplitGiven says that the data bring a split, or that the user said how to
+	// draw one.
 	SplitGiven bool
 	Notes      []string // what was decided for the user while opening, one sentence each
 	Memory     int64    // bytes that buffers may take, 0 without a bound: Options.Memory
 
-	spare [2]*Chunk // memory for Chunks
+	spare  [2]*Chunk                    // memory for Chunks
+	source func(func(Text) error) error // visits the texts that the data bring
+
+	division Division // how the split was drawn; zero where the data brought it
+
+	given      []float32 // labels as they were, where they were brought to another scale
+	givenRange string    // of the labels, as the file or the user says it; "" where none does
+}
+
+// GivenLabels returns the labels as the data have them, and the scale that the
+// data or the user says they have, "" where neither does.
+func (d *Dataset) GivenLabels() (labels []float32, labelRange string) {
+	if d.given != nil {
+		return d.given, d.givenRange
+	}
+	return d.Pairs.Label, d.givenRange
 }
 
 // Close releases the scratch file, where there is one.
@@ -43,7 +62,7 @@ type Pairs struct {
 	Kind        []Kind
 	Groups      []string // names of the groups, in order of first appearance
 
-	apart bool // a text that is on both sides has two rows, since it has two vectors
+	apart bool // a text may have two rows, since it has two vectors
 }
 
 // Len returns the number of pairs.
@@ -83,9 +102,10 @@ const (
 	Positive             // the passage answers the query
 	Weak                 // a negative drawn at random
 	Hard                 // a negative chosen for its similarity
+	NumKinds = 4
 )
 
-var kindNames = [...]string{"given", "positive", "weak", "hard"}
+var kindNames = [NumKinds]string{"given", "positive", "weak", "hard"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -98,8 +118,10 @@ type LabelRange struct {
 
 // Positive reports whether a label counts as similar.
 func (r LabelRange) Positive(label float32) bool {
-	return float64(label) >= (r.Min+r.Max)/2
+	return float64(label) >= r.middle()
 }
+
+func (r LabelRange) middle() float64 { return (r.Min + r.Max) / 2 }
 
 func (r LabelRange) String() string { return fmt.Sprintf("%g..%g", r.Min, r.Max) }
 

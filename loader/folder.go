@@ -30,6 +30,16 @@ func (d *Dataset) readFolder(ctx context.Context, fsys named, opts Options) erro
 	if err != nil {
 		return err
 	}
+	d.source = func(visit func(Text) error) error {
+		if _, err := fs.Stat(fsys, textsFile); errors.Is(err, fs.ErrNotExist) {
+			return nil // the data set knows its texts by their ids only
+		}
+		return ReadTexts(fsys.FS, fsys.root, visit)
+	}
+	if opts.PairsOnly {
+		d.index(left, right, false)
+		return d.finish(fsys.path(pairsFile), splitGiven, opts, d.sources)
+	}
 	own, err := ownEmbeddings(fsys)
 	if err != nil {
 		return err
@@ -48,7 +58,7 @@ func (d *Dataset) readFolder(ctx context.Context, fsys named, opts Options) erro
 	if err != nil {
 		return err
 	}
-	return d.finish(fsys.path(pairsFile), splitGiven)
+	return d.finish(fsys.path(pairsFile), splitGiven, opts, d.sources)
 }
 
 // readPairs fills all of Pairs but the indices, which wait for the vectors.
@@ -143,7 +153,8 @@ func (d *Dataset) readOwn(ctx context.Context, fsys named, own []string, rows ma
 		d.Embeddings = own[0]
 	}
 	v := folderVectors{fsys: fsys, folder: path.Join(embeddingsDir, d.Embeddings), rows: rows, store: newVectorStore(d.Vectors, opts)}
-	d.Model, err = v.read(ctx)
+	d.Space, err = v.read(ctx)
+	d.Model = d.Space.Model
 	return err
 }
 
@@ -160,19 +171,19 @@ type folderVectors struct {
 	seen   []bool // the rows that have a vector
 }
 
-// read fills the table and returns the model behind the vectors.
-func (f *folderVectors) read(ctx context.Context) (model string, err error) {
-	m, err := readManifest(f.fsys.FS, path.Join(f.folder, ManifestFile), f.fsys.path(path.Join(f.folder, ManifestFile)))
+// read fills the table and says whose vectors they are.
+func (f *folderVectors) read(ctx context.Context) (m Manifest, err error) {
+	m, err = readManifest(f.fsys.FS, path.Join(f.folder, ManifestFile), f.fsys.path(path.Join(f.folder, ManifestFile)))
 	if err != nil {
-		return "", err
+		return Manifest{}, err
 	}
 	entries, err := fs.ReadDir(f.fsys, f.folder)
 	if err != nil {
-		return "", fmt.Errorf("open %s: %w", f.fsys.path(f.folder), withoutPath(err))
+		return Manifest{}, fmt.Errorf("open %s: %w", f.fsys.path(f.folder), withoutPath(err))
 	}
 	f.store.table.Dim = m.Dimensions
 	if err := f.store.reserve(len(f.rows)); err != nil {
-		return "", err
+		return Manifest{}, err
 	}
 	f.seen = make([]bool, len(f.rows))
 	for _, e := range entries {
@@ -180,13 +191,13 @@ func (f *folderVectors) read(ctx context.Context) (model string, err error) {
 			continue
 		}
 		if err := f.segment(ctx, path.Join(f.folder, e.Name())); err != nil {
-			return "", err
+			return Manifest{}, err
 		}
 	}
 	if i := slices.Index(f.seen, false); i >= 0 {
-		return "", fmt.Errorf("%s: no vector for the text %s of %s: embed it", f.fsys.path(f.folder), f.store.table.IDs[i], pairsFile)
+		return Manifest{}, fmt.Errorf("%s: no vector for the text %s of %s: embed it", f.fsys.path(f.folder), f.store.table.IDs[i], pairsFile)
 	}
-	return m.Model, f.store.finish()
+	return m, f.store.finish()
 }
 
 // segment copies the vectors of one file whose texts are wanted. Of several

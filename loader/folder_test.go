@@ -107,7 +107,6 @@ func TestWrongFolders(t *testing.T) {
 		"range_exceeded":  "row 5: the label is 5, outside the label range 0..4",
 		"range_odd":       `the label range is "5", want two numbers, the lower one first, such as 0..5`,
 		"range_backwards": `the label range is "1..0", want two numbers, the lower one first, such as 0..5`,
-		"torn_group":      `row 5: the group "` + TextID(fixtureQuestion(5)) + `" is in the split test, its earlier rows are in train: put all of a group into one split`,
 	} {
 		fsys := folderFS(t)
 		fsys["pairs.parquet"] = file(t, "testdata/pairs/"+name+".parquet")

@@ -34,6 +34,14 @@ type Options struct {
 	Memory int64
 	// Scratch is the folder of that file; empty means the user's cache folder.
 	Scratch string
+	// Split says how the pairs are divided.
+	Split SplitOptions
+	// PairsOnly leaves the vectors away, where pairs and texts are all that is
+	// wanted. The table has ids then, but neither numbers nor a dimension. A wide
+	// file without texts has nothing else to tell them by, and is read whole.
+	PairsOnly bool
+	// Strict makes a group or a text in two splits an error, not a note.
+	Strict bool
 }
 
 // Open reads a data set folder or a wide Parquet file. The caller closes it.
@@ -83,11 +91,11 @@ func checkSchema(f *parquetFile) error {
 }
 
 // finish settles what a data set may leave open, the same way for both
-// layouts, and checks what must hold; file is where the pairs are.
-func (d *Dataset) finish(file string, splitGiven bool) error {
-	d.SplitGiven = splitGiven
-	if !splitGiven {
-		d.drawSplit()
+// layouts, and looks for what should not be; file is where the pairs are.
+// sources tells the document of each row of the table.
+func (d *Dataset) finish(file string, splitGiven bool, opts Options, sources func() ([]int32, error)) error {
+	if err := d.divide(opts.Split, splitGiven, sources); err != nil {
+		return err
 	}
-	return d.checkGroups(file)
+	return d.noteLeaks(file, opts.Strict)
 }

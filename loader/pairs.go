@@ -37,6 +37,10 @@ func (d *Dataset) readLabels(f *parquetFile, column, given string) error {
 			return f.errorf("row %d: the label is %g, outside the label range %s", row, l, given)
 		}
 	}
+	d.givenRange = given
+	if low != 0 && low != -1 || high != 1 {
+		d.given = slices.Clone(labels)
+	}
 	d.Labels = rescale(labels, low, high)
 	return nil
 }

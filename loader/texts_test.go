@@ -32,7 +32,7 @@ func TestReadTexts(t *testing.T) {
 
 	write(row{TextID("a"), "a", "query"}, row{TextID("b"), "b", "passage"})
 	got, err := read()
-	if err != nil || len(got) != 2 || got[1] != (Text{NewID("b"), "b", "passage"}) {
+	if err != nil || len(got) != 2 || got[1] != (Text{NewID("b"), "b", "passage", ""}) {
 		t.Errorf("%v, %v", got, err)
 	}
 	stop := errors.New("stop")

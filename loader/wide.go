@@ -3,6 +3,8 @@ package loader
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 )
 
 // Columns names the columns of a wide file. An empty name stands for the
@@ -102,7 +104,18 @@ func (d *Dataset) readWide(ctx context.Context, f *parquetFile, columns Columns,
 	if err := d.readLabels(f, columns.Label, opts.LabelRange); err != nil {
 		return err
 	}
-	if err := d.readBothSides(ctx, f, columns, opts); err != nil {
+	d.source = columns.texts(f.name)
+	if text, ok := f.Lookup(WideSpaceKey); ok {
+		if err := json.Unmarshal([]byte(text), &d.Space); err != nil {
+			return f.errorf("its metadata %s are not valid JSON: %w", WideSpaceKey, err)
+		}
+		d.Model = d.Space.Model
+	}
+	read := d.readBothSides
+	if opts.PairsOnly && columns.LeftText != "" && columns.RightText != "" {
+		read = d.readBothTexts
+	}
+	if err := read(ctx, f, columns, opts); err != nil {
 		return err
 	}
 	if err := d.readGroups(f, columns.Group); err != nil {
@@ -112,7 +125,8 @@ func (d *Dataset) readWide(ctx context.Context, f *parquetFile, columns Columns,
 	if err != nil {
 		return err
 	}
-	return d.finish(f.name, splitGiven)
+	d.Pairs.apart = true
+	return d.finish(f.name, splitGiven, opts, d.sources)
 }
 
 func (d *Dataset) readBothSides(ctx context.Context, f *parquetFile, columns Columns, opts Options) (err error) {
@@ -233,3 +247,70 @@ func (f *parquetFile) textIDs(column string) ([]string, error) {
 	})
 	return ids, err
 }
+
+// readBothTexts numbers the texts instead of the vectors. A row without a text
+// has one of its own.
+func (d *Dataset) readBothTexts(_ context.Context, f *parquetFile, columns Columns, _ Options) error {
+	var sides [2][]string
+	for i, column := range []string{columns.LeftText, columns.RightText} {
+		ids, err := f.textIDs(column)
+		if err != nil {
+			return err
+		}
+		for row, id := range ids {
+			ids[row] = cmp.Or(id, fmt.Sprintf("row %d of %s", row, column))
+		}
+		sides[i] = ids
+	}
+	d.index(sides[0], sides[1], false)
+	return nil
+}
+
+// texts returns what visits the texts of a wide file of that name, each once:
+// the left ones, then those that are only on the right.
+func (c Columns) texts(name string) func(func(Text) error) error {
+	return func(visit func(Text) error) error {
+		f, err := openParquetPath(name)
+		if err != nil {
+			return err
+		}
+		defer f.close()
+		seen := map[ID]bool{}
+		for side, column := range []string{c.LeftText, c.RightText} {
+			if column == "" {
+				continue
+			}
+			var sources []string
+			if source := sourceColumns[side]; f.has(source) {
+				if sources, err = f.strings(source, true); err != nil {
+					return err
+				}
+			}
+			var stopped error
+			err := f.texts(column, true, func(row int, text string) {
+				id := NewID(text)
+				if text == "" || stopped != nil || seen[id] {
+					return
+				}
+				seen[id] = true
+				t := Text{ID: id, Text: text, Role: [...]string{"query", "passage"}[side]}
+				if sources != nil {
+					t.Source = sources[row]
+				}
+				stopped = visit(t)
+			})
+			if err := cmp.Or(err, stopped); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// WideSpaceKey is the metadata of a wide file that say whose vectors it has: a
+// Manifest in JSON.
+const WideSpaceKey = segmentSpaceKey
+
+// sourceColumns have the documents of the left and of the right text, where a
+// wide file was made of a folder that knows them.
+var sourceColumns = [2]string{"question_text_source", "candidate_answers_source"}

@@ -86,10 +86,11 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 	e.figures(&s, pairs, before, after, thresholdBefore, thresholdAfter)
 	task := newRetrievalTask(data)
 	s.Data.Notes = append(s.Data.Notes, task.notes...)
-	if err := e.retrieve(ctx, task, false, s.Before); err != nil {
+	beforeApart, afterApart := apart(&s)
+	if err := e.retrieve(ctx, task, false, s.Before, beforeApart); err != nil {
 		return s, nil, err
 	}
-	if err := e.retrieve(ctx, task, true, s.After); err != nil {
+	if err := e.retrieve(ctx, task, true, s.After, afterApart); err != nil {
 		return s, nil, err
 	}
 	if c, found := s.Comparisons[opts.Split.String()][s.Selection]; found {

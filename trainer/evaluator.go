@@ -186,10 +186,15 @@ type splitScores struct {
 
 // split picks one split out of the cosines of some pairs.
 func (e *evaluator) split(pairs []int32, cosines []float32, s loader.Split) splitScores {
+	return e.scores(pairs, cosines, func(pair int32) bool { return e.data.Pairs.Split[pair] == s })
+}
+
+// scores picks some pairs out of the cosines of more.
+func (e *evaluator) scores(pairs []int32, cosines []float32, which func(pair int32) bool) splitScores {
 	p := &e.data.Pairs
 	out := splitScores{graded: e.data.Labels.Graded, low: float32(e.data.Labels.Min)}
 	for i, pair := range pairs {
-		if p.Split[pair] == s {
+		if which(pair) {
 			out.cosines = append(out.cosines, cosines[i])
 			out.labels = append(out.labels, p.Label[pair])
 			out.groups = append(out.groups, p.Group[pair])
@@ -307,6 +312,7 @@ func (e *evaluator) figures(s *rundir.Summary, pairs []int32, before, after []fl
 		s.Before[name], s.After[name] = b.metrics(e.loss, thresholdBefore), a.metrics(e.loss, thresholdAfter)
 		s.Comparisons[name] = comparisons(b, a, s.Before[name].Threshold, s.After[name].Threshold)
 	}
+	e.withoutShared(s, pairs, before, after)
 }
 
 func unknownMetrics() rundir.Metrics {

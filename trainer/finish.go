@@ -100,10 +100,11 @@ func (r *run) retrieve(ctx context.Context, s *rundir.Summary) error {
 	}
 	task := newRetrievalTask(r.data)
 	s.Data.Notes = append(s.Data.Notes, task.notes...)
-	if err := r.eval.retrieve(ctx, task, false, s.Before); err != nil {
+	beforeApart, afterApart := apart(s)
+	if err := r.eval.retrieve(ctx, task, false, s.Before, beforeApart); err != nil {
 		return err
 	}
-	return r.eval.retrieve(ctx, task, true, s.After)
+	return r.eval.retrieve(ctx, task, true, s.After, afterApart)
 }
 
 // write puts the results into the run directory; the checkpoint goes last.

@@ -82,7 +82,7 @@ func TestRetrieval(t *testing.T) {
 	}
 	e := &evaluator{data: data, backend: backend, table: table}
 	into := map[string]rundir.Metrics{"test": unknownMetrics()}
-	if err := e.retrieve(context.Background(), newRetrievalTask(data), false, into); err != nil {
+	if err := e.retrieve(context.Background(), newRetrievalTask(data), false, into, nil); err != nil {
 		t.Fatal(err)
 	}
 	m := into["test"]

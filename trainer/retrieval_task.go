@@ -29,6 +29,7 @@ type retrievalTask struct {
 	passages []int32 // rows of the table
 	order    []int32 // position of each passage's text id in sorted order
 	queries  []query
+	heldOut  []bool // of each group: its test pairs share nothing with training
 	notes    []string
 }
 
@@ -39,6 +40,7 @@ func newRetrievalTask(data *loader.Dataset) *retrievalTask {
 	if data.Labels.Graded {
 		return t
 	}
+	t.heldOut = newHeldOut(data).group
 	position := map[int32]int32{}
 	p := &data.Pairs
 	for _, right := range p.Right {
@@ -54,7 +56,10 @@ func newRetrievalTask(data *loader.Dataset) *retrievalTask {
 	for i, g := range p.Group {
 		q := &queries[g]
 		several[g] = several[g] || (seen[g] && q.left != p.Left[i])
-		seen[g], q.group, q.left, q.split = true, g, p.Left[i], p.Split[i]
+		if !seen[g] || p.Split[i] < q.split { // a query of training, too, is not held out
+			q.split = p.Split[i]
+		}
+		seen[g], q.group, q.left = true, g, p.Left[i]
 		if data.Labels.Positive(p.Label[i]) {
 			q.relevant = append(q.relevant, position[p.Right[i]])
 		}
@@ -130,8 +135,10 @@ func sortedOrder(rows []int32, ids []string) []int32 {
 	return order
 }
 
-// retrieve adds the retrieval figures to the metrics of each split.
-func (e *evaluator) retrieve(ctx context.Context, t *retrievalTask, projected bool, into map[string]rundir.Metrics) error {
+// retrieve adds the retrieval figures to the metrics of each split, and, where
+// apart is not nil, those of the test queries that share nothing with training
+// to it.
+func (e *evaluator) retrieve(ctx context.Context, t *retrievalTask, projected bool, into map[string]rundir.Metrics, apart *rundir.Metrics) error {
 	if len(t.queries) == 0 {
 		return nil
 	}
@@ -140,8 +147,15 @@ func (e *evaluator) retrieve(ctx context.Context, t *retrievalTask, projected bo
 		return err
 	}
 	var results [loader.NumSplits]retrieval
+	var heldOut retrieval
 	for i, q := range t.queries {
 		results[q.split].add(rankers[i].ranks())
+		if q.split == loader.Test && t.heldOut[q.group] {
+			heldOut.add(rankers[i].ranks())
+		}
+	}
+	if apart != nil {
+		heldOut.fill(apart)
 	}
 	for s := range results {
 		name := loader.Split(s).String()
@@ -149,12 +163,17 @@ func (e *evaluator) retrieve(ctx context.Context, t *retrievalTask, projected bo
 		if !ok {
 			continue
 		}
-		queries, mrr, at1, at10, ndcg := results[s].figures()
-		m.Queries = queries
-		m.MRR, m.RecallAt1, m.RecallAt10, m.NDCGAt10 = rundir.Figure(mrr), rundir.Figure(at1), rundir.Figure(at10), rundir.Figure(ndcg)
+		results[s].fill(&m)
 		into[name] = m
 	}
 	return nil
+}
+
+// fill puts the figures where they belong.
+func (r *retrieval) fill(m *rundir.Metrics) {
+	queries, mrr, at1, at10, ndcg := r.figures()
+	m.Queries = queries
+	m.MRR, m.RecallAt1, m.RecallAt10, m.NDCGAt10 = rundir.Figure(mrr), rundir.Figure(at1), rundir.Figure(at10), rundir.Figure(ndcg)
 }
 
 // rank asks every query against every passage, which are visited in parts.

@@ -28,12 +28,7 @@ func cacheCommand() *cli.Command {
 			"  cosfit cache import --in old.parquet --text-column text --column embedding \\\n" +
 			"    --provider openai --model text-embedding-3-small\n" +
 			"  cosfit cache export --embeddings openai-text-embedding-3-small-1536 --out all.parquet",
-		Action: func(c *cli.Context) error {
-			if !c.Args().Present() {
-				return cli.ShowSubcommandHelp(c)
-			}
-			return usage("unknown command %q; there are: %s", "cache "+c.Args().First(), strings.Join(commandNames(subcommands(c.Command)), ", "))
-		},
+		Action: needsSubcommand,
 		Subcommands: []*cli.Command{
 			cacheStatsCommand(), cacheVerifyCommand(), cacheCompactCommand(), cacheImportCommand(), cacheExportCommand(),
 		},

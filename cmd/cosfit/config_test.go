@@ -174,7 +174,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"export:\n  epochs: 3", `export.epochs: line 2: export has no such setting, it is one of train`},
 		{"train:\n  eval:\n    data: x", `train.eval: line 2: no such setting, the nearest is scale`},
 		{"config: other.yaml", `config: line 1: no such setting, the nearest is init`},
-		{"train:\n  help: true", `train.help: line 2: no such setting, the nearest is seed`},
+		{"train:\n  help: true", `train.help: line 2: no such setting, the nearest is fold`},
 		{"doctor:\n  json: true", `doctor: line 1: no such setting, the nearest is data`},
 		{"'': 3", `: line 1: no such setting, the nearest is out`},
 		{"<<: {epochs: 3}", `<<: line 1: no such setting, the nearest is out`},
@@ -298,8 +298,8 @@ func TestConfigFile(t *testing.T) {
 }
 
 // TestConfigCommands wants --config exactly where it is of use, one type for
-// each name, and no command that is called like a setting but cache: a file
-// tells its settings from the folder by their shape.
+// each name, and no command that is called like a setting but cache and data: a
+// file tells their settings from the folder by their shape.
 func TestConfigCommands(t *testing.T) {
 	commands := newApp(io.Discard, io.Discard).Commands
 	var with []string
@@ -321,7 +321,7 @@ func TestConfigCommands(t *testing.T) {
 		t.Errorf("%s have --config, want %s", got, want)
 	}
 	for _, c := range commands {
-		if _, ok := kinds[c.Name]; ok && c.Name != "cache" {
+		if _, ok := kinds[c.Name]; ok && c.Name != "cache" && c.Name != "data" {
 			t.Errorf("%s is a command and a setting", c.Name)
 		}
 	}

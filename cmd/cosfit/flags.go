@@ -40,6 +40,7 @@ func dataFlags() []cli.Flag {
 		column("group-column", "groups (queries), or - for none", d.Group),
 		column("split-column", "splits (train, validation, test), or - for none", d.Split),
 		column("kind-column", "kinds of pair (positive, hard, weak, given), or - for none", d.Kind),
+		&cli.BoolFlag{Name: "strict", Usage: "refuse data whose splits share a group or a text, instead of saying so", Category: "DATA"},
 		&cli.StringFlag{Name: "memory", Usage: "for vectors, such as 300MB or 4GB; what takes more is streamed. The result does not depend on it", DefaultText: "a quarter of the machine's", Category: "DATA"},
 		&cli.StringFlag{Name: "scratch", Usage: "folder for a file of the vectors that exceed --memory", DefaultText: "the user's cache folder", Category: "DATA"},
 	}

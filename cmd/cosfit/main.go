@@ -29,7 +29,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := newApp(stdout, stderr)
 	addCompletion(app, args)
-	err := app.RunContext(ctx, args)
+	err := app.RunContext(ctx, asFlag(args))
 	if err == nil {
 		return exitDone
 	}
@@ -70,7 +70,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		OnUsageError:         asUsage,
 		Action:               unknownCommand,
 		Commands: []*cli.Command{
-			demoCommand(), embedCommand(), cacheCommand(), trainCommand(), evalCommand(), exportCommand(), applyCommand(),
+			demoCommand(), dataCommand(), embedCommand(), cacheCommand(), trainCommand(), evalCommand(), exportCommand(), applyCommand(),
 			benchCommand(), doctorCommand(), versionCommand(), completionCommand(),
 		},
 	}
@@ -104,6 +104,14 @@ func noArguments(c *cli.Context) error {
 			fullName(c), c.Args().First(), fullName(c))
 	}
 	return nil
+}
+
+// needsSubcommand runs when a command that has others below it is called alone.
+func needsSubcommand(c *cli.Context) error {
+	if !c.Args().Present() {
+		return cli.ShowSubcommandHelp(c)
+	}
+	return usage("unknown command %q; there are: %s", fullName(c)+" "+c.Args().First(), strings.Join(commandNames(subcommands(c.Command)), ", "))
 }
 
 // fullName is a command's name after those that it stands below, without the

@@ -27,6 +27,7 @@ func trainCommand() *cli.Command {
 		&cli.DurationFlag{Name: "checkpoint-every", Value: time.Minute, Usage: "how much training a crash may cost, besides at the end of each epoch"},
 	)
 	flags = append(flags, recipeFlags()...)
+	flags = append(flags, drawFlags("70:0:30, and 15 % of the training pairs become the validation split")...)
 	return &cli.Command{
 		Name:  "train",
 		Usage: "learn a matrix from a data set",
@@ -56,6 +57,9 @@ func train(c *cli.Context) error {
 	}
 	source, err := sourceFrom(c, rundir.Data{})
 	if err != nil {
+		return err
+	}
+	if source.Split, err = askedFrom(c, source.Split); err != nil {
 		return err
 	}
 	t := training{context: c, source: source, title: "cosfit train · " + source.Path, next: afterTraining}
@@ -98,6 +102,9 @@ func resume(c *cli.Context, out string) error {
 	}
 	source, err := sourceFrom(c, config.Data)
 	if err != nil {
+		return err
+	}
+	if source.Split, err = askedFrom(c, source.Split); err != nil {
 		return err
 	}
 	t := training{context: c, source: source, title: "cosfit train · " + source.Path, next: afterTraining, resume: true}

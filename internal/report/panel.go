@@ -39,6 +39,9 @@ func Panel(w io.Writer, s rundir.Summary, scores []rundir.Score, split, title st
 	p.epochs(s)
 	p.line("")
 	p.figures(before, after, s.Comparisons[split])
+	if w := s.WithoutShared; w != nil && split == "test" {
+		p.withoutShared(w)
+	}
 	p.histograms(scores, split, before.Threshold, after.Threshold)
 	p.line("")
 	p.wrap(s.Judgement.Text, " ", func(line string) string { return style.bold(line) })
@@ -108,6 +111,20 @@ func (p printer) figures(before, after rundir.Metrics, c map[string]rundir.Compa
 	p.plain("recall@1 %", before.RecallAt1, after.RecallAt1, 100, "%.1f")
 	p.plain("recall@10 %", before.RecallAt10, after.RecallAt10, 100, "%.1f")
 	p.plain("nDCG@10", before.NDCGAt10, after.NDCGAt10, 1, "%.3f")
+}
+
+// withoutShared draws the figures of the test pairs that share nothing with
+// training.
+func (p printer) withoutShared(w *rundir.WithoutShared) {
+	p.line("")
+	if w.After.Pairs == 0 {
+		p.wrap("Each of these pairs shares a text or a group with training, so there are no figures without those.", " ", p.style.dim)
+		return
+	}
+	p.wrap(fmt.Sprintf("Without the %s pairs that share a text or a group with training, %s are left:", thousands(w.SharedPairs), thousands(w.After.Pairs)), " ",
+		func(line string) string { return line })
+	p.line("")
+	p.figures(w.Before, w.After, w.Comparisons)
 }
 
 // compared draws a figure with its intervals.

@@ -53,8 +53,31 @@ func panel(style Style) string {
 }
 
 func TestPanelGolden(t *testing.T) {
-	got := panel(Style{})
-	path := filepath.Join("testdata", "panel.txt")
+	golden(t, "panel.txt", panel(Style{}))
+}
+
+// leakyPanel has figures without the pairs that share with training.
+func leakyPanel(left int) string {
+	s, scores := example()
+	m := s.After["test"]
+	m.Pairs = left
+	s.WithoutShared = &rundir.WithoutShared{SharedPairs: 12345 - left, Before: s.Before["test"], After: m, Comparisons: s.Comparisons["test"]}
+	var b bytes.Buffer
+	Panel(&b, s, scores, "test", "cosfit test · made up", nil, Style{})
+	return b.String()
+}
+
+func TestPanelOfLeakyData(t *testing.T) {
+	golden(t, "panel_leaky.txt", leakyPanel(10000))
+	if text := leakyPanel(0); !strings.Contains(text, "\n Each of these pairs shares a text or a group with training, so there are no\n figures without those.\n") {
+		t.Errorf("nothing is left, and the panel is\n%s", text)
+	}
+}
+
+// golden compares with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)

@@ -72,14 +72,24 @@ type Recipe struct {
 	ShuffleWindow int     `json:"shuffle_window"`
 }
 
-// Data identifies the data set of a run. Columns, Embeddings and GivenRange
-// are what it takes, beside the path, to open it again.
+// A Split is how the user asked for the pairs to be divided.
+type Split struct {
+	By     string `json:"by,omitempty"`
+	Shares string `json:"shares,omitempty"`
+	Folds  int    `json:"folds,omitempty"`
+	Fold   int    `json:"fold,omitempty"`
+	Seed   uint64 `json:"seed,omitempty"`
+}
+
+// Data identifies the data set of a run. Columns, Embeddings, GivenRange and
+// Split are what it takes, beside the path, to open it again.
 type Data struct {
 	Path        string            `json:"path"`
 	Columns     map[string]string `json:"columns,omitempty"`
 	Embeddings  string            `json:"embeddings,omitempty"`
 	Cache       string            `json:"cache,omitempty"` // that the vectors came from
 	GivenRange  string            `json:"label_range_given,omitempty"`
+	Split       Split             `json:"split,omitzero"`
 	Fingerprint string            `json:"fingerprint"`
 	Model       string            `json:"model"`
 	Dimensions  int               `json:"dimensions"`
@@ -141,6 +151,15 @@ type Comparison struct {
 	GainInterval   Interval `json:"gain_interval"`
 }
 
+// WithoutShared is the figures of the test pairs that share neither a group nor a
+// text with training.
+type WithoutShared struct {
+	SharedPairs int                   `json:"shared_pairs"` // test pairs that do, and are left out
+	Before      Metrics               `json:"before"`
+	After       Metrics               `json:"after"`
+	Comparisons map[string]Comparison `json:"comparisons"`
+}
+
 // Judgement says whether the learned matrix was accepted, and why.
 type Judgement struct {
 	Accepted bool   `json:"accepted"`
@@ -164,7 +183,8 @@ type Summary struct {
 	Before        map[string]Metrics               `json:"before"`
 	After         map[string]Metrics               `json:"after"`
 	Comparisons   map[string]map[string]Comparison `json:"comparisons"`
-	Selection     string                           `json:"selection"` // name of the figure that chose the epoch
+	WithoutShared *WithoutShared                   `json:"without_shared,omitempty"` // nil where test shares nothing with training
+	Selection     string                           `json:"selection"`                // name of the figure that chose the epoch
 	SelectedOn    string                           `json:"selected_on"`
 	BestEpoch     int                              `json:"best_epoch"` // 0 is the start
 	Epochs        int                              `json:"epochs"`     // that were run

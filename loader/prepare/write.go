@@ -136,8 +136,25 @@ func (d *Draft) roleName(n int32) string {
 	return "passage"
 }
 
-// writeRows writes n rows, a few at a time, in row groups of some megabytes.
-func writeRows[T any](path string, n int, options []parquet.WriterOption, row func(i int) (T, error)) (err error) {
+// writeRows writes n rows.
+func writeRows[T any](path string, n int, options []parquet.WriterOption, row func(i int) (T, error)) error {
+	return writeParquet(path, options, func(write func(T) error) error {
+		for i := range n {
+			r, err := row(i)
+			if err != nil {
+				return err
+			}
+			if err := write(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// writeParquet writes the rows that each hands to write, a few at a time, in row
+// groups of some megabytes.
+func writeParquet[T any](path string, options []parquet.WriterOption, each func(write func(T) error) error) (err error) {
 	const batch, group = 256, 1 << 14
 	f, err := os.Create(path)
 	if err != nil {
@@ -149,23 +166,29 @@ func writeRows[T any](path string, n int, options []parquet.WriterOption, row fu
 		}
 	}()
 	w := parquet.NewGenericWriter[T](f, options...)
-	rows := make([]T, 0, batch)
-	for i := range n {
-		r, err := row(i)
-		if err != nil {
-			return err
-		}
-		if rows = append(rows, r); len(rows) < batch && i < n-1 {
-			continue
-		}
+	rows, written := make([]T, 0, batch), 0
+	flush := func() error {
 		if _, err := w.Write(rows); err != nil {
 			return err
 		}
-		if rows = rows[:0]; (i+1)%group == 0 {
-			if err := w.Flush(); err != nil {
-				return err
-			}
+		written += len(rows)
+		rows = rows[:0]
+		if written%group == 0 {
+			return w.Flush()
 		}
+		return nil
+	}
+	err = each(func(r T) error {
+		if rows = append(rows, r); len(rows) < batch {
+			return nil
+		}
+		return flush()
+	})
+	if err != nil {
+		return err
+	}
+	if err := flush(); err != nil {
+		return err
 	}
 	if err := w.Close(); err != nil {
 		return err
