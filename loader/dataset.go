@@ -109,6 +109,16 @@ var kindNames = [NumKinds]string{"given", "positive", "weak", "hard"}
 
 func (k Kind) String() string { return kindNames[k] }
 
+// KindNames returns the names of the kinds, in the order of the constants.
+func KindNames() []string { return slices.Clone(kindNames[:]) }
+
+// ParseKind returns the kind of that name, the inverse of String; ok is false
+// where there is none.
+func ParseKind(name string) (k Kind, ok bool) {
+	i := slices.Index(kindNames[:], name)
+	return Kind(max(i, 0)), i >= 0
+}
+
 // LabelRange is the scale of the labels. A pair is positive when its label
 // reaches the middle of the range.
 type LabelRange struct {

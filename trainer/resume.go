@@ -88,7 +88,7 @@ func (r *run) resume() error {
 	var arrays [][]float32
 	err := r.opts.Dir.ReadCheckpoint(&r.state, func() ([][]float32, error) {
 		arrays = r.arrays()
-		return append(slices.Clone(arrays), r.best), sameRun(r.opts.Dir.Path(), r.state.Config, r.config)
+		return append(slices.Clone(arrays), r.best), SameRun(r.opts.Dir.Path(), r.state.Config, r.config)
 	})
 	if err != nil {
 		return err
@@ -116,9 +116,9 @@ func (r *run) resume() error {
 	return r.eval.subtract(offset)
 }
 
-// sameRun refuses to go on with other settings or data than a run was begun
+// SameRun refuses to go on with other settings or data than a run was begun
 // with, and says what differs.
-func sameRun(path string, begun, now rundir.Config) error {
+func SameRun(path string, begun, now rundir.Config) error {
 	a, b := settings(begun), settings(now)
 	var differences []string
 	for key, was := range a {

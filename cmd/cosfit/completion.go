@@ -107,7 +107,7 @@ func completions(c *cli.Context, before []string) []string {
 	}
 	if last >= 0 {
 		if f := findFlag(c.Command.Flags, before[last]); f != nil && takesValue(f) {
-			return flagValues(f.Names()[0])
+			return flagValues(c.Command.Name, f.Names()[0])
 		}
 	}
 	switch c.Command.Name {
@@ -122,8 +122,8 @@ func completions(c *cli.Context, before []string) []string {
 	return unusedFlags(c.Command.Flags, before)
 }
 
-// flagValues lists the values of a flag that chooses by name.
-func flagValues(flag string) []string {
+// flagValues lists the values of a command's flag that chooses by name.
+func flagValues(command, flag string) []string {
 	switch flag {
 	case "recipe":
 		return recipes().names()
@@ -136,7 +136,14 @@ func flagValues(flag string) []string {
 	case "init":
 		return starts().names()
 	case "format":
-		return formats().names()
+		if command == "export" {
+			return formats().names()
+		}
+		return sources().names()
+	case "quotes":
+		return []string{"double", "none"}
+	case "unit":
+		return []string{"paragraph", "sentence"}
 	case "device":
 		return backends().names()
 	case "precision":

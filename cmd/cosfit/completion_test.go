@@ -23,13 +23,18 @@ func TestMain(m *testing.M) {
 // completionCases are command lines that end at the cursor, and what can stand
 // there. Nothing stands for file names.
 func completionCases() []completionCase {
-	commands := "apply bench cache completion data demo doctor embed eval export help train version"
+	commands := "apply bench cache completion data demo doctor embed eval export fit help prepare train version"
 	exportFlags := "--config --force --format --help --json --out --run"
 	return []completionCase{
 		{"cosfit ", commands},
 		{"cosfit e", "embed eval export"},
 		{"cosfit cache ", "compact export import stats verify"},
 		{"cosfit embed --provider ", sorted(providers())},
+		{"cosfit prepare ", "pairs"},
+		{"cosfit prepare pairs --format ", sorted(sources())},
+		{"cosfit fit --format j", "json jsonl"},
+		{"cosfit prepare pairs --uni", "--unit"},
+		{"cosfit prepare pairs --unit ", "paragraph sentence"},
 		{"cosfit train", "train"},
 		{"cosfit help ", commands},
 		{"cosfit help eval ", ""},

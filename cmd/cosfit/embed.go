@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"slices"
@@ -19,7 +20,7 @@ func embedCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "data", Usage: "a data set folder, or \"sample\""},
 		cacheFlag(),
-		&cli.StringFlag{Name: "provider", Value: "openai", Usage: providers().list()},
+		providerFlag(),
 		&cli.BoolFlag{Name: "dry-run", Usage: "say what there is to do and what it would cost, and do nothing"},
 	}
 	flags = slices.Concat(flags, providerFlags(), serverFlags(), promptFlags(), requestFlags(), batchFlags())
@@ -38,6 +39,10 @@ func embedCommand() *cli.Command {
 		Flags:  append(flags, jsonFlag()),
 		Action: embedTexts,
 	}
+}
+
+func providerFlag() cli.Flag {
+	return &cli.StringFlag{Name: "provider", Value: "openai", Usage: providers().list()}
 }
 
 // cacheFlag names the cache.
@@ -107,45 +112,70 @@ func embedTexts(c *cli.Context) error {
 	if err := wantFolder(c.String("data")); err != nil {
 		return err
 	}
-	create, err := providers().get("provider", c.String("provider"))
+	jobs, err := embedJobs(c)
 	if err != nil {
 		return err
+	}
+	done, err := embedData(c, c.String("data"), jobs, c.App.Writer)
+	if err == nil && c.Bool("json") {
+		err = writeJSON(c.App.Writer, done)
+	}
+	return err
+}
+
+// An embedJob is the texts of a role, or all, under one prompt.
+type embedJob struct {
+	role    string
+	by      embedder
+	options embed.Options
+}
+
+// embedJobs reads the flags of providers, prompts and requests.
+func embedJobs(c *cli.Context) (jobs []embedJob, err error) {
+	create, err := providers().get("provider", c.String("provider"))
+	if err != nil {
+		return nil, err
 	}
 	prompts, err := promptsFrom(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var done []embedding
-	spent := 0.0 // US dollars
 	for _, p := range prompts {
 		e, err := create(c, p)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		o, err := runOptions(c, e)
 		if err != nil {
-			return err
+			return nil, err
 		}
+		jobs = append(jobs, embedJob{p.role, e, o})
+	}
+	return jobs, nil
+}
+
+// embedData embeds the texts of a data set and says on w what it did.
+func embedData(c *cli.Context, name string, jobs []embedJob, w io.Writer) (done []embedding, err error) {
+	spent := 0.0 // US dollars
+	for _, job := range jobs {
+		o := job.options
 		if o.MaxCost > 0 {
 			o.MaxCost = max(o.MaxCost-spent, math.SmallestNonzeroFloat64) // 0 would mean any cost
 		}
-		result, err := embedSide(c, e, p.role, o)
+		result, err := embedSide(c, name, job.by, job.role, o, w)
 		if err != nil {
-			return err
+			return done, err
 		}
 		if result.Result != nil {
 			spent += result.Result.Cost
 		}
 		done = append(done, result)
 	}
-	if c.Bool("json") {
-		return writeJSON(c.App.Writer, done)
-	}
-	return nil
+	return done, nil
 }
 
 // embedSide embeds the texts of a role, or all, under one prompt.
-func embedSide(c *cli.Context, e embedder, role string, o embed.Options) (done embedding, err error) {
+func embedSide(c *cli.Context, name string, e embedder, role string, o embed.Options, w io.Writer) (done embedding, err error) {
 	dir, err := cacheFrom(c)
 	if err != nil {
 		return done, err
@@ -158,7 +188,6 @@ func embedSide(c *cli.Context, e embedder, role string, o embed.Options) (done e
 	}
 	defer func() { err = errors.Join(err, adviseDamaged(store.Close())) }()
 	tellDamaged(c, store)
-	name := c.String("data")
 	texts := textsOf(name, role)
 	done = embedding{Provider: space.Provider, Model: space.Model, Prompt: space.Prompt, Role: role}
 	if done.Plan, err = planOf(c, e, store, texts, o, batches); err != nil {
@@ -172,7 +201,7 @@ func embedSide(c *cli.Context, e embedder, role string, o embed.Options) (done e
 	if !quiet {
 		out := c.App.ErrWriter
 		if dry { // it is what was asked for
-			out = c.App.Writer
+			out = w
 		}
 		fmt.Fprintf(out, "%s: %s\n", heading, describePlan(done.Plan, o, e.free, c.Bool("batch-api")))
 	}
@@ -195,7 +224,7 @@ func embedSide(c *cli.Context, e embedder, role string, o embed.Options) (done e
 		return done, explainRun(err, summary)
 	}
 	if !quiet {
-		_, err = fmt.Fprintf(c.App.Writer, "%s: %s%s\n", heading, describeRun(summary, o.Price > 0), placeOf(store))
+		_, err = fmt.Fprintf(w, "%s: %s%s\n", heading, describeRun(summary, o.Price > 0), placeOf(store))
 	}
 	return done, err
 }

@@ -27,7 +27,7 @@ func dataFlags() []cli.Flag {
 	column := func(name, what, standard string) cli.Flag {
 		return &cli.StringFlag{Name: name, Usage: what + " in a wide file", DefaultText: standard, Category: "DATA"}
 	}
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringFlag{Name: "data", Usage: "a data set folder, a wide Parquet file, or \"sample\"", Category: "DATA"},
 		&cli.StringFlag{Name: "embeddings", Usage: "which embeddings of the folder or the cache, where there are several; LEFT,RIGHT for queries and passages whose model had a prompt for each", Category: "DATA"},
 		&cli.StringFlag{Name: "cache", Usage: "folder of the cache of embeddings, for texts without vectors of their own", DefaultText: "in the user's cache folder", Category: "DATA"},
@@ -41,6 +41,12 @@ func dataFlags() []cli.Flag {
 		column("split-column", "splits (train, validation, test), or - for none", d.Split),
 		column("kind-column", "kinds of pair (positive, hard, weak, given), or - for none", d.Kind),
 		&cli.BoolFlag{Name: "strict", Usage: "refuse data whose splits share a group or a text, instead of saying so", Category: "DATA"},
+	}, memoryFlags()...)
+}
+
+// memoryFlags bound the memory for vectors.
+func memoryFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.StringFlag{Name: "memory", Usage: "for vectors, such as 300MB or 4GB; what takes more is streamed. The result does not depend on it", DefaultText: "a quarter of the machine's", Category: "DATA"},
 		&cli.StringFlag{Name: "scratch", Usage: "folder for a file of the vectors that exceed --memory", DefaultText: "the user's cache folder", Category: "DATA"},
 	}

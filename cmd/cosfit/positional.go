@@ -14,6 +14,7 @@ func positional() []struct {
 		command []string
 		flag    string
 	}{
+		{[]string{"fit"}, "--in"},
 		{[]string{"data", "show"}, "--data"},
 		{[]string{"data", "check"}, "--data"},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/loader/prepare"
 	"github.com/cosfit/cosfit/projection"
 	"github.com/cosfit/cosfit/trainer"
 )
@@ -111,6 +112,19 @@ func providers() table[func(*cli.Context, prompt) (embedder, error)] {
 		"hashing": hashingFrom,
 		"openai":  openAIFrom,
 		"static":  staticFrom,
+	}
+}
+
+func sources() table[func(*cli.Context, []prepare.File) (prepare.Source, error)] {
+	return table[func(*cli.Context, []prepare.File) (prepare.Source, error)]{
+		prepare.FormBEIR:       beirFrom,
+		prepare.FormCSV:        csvFrom,
+		prepare.FormJSON:       jsonArrayFrom,
+		prepare.FormJSONLines:  jsonLinesFrom,
+		prepare.FormLlamaIndex: llamaIndexFrom,
+		prepare.FormParquet:    parquetFrom,
+		prepare.FormSQuAD:      squadFrom,
+		prepare.FormTSV:        tsvFrom,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,14 +20,7 @@ import (
 )
 
 func trainCommand() *cli.Command {
-	flags := dataFlags()
-	flags = append(flags,
-		&cli.StringFlag{Name: "out", Usage: "folder of the run, new or empty"},
-		&cli.BoolFlag{Name: "resume", Usage: "go on with the interrupted run in --out; its settings apply"},
-		&cli.BoolFlag{Name: "force", Usage: "replace a run that is in --out"},
-		&cli.DurationFlag{Name: "checkpoint-every", Value: time.Minute, Usage: "how much training a crash may cost, besides at the end of each epoch"},
-	)
-	flags = append(flags, recipeFlags()...)
+	flags := append(dataFlags(), &cli.BoolFlag{Name: "resume", Usage: "go on with the interrupted run in --out; its settings apply"})
 	flags = append(flags, drawFlags("70:0:30, and 15 % of the training pairs become the validation split")...)
 	return &cli.Command{
 		Name:  "train",
@@ -38,9 +32,18 @@ func trainCommand() *cli.Command {
 			"  cosfit train --data pairs.parquet --left-column query_vector \\\n" +
 			"    --right-column passage_vector --label-column label --out runs/mine\n" +
 			"  cosfit train --resume --out runs/mine",
-		Flags:  append(append(flags, deviceFlags()...), threadsFlag(), jsonFlag()),
+		Flags:  append(flags, trainingFlags()...),
 		Action: train,
 	}
+}
+
+// trainingFlags are those of a training, whatever its data.
+func trainingFlags() []cli.Flag {
+	return slices.Concat([]cli.Flag{
+		&cli.StringFlag{Name: "out", Usage: "folder of the run, new or empty"},
+		&cli.BoolFlag{Name: "force", Usage: "replace a run that is in --out"},
+		&cli.DurationFlag{Name: "checkpoint-every", Value: time.Minute, Usage: "how much training a crash may cost, besides at the end of each epoch"},
+	}, recipeFlags(), deviceFlags(), []cli.Flag{threadsFlag(), jsonFlag()})
 }
 
 func train(c *cli.Context) error {
@@ -51,7 +54,7 @@ func train(c *cli.Context) error {
 	if c.Bool("resume") {
 		return resume(c, out)
 	}
-	create, err := recipes().get("recipe", c.String("recipe"))
+	recipe, err := recipeOf(c)
 	if err != nil {
 		return err
 	}
@@ -62,16 +65,25 @@ func train(c *cli.Context) error {
 	if source.Split, err = askedFrom(c, source.Split); err != nil {
 		return err
 	}
-	t := training{context: c, source: source, title: "cosfit train · " + source.Path, next: afterTraining}
-	t.recipe = func(d int) (trainer.Recipe, error) {
+	t := training{context: c, source: source, title: "cosfit train · " + source.Path, recipe: recipe, next: afterTraining}
+	t.open = func() (rundir.Dir, error) { return rundir.Create(out, c.Bool("force")) }
+	return t.run()
+}
+
+// recipeOf reads the flags of recipes; what it returns makes one for embeddings
+// of d dimensions.
+func recipeOf(c *cli.Context) (func(d int) (trainer.Recipe, error), error) {
+	create, err := recipes().get("recipe", c.String("recipe"))
+	if err != nil {
+		return nil, err
+	}
+	return func(d int) (trainer.Recipe, error) {
 		r, err := editable(create(d))
 		if err != nil {
 			return r, err
 		}
 		return recipeFrom(c, r)
-	}
-	t.open = func() (rundir.Dir, error) { return rundir.Create(out, c.Bool("force")) }
-	return t.run()
+	}, nil
 }
 
 // editable gives a recipe components that flags can set: the tables' own.
@@ -86,18 +98,8 @@ func editable(r trainer.Recipe) (trainer.Recipe, error) {
 // resume goes on with the settings that the run was begun with. Flags that are
 // set must agree with them.
 func resume(c *cli.Context, out string) error {
-	unlocked, err := rundir.Open(out)
+	config, err := begun(c, out)
 	if err != nil {
-		return err
-	}
-	config, err := unlocked.ReadConfig()
-	if err != nil {
-		return err
-	}
-	if c.IsSet("recipe") && c.String("recipe") != config.Recipe.Name {
-		return fmt.Errorf("%s was begun with --recipe %s, not %s: resume with the same, or train into another folder", out, config.Recipe.Name, c.String("recipe"))
-	}
-	if err := goOn(c, config); err != nil {
 		return err
 	}
 	source, err := sourceFrom(c, config.Data)
@@ -107,7 +109,27 @@ func resume(c *cli.Context, out string) error {
 	if source.Split, err = askedFrom(c, source.Split); err != nil {
 		return err
 	}
-	t := training{context: c, source: source, title: "cosfit train · " + source.Path, next: afterTraining, resume: true}
+	return goOnWith(c, out, config, source, "cosfit train · "+source.Path)
+}
+
+// begun reads how a run was begun and sets the flags that it goes on with.
+func begun(c *cli.Context, out string) (config rundir.Config, err error) {
+	unlocked, err := rundir.Open(out)
+	if err != nil {
+		return config, err
+	}
+	if config, err = unlocked.ReadConfig(); err != nil {
+		return config, err
+	}
+	if c.IsSet("recipe") && c.String("recipe") != config.Recipe.Name {
+		return config, fmt.Errorf("%s was begun with --recipe %s, not %s: resume with the same, or train into another folder", out, config.Recipe.Name, c.String("recipe"))
+	}
+	return config, goOn(c, config)
+}
+
+// goOnWith goes on with a run and its data.
+func goOnWith(c *cli.Context, out string, config rundir.Config, source rundir.Data, title string) error {
+	t := training{context: c, source: source, title: title, next: afterTraining, resume: true}
 	t.place = func() (*place, error) { return placeAgain(c, config, out) }
 	t.recipe = func(int) (trainer.Recipe, error) {
 		r, err := configured(config.Recipe)

@@ -59,6 +59,12 @@ func (d Dir) noCheckpoint() error {
 	return fmt.Errorf("%s has no checkpoint: the run ended before its first, start it again with --force instead of --resume", d.path)
 }
 
+// HasCheckpoint reports whether the run can go on.
+func (d Dir) HasCheckpoint() bool {
+	_, err := os.Stat(d.checkpoint())
+	return err == nil
+}
+
 // Finished reports whether the run has its results.
 func (d Dir) Finished() bool {
 	_, err := os.Stat(d.file(summaryFile))

@@ -139,7 +139,7 @@ func Resume(path string) (Dir, error) {
 	if err != nil {
 		return Dir{}, err
 	}
-	if _, err := os.Stat(d.checkpoint()); err != nil {
+	if !d.HasCheckpoint() {
 		d.Unlock()
 		return Dir{}, d.noCheckpoint()
 	}

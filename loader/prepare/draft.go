@@ -38,20 +38,28 @@ type Draft struct {
 	// Split is empty where the source brought none.
 	Pairs loader.Pairs
 
+	// Columns says what the columns of the source were taken for, and Notes what
+	// else was decided for the user, a sentence each.
+	Columns []ColumnUse
+	Notes   []string
+
 	Repeated     int // rows left out, since the same two texts had the same label before
 	Contradicted int // rows of two texts that had another label before; both are kept
 
 	texts   texts
 	groups  map[string]int32
+	homes   map[int32]loader.Split // the first split of each query, where the source brings splits
+	torn    map[int32]bool         // the queries that the source has in several
 	sources names
-	labels  map[[2]int32]float32 // the first of each two texts that are a pair
-	lowest  float32              // of the labels, or 0
+	labels  map[pairKey]float32 // the first of each two texts that are a pair
+	others  map[labelKey]bool   // what else they were labelled
+	lowest  float32             // of the labels, or 0
 }
 
 // NewDraft begins a data set. dir is where its scratch file goes, "" means the
 // user's cache folder.
 func NewDraft(dir string) *Draft {
-	return &Draft{texts: texts{dir: dir}, groups: map[string]int32{}, sources: names{numbers: map[string]int32{}}, labels: map[[2]int32]float32{}}
+	return &Draft{texts: texts{dir: dir}, groups: map[string]int32{}, homes: map[int32]loader.Split{}, torn: map[int32]bool{}, sources: names{numbers: map[string]int32{}}, labels: map[pairKey]float32{}, others: map[labelKey]bool{}}
 }
 
 // Close removes the scratch file.
@@ -60,8 +68,21 @@ func (d *Draft) Close() error { return d.texts.close() }
 // Reject counts a row that is no good. It is an error once they are too many.
 func (d *Draft) Reject(at Place, why error) error { return d.Tally.Reject(at, why) }
 
+// A pairKey is two texts in a split; without splits all pairs are in the first.
+type pairKey struct {
+	left, right int32
+	split       loader.Split
+}
+
+// A labelKey is two texts in a split, with a label.
+type labelKey struct {
+	pairKey
+	label float32
+}
+
 // Add adds a pair of the source, or rejects it and returns nil. The same two
-// texts with the same label count once. An error ends the reading. The
+// texts with the same label count once in a split: published splits have some
+// pairs in two. An error ends the reading. The
 // source counts its rows itself, in Tally.Rows.
 func (d *Draft) Add(at Place, p Pair) error {
 	if why := d.check(p); why != nil {
@@ -76,26 +97,50 @@ func (d *Draft) Add(at Place, p Pair) error {
 		return err
 	}
 	label := float32(p.Label)
-	switch first, again := d.labels[[2]int32{left, right}]; {
-	case again && first == label:
+	split, given := loader.ParseSplit(p.Split)
+	key := pairKey{left, right, split}
+	switch first, again := d.labels[key]; {
+	case again && (first == label || d.others[labelKey{key, label}]):
 		d.Repeated++
 		return nil
 	case again:
 		d.Contradicted++
+		d.others[labelKey{key, label}] = true
 	default:
-		d.labels[[2]int32{left, right}] = label
+		d.labels[key] = label
 	}
 	d.lowest = min(d.lowest, label)
 	if p.Group == "" {
-		p.Group = d.texts.all[left].id.String()
+		p.Group = d.ownGroup(left, split, given)
+	}
+	if given {
+		d.Pairs.Split = append(d.Pairs.Split, split)
 	}
 	d.addPair(left, right, label, p.Kind, d.group(p.Group))
-	if p.Split != "" {
-		s, _ := loader.ParseSplit(p.Split)
-		d.Pairs.Split = append(d.Pairs.Split, s)
-	}
 	return nil
 }
+
+// ownGroup is what the group of a query is called that has no other. Published
+// splits have some queries in several, which are a group of their own in each.
+func (d *Draft) ownGroup(left int32, split loader.Split, given bool) string {
+	name := d.ID(left).String()
+	if !given {
+		return name
+	}
+	first, known := d.homes[left]
+	if !known {
+		d.homes[left] = split
+		return name
+	}
+	if first == split {
+		return name
+	}
+	d.torn[left] = true
+	return name + "/" + split.String()
+}
+
+// Torn is the number of queries that the source has in several splits.
+func (d *Draft) Torn() int { return len(d.torn) }
 
 // check says what is wrong with a pair.
 func (d *Draft) check(p Pair) error {
@@ -109,12 +154,18 @@ func (d *Draft) check(p Pair) error {
 		return fmt.Errorf("the label is %g", p.Label)
 	}
 	if (p.Split == "") != (len(d.Pairs.Split) == 0) && d.Pairs.Len() > 0 {
-		return errors.New("some rows have a split and some have none")
+		return errSomeSplit
 	}
 	if _, ok := loader.ParseSplit(p.Split); !ok && p.Split != "" {
-		return fmt.Errorf("the split is %q, want one of %s", p.Split, strings.Join(loader.SplitNames(), ", "))
+		return badSplit(p.Split)
 	}
 	return nil
+}
+
+var errSomeSplit = errors.New("some rows have a split and some have none")
+
+func badSplit(name string) error {
+	return fmt.Errorf("the split is %.40q, want one of %s", name, strings.Join(loader.SplitNames(), ", "))
 }
 
 // checkText says what is wrong with a text, which messages call what.
@@ -144,29 +195,38 @@ func (d *Draft) AddNegative(left, right int32, kind loader.Kind, like int32) {
 	if d.Paired(left, right) {
 		return
 	}
-	label := d.unrelated()
-	d.labels[[2]int32{left, right}] = label
-	d.addPair(left, right, label, kind, d.Pairs.Group[like])
+	label, split := d.unrelated(), loader.Train
 	if len(d.Pairs.Split) > 0 {
-		d.Pairs.Split = append(d.Pairs.Split, d.Pairs.Split[like])
+		split = d.Pairs.Split[like]
+		d.Pairs.Split = append(d.Pairs.Split, split)
 	}
+	d.labels[pairKey{left, right, split}] = label
+	d.addPair(left, right, label, kind, d.Pairs.Group[like])
+}
+
+// addDrawn adds a pair of two texts that nobody has as a pair, with the left one
+// as its group.
+func (d *Draft) addDrawn(left, right int32, label float32, split loader.Split) {
+	d.labels[pairKey{left, right, split}] = label
+	d.texts.all[left].role |= query
+	d.addPair(left, right, label, loader.Given, d.group(d.ID(left).String()))
+	d.Pairs.Split = append(d.Pairs.Split, split)
 }
 
 // Paired reports whether the draft has a pair of two texts, by their numbers.
 func (d *Draft) Paired(left, right int32) bool {
-	_, ok := d.labels[[2]int32{left, right}]
-	return ok
+	for split := range loader.Split(loader.NumSplits) {
+		if _, ok := d.labels[pairKey{left, right, split}]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // unrelated is the label of two texts that have nothing to do with each other.
 func (d *Draft) unrelated() float32 {
-	if low, _, ok := loader.ParseRange(d.LabelRange); ok {
-		return low
-	}
-	if d.lowest < 0 {
-		return -1
-	}
-	return 0
+	low, _, _ := loader.ParseRange(d.scale())
+	return low
 }
 
 func (d *Draft) addPair(left, right int32, label float32, kind loader.Kind, group int32) {

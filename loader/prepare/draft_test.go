@@ -148,16 +148,17 @@ func TestRows(t *testing.T) {
 		Pair{Left: "a", Right: "b", Label: 1},
 		Pair{Left: "a", Right: "b", Label: 1},
 		Pair{Left: "a", Right: "b", Label: -1},
+		Pair{Left: "a", Right: "b", Label: -1},
 		Pair{Left: "b", Right: "a", Label: 1},
 		Pair{Left: " \t", Right: "a", Label: 1},
 		Pair{Left: "a", Right: "\xff", Label: 1},
 		Pair{Left: "a", Right: "c", Label: 1, Split: "train"},
 		Pair{Left: "a", Right: "c", Label: 1, Split: "dev"},
 	)
-	if d.Pairs.Len() != 3 || d.Repeated != 1 || d.Contradicted != 1 {
+	if d.Pairs.Len() != 3 || d.Repeated != 2 || d.Contradicted != 1 {
 		t.Errorf("%d pairs, %d repeated, %d contradicted", d.Pairs.Len(), d.Repeated, d.Contradicted)
 	}
-	if d.Tally.Bad != 4 || d.Tally.First[0] != "f: line 5: the left text is empty" || d.Tally.First[1] != "f: line 6: the right text is not UTF-8" {
+	if d.Tally.Bad != 4 || d.Tally.First[0] != "f: line 6: the left text is empty" || d.Tally.First[1] != "f: line 7: the right text is not UTF-8" {
 		t.Errorf("%d bad: %q", d.Tally.Bad, d.Tally.First)
 	}
 	c, err := d.AddPassage("c", "")

@@ -80,7 +80,12 @@ func CheckOut(dir string, replace bool) error {
 	return nil
 }
 
+// withoutPath takes off the path that fs puts before an error, since messages
+// name it themselves.
 func withoutPath(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fs.ErrNotExist // the same words on every system
+	}
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
 	}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/loader/embed/embedtest"
+)
+
+// writePairs writes a labelled file whose similar pairs share a number.
+func writePairs(t *testing.T, dir, name string, questions int) {
+	t.Helper()
+	var rows strings.Builder
+	rows.WriteString("question,answer,label\n")
+	for i := range questions {
+		fmt.Fprintf(&rows, "what does tool%d do for task%d,tool%d is made for task%d,yes\n", i, i%7, i, i%5)
+		fmt.Fprintf(&rows, "what does tool%d do for task%d,nothing can replace device%d,no\n", i, i%7, i)
+	}
+	put(t, dir, name, rows.String())
+}
+
+// TestFitOffline goes from a file to a run, and a second time does nothing anew.
+func TestFitOffline(t *testing.T) {
+	dir := t.TempDir()
+	writePairs(t, dir, "pairs.csv", 60)
+	args := []string{"fit", "pairs.csv", "--provider", "hashing", "--dimensions", "64", "--cache", "cache", "--prepared", "prepared", "--epochs", "2", "--out", "runs/x"}
+	code, panel, stderr := cosfit(t, context.Background(), dir, args...)
+	if code != 0 || !strings.Contains(panel, "cosfit fit · pairs.csv · csv · ngrams-1 · 64 → 64") || !strings.Contains(panel, "ROC AUC") {
+		t.Fatalf("exit code %d:\n%s%s", code, panel, stderr)
+	}
+	for _, want := range []string{"left: question (guessed)", "120 read, 0 bad", "Kept in ", "180 texts, 0 in the cache, 180 to embed", "epoch  2/2"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("it does not say %q:\n%s", want, stderr)
+		}
+	}
+	matrix, err := os.ReadFile(filepath.Join(dir, "runs/x/matrix.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	code, again, stderr := cosfit(t, context.Background(), dir, args...)
+	if code != 0 || again != panel {
+		t.Errorf("again: exit code %d\n%s\nwant\n%s", code, again, panel)
+	}
+	for _, want := range []string{"prepared before with the same settings, reused from ", "180 in the cache, nothing to embed", "runs/x: trained before with the same data and settings, nothing is done again; --force trains anew"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("again it does not say %q:\n%s", want, stderr)
+		}
+	}
+	must(t, dir, append(args, "--force")...)
+	if b, _ := os.ReadFile(filepath.Join(dir, "runs/x/matrix.safetensors")); !bytes.Equal(b, matrix) {
+		t.Error("--force makes another matrix")
+	}
+	must(t, dir, "eval", "--run", "runs/x")
+
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{append(args, "--epochs", "3"), "runs/x was begun with other settings (epochs was 2 and is 3): resume with the same, or train into another folder"},
+		{append(args, "--seed", "3"), "runs/x is a run on other data: choose another folder, or replace it with --force"},
+		{append(args, "--dimensions", "32"), "runs/x is a run with other embeddings, hashing-ngrams-1-64: choose another folder, or replace it with --force"},
+		{append(args, "--weak", "1"), "runs/x is a run on other data: choose another folder, or replace it with --force"},
+	} {
+		if code, _, stderr := cosfit(t, context.Background(), dir, c.args...); code != 1 || !strings.HasSuffix(stderr, "cosfit: "+c.want+"\n") {
+			t.Errorf("%s: exit code %d, %s", c.args[len(c.args)-2:], code, stderr)
+		}
+	}
+	var s rundir.Summary
+	if err := json.Unmarshal([]byte(must(t, dir, append(args, "--json")...)), &s); err != nil || s.Epochs != 2 {
+		t.Errorf("JSON: %v, %d epochs", err, s.Epochs)
+	}
+}
+
+// TestFitBuysOnce counts what a server bills, with prompts for both sides.
+func TestFitBuysOnce(t *testing.T) {
+	dir := t.TempDir()
+	writePairs(t, dir, "pairs.csv", 60)
+	t.Setenv("OPENAI_API_KEY", "sk-test")
+	server := embedtest.New(t, embedtest.Options{Key: "sk-test", Dimensions: 16})
+	args := []string{"fit", "--base-url", server.URL(), "--model", "m", "--cache", "cache", "--prepared", "prepared", "--epochs", "1",
+		"--query-prefix", "query: ", "--in", "pairs.csv", "--out", "run"}
+	must(t, dir, args...)
+	if n := server.Counts().Billed; n != 180 {
+		t.Errorf("%d texts were billed, want 180", n)
+	}
+	must(t, dir, args...)
+	args[len(args)-1] = "other"
+	must(t, dir, args...)
+	if n := server.Counts().Billed; n != 180 {
+		t.Errorf("%d texts were billed after three calls, want 180", n)
+	}
+	a, _ := os.ReadFile(filepath.Join(dir, "run", "matrix.safetensors"))
+	b, _ := os.ReadFile(filepath.Join(dir, "other", "matrix.safetensors"))
+	if len(a) == 0 || !bytes.Equal(a, b) {
+		t.Error("the runs differ")
+	}
+}
+
+// TestFitGoesOn interrupts the training and calls the same command again.
+func TestFitGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	writePairs(t, dir, "pairs.csv", 60)
+	args := func(out string) []string {
+		return []string{"fit", "pairs.csv", "--provider", "hashing", "--dimensions", "64", "--cache", "cache", "--prepared", "prepared", "--epochs", "2", "--out", out}
+	}
+	must(t, dir, args("whole")...)
+	ctx := &lateContext{Context: context.Background(), file: filepath.Join(dir, "run", "config.json")}
+	code, _, stderr := cosfit(t, ctx, dir, args("run")...)
+	if code != exitFailed || !strings.HasSuffix(stderr, "a checkpoint is saved, go on with: cosfit train --resume --out run\n") {
+		t.Fatalf("exit code %d, printed %s", code, stderr)
+	}
+	code, _, stderr = cosfit(t, context.Background(), dir, args("run")...)
+	if code != 0 || !strings.Contains(stderr, "run: an interrupted run on the same data goes on\n") {
+		t.Fatalf("exit code %d, printed %s", code, stderr)
+	}
+	a, _ := os.ReadFile(filepath.Join(dir, "whole", "matrix.safetensors"))
+	b, _ := os.ReadFile(filepath.Join(dir, "run", "matrix.safetensors"))
+	if len(a) == 0 || !bytes.Equal(a, b) {
+		t.Error("the run that went on ends with another matrix")
+	}
+	// A run that was killed before its first checkpoint.
+	for _, name := range []string{"summary.json", "matrix.safetensors"} {
+		if err := os.Remove(filepath.Join(dir, "run", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(t, dir, args("run")...)
+}
+
+func TestFitMistakes(t *testing.T) {
+	dir := t.TempDir()
+	writePairs(t, dir, "pairs.csv", 3)
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"fit", 2, "--out is missing: name a folder for the run, such as --out runs/first"},
+		{"fit --out r", 2, "--in is missing: name a file of pairs, or one for each split with --train-file, --validation-file and --test-file"},
+		{"fit pairs.csv", 2, "--out is missing: name a folder for the run, such as --out runs/first"},
+		{"fit pairs.csv --out r", 2, "--model is missing: name one, such as --model text-embedding-3-small, or try --provider hashing, which needs no server"},
+		{"fit --out r pairs.csv --provider hashing", 2, `fit takes no argument, got "pairs.csv": inputs and outputs are named by flags, see cosfit fit --help`},
+		{"fit none.csv --out r --provider hashing", 1, "open none.csv: file does not exist"},
+		{"fit pairs.csv --out r --provider hashing --recipe magic", 2, `--recipe "magic" is unknown; there are: `},
+		{"fit pairs.csv --out r --provider hashing --dropout 1.5 --momentum 0.1", 2, "--momentum goes with --optimizer sgd, not adamw"},
+		{"fit pairs.csv --out r --provider hashing --memory 12", 2, `--memory "12" is not a size of at least 1MB, such as 300MB or 4GB`},
+		{"fit pairs.csv --out r --provider hashing --device tpu", 2, `--device "tpu" is unknown; there are: auto, cpu`},
+		{"fit pairs.csv --out pairs.csv --provider hashing --cache c --prepared p", 1, "pairs.csv is a file: choose another folder with --out"},
+		{"fit pairs.csv --out r --provider hashing --cache c --prepared pairs.csv", 2, "--prepared pairs.csv is a file: name a folder"},
+	} {
+		code, _, stderr := cosfit(t, context.Background(), dir, strings.Fields(c.args)...)
+		if code != c.code || !strings.Contains("\n"+stderr, "\ncosfit: "+c.want) {
+			t.Errorf("%s: exit code %d, printed %q, want %d and %q", c.args, code, stderr, c.code, c.want)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "r")); err == nil {
+			t.Fatalf("%s leaves a folder", c.args)
+		}
+	}
+}
