@@ -1,5 +1,4 @@
-// Package near tells texts that say the same.
-package near
+package alike
 
 import (
 	"strings"

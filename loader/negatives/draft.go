@@ -1,0 +1,93 @@
+package negatives
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/loader/alike"
+	"github.com/cosfit/cosfit/loader/prepare"
+)
+
+// AddTo adds negatives to a draft whose splits are made, or that has none yet.
+// vectors knows the draft's texts by their numbers; it may be nil for weak
+// negatives, and for hard ones that are drawn from pools at random.
+func AddTo(ctx context.Context, d *prepare.Draft, vectors *Vectors, o Options) (Report, error) {
+	c, err := FromDraft(d)
+	if err != nil {
+		return Report{}, err
+	}
+	c.Vectors = vectors
+	found, report, err := Find(ctx, c, o)
+	if err != nil {
+		return report, err
+	}
+	for _, n := range found {
+		d.AddNegative(d.Pairs.Left[n.Like], n.Passage, n.Kind, n.Like)
+	}
+	return report, nil
+}
+
+// FromDraft makes a corpus of a draft, which it reads from.
+func FromDraft(d *prepare.Draft) (*Corpus, error) {
+	low, high, ok := loader.ParseRange(d.LabelRange)
+	if !ok {
+		low, high = 0, 1
+		for _, label := range d.Pairs.Label {
+			if label < 0 {
+				low = -1
+			}
+		}
+	}
+	for _, label := range d.Pairs.Label {
+		if label != low && label != high {
+			return nil, errGraded(label)
+		}
+	}
+	n := d.Texts()
+	c := &Corpus{Pairs: &d.Pairs, Middle: (low + high) / 2, IDs: make([]loader.ID, n), Classes: make([]int32, n), Sources: make([]int32, n)}
+	classes, sources := classes{}, documents{}
+	for i := range int32(n) {
+		text, err := d.Text(i)
+		if err != nil {
+			return nil, err
+		}
+		c.IDs[i], c.Classes[i], c.Sources[i] = d.ID(i), classes.number(text), sources.number(d.Source(i))
+		if d.IsPassage(i) {
+			c.Passages = append(c.Passages, i)
+		}
+	}
+	return c, nil
+}
+
+func errGraded(label float32) error {
+	return fmt.Errorf("a label is %g, between the lowest and the highest: the labels are grades, and nobody knows that of a passage that is only found", label)
+}
+
+// classes numbers texts, those that say the same alike.
+type classes map[loader.ID]int32
+
+func (c classes) number(text string) int32 {
+	id := loader.NewID(alike.Normalize(text))
+	n, ok := c[id]
+	if !ok {
+		n = int32(len(c))
+		c[id] = n
+	}
+	return n
+}
+
+// documents numbers documents by their names; that without a name is −1.
+type documents map[string]int32
+
+func (d documents) number(name string) int32 {
+	if name == "" {
+		return -1
+	}
+	n, ok := d[name]
+	if !ok {
+		n = int32(len(d))
+		d[name] = n
+	}
+	return n
+}
