@@ -171,10 +171,11 @@ func mine(c *cli.Context) error {
 	}
 	defer data.Close()
 	data.CarveValidation() // now, since train would carve it from what is mined
-	corpus, err := negatives.FromFolder(folder, data)
+	corpus, err := negatives.FromFolder(folder, data, c.String("scratch"))
 	if err != nil {
 		return err
 	}
+	defer corpus.Close()
 	if inDocument {
 		if o.Pools = corpus.DocumentPools(); len(o.Pools) == 0 {
 			return fmt.Errorf("%s: no passage's document is known (the column source of texts.parquet): leave out --from document", source.Path)
@@ -293,7 +294,7 @@ func (m *mined) print(c *cli.Context) error {
 			what string
 		}{
 			{f.Fewer.Passages, "too few passages in question"},
-			{f.Fewer.Alike, "almost what an answer says"},
+			{f.Fewer.Alike, "almost what an answer or the query says"},
 			{f.Fewer.Max, "above --max-score"},
 			{f.Fewer.Min, "below --min-score"},
 			{f.Fewer.Margin, "within --margin of an answer"},

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/loader/prepare"
 )
 
 // A Corpus is a data set in which negatives are looked for. Its texts have
@@ -20,11 +21,21 @@ type Corpus struct {
 	Classes []int32
 	Sources []int32 // number of each text's document, −1 where it is unknown; nil where all are
 
-	// Alike reports whether a text says almost the same as one of others, in more
-	// than the classes tell. Nil where nobody looks.
+	// Alike reports whether a text says almost the same as one of others, which is
+	// more than classes tell. Nil where nobody looks.
 	Alike func(text int32, others []int32) (bool, error)
 
 	Vectors *Vectors // nil where there are none
+
+	texts *prepare.Draft // that Close closes
+}
+
+// Close releases what FromFolder opened.
+func (c *Corpus) Close() error {
+	if c.texts == nil {
+		return nil
+	}
+	return c.texts.Close()
 }
 
 // Vectors are the embeddings of a corpus.

@@ -3,6 +3,7 @@ package negatives
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/loader/alike"
@@ -46,6 +47,8 @@ func FromDraft(d *prepare.Draft) (*Corpus, error) {
 	}
 	n := d.Texts()
 	c := &Corpus{Pairs: &d.Pairs, Middle: (low + high) / 2, IDs: make([]loader.ID, n), Classes: make([]int32, n), Sources: make([]int32, n)}
+	l := likeness{text: d.Text}
+	c.Alike = l.alike
 	classes, sources := classes{}, documents{}
 	for i := range int32(n) {
 		text, err := d.Text(i)
@@ -62,6 +65,34 @@ func FromDraft(d *prepare.Draft) (*Corpus, error) {
 
 func errGraded(label float32) error {
 	return fmt.Errorf("a label is %g, between the lowest and the highest: the labels are grades, and nobody knows that of a passage that is only found", label)
+}
+
+// A likeness compares texts by their words. It keeps those of the last texts that
+// another was compared with.
+type likeness struct {
+	text   func(n int32) (string, error)
+	others []int32
+	words  []alike.Words
+}
+
+func (l *likeness) alike(text int32, others []int32) (bool, error) {
+	if !slices.Equal(others, l.others) {
+		l.others, l.words = append(l.others[:0], others...), l.words[:0]
+		for _, n := range others {
+			words, err := l.read(n)
+			if err != nil {
+				return false, err
+			}
+			l.words = append(l.words, words)
+		}
+	}
+	words, err := l.read(text)
+	return err == nil && slices.ContainsFunc(l.words, words.Alike), err
+}
+
+func (l *likeness) read(n int32) (alike.Words, error) {
+	text, err := l.text(n)
+	return alike.WordsOf(text), err
 }
 
 // classes numbers texts, those that say the same alike.

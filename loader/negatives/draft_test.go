@@ -180,10 +180,11 @@ func TestFromFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	c, err := FromFolder(sample.FS(), d)
+	c, err := FromFolder(sample.FS(), d, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer c.Close()
 	found, report := find(t, c, Options{Hard: 2, Ranks: Ranks{To: 10}, Splits: []loader.Split{loader.Train}, Threads: 2})
 	if report.Queries != 300 || report.Hard.Complete != 300 || len(found) != 600 {
 		t.Fatalf("%+v, %+v", report, report.Hard)
@@ -227,9 +228,47 @@ func TestFromFolderTexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	_, err = FromFolder(os.DirFS(dir), d)
+	_, err = FromFolder(os.DirFS(dir), d, t.TempDir())
 	want := dir + ": texts.parquet has no text " + d.Vectors.IDs[0] + ", which pairs.parquet names: write the data set again"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+// What says almost the same as an answer or the query is no negative, though it
+// is the most similar.
+func TestAlmostTheSame(t *testing.T) {
+	const answer = "the quick brown fox jumps over the lazy dog and then sleeps for a very long time in the warm sun"
+	d := prepare.NewDraft(t.TempDir())
+	defer d.Close()
+	p := prepare.Pair{Left: "what does the quick brown fox do after it has jumped over the lazy dog", Right: answer, Label: 1}
+	if err := d.Add(prepare.Line("f", 1), p); err != nil {
+		t.Fatal(err)
+	}
+	var pool []int32
+	for _, text := range []string{"something else", answer + "!", strings.Replace(answer, "sun", "SHADE", 1), strings.ToUpper(p.Left) + "?"} {
+		n, err := d.AddPassage(text, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool = append(pool, n)
+	}
+	for _, pools := range [][]Pool{nil, {{0, 0, pool}}} {
+		c, err := FromDraft(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Vectors = fakeVectors(d)
+		found, report := find(t, c, Options{Hard: 2, Weak: 2, Pools: pools})
+		if len(found) != 1 || found[0].Passage != pool[0] || report.Hard.Fewer != (Fewer{Alike: 1}) {
+			t.Errorf("%+v, %+v, want passage %d alone", found, report.Hard, pool[0])
+		}
+		c, err = FromDraft(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found, report = find(t, c, Options{Weak: 2}); len(found) != 1 || found[0].Passage != pool[0] || report.Weak.Added != 1 {
+			t.Errorf("%+v, %+v, want passage %d alone", found, report.Weak, pool[0])
+		}
 	}
 }
