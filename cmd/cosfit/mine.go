@@ -136,19 +136,9 @@ type mined struct {
 }
 
 func mine(c *cli.Context) error {
-	o, err := negativesFrom(c)
+	o, err := mineOptions(c)
 	if err != nil {
 		return err
-	}
-	if o.Hard+o.Weak == 0 {
-		return usage("how many negatives? Say it with --hard, --weak or both")
-	}
-	if o.Splits, err = splitsFrom(c); err != nil {
-		return err
-	}
-	inDocument := c.String("from") == "document"
-	if from := c.String("from"); from != "corpus" && !inDocument {
-		return usage("--from %q is unknown; there are: corpus, document", from)
 	}
 	source, err := sourceFrom(c, rundir.Data{})
 	if err != nil {
@@ -171,18 +161,8 @@ func mine(c *cli.Context) error {
 	}
 	defer data.Close()
 	data.CarveValidation() // now, since train would carve it from what is mined
-	corpus, err := negatives.FromFolder(folder, data, c.String("scratch"))
-	if err != nil {
-		return err
-	}
-	defer corpus.Close()
-	if inDocument {
-		if o.Pools = corpus.DocumentPools(); len(o.Pools) == 0 {
-			return fmt.Errorf("%s: no passage's document is known (the column source of texts.parquet): leave out --from document", source.Path)
-		}
-	}
 	done := mined{Data: source.Path, Out: out, Embeddings: data.Embeddings, Cache: data.Cache, Model: data.Model, Before: data.Pairs.Len(), Notes: data.Notes}
-	if done.Report, err = addNegatives(c, data, corpus, o); err != nil {
+	if done.Report, err = addNegatives(c, folder, data, o); err != nil {
 		return err
 	}
 	done.After = data.Pairs.Len()
@@ -197,6 +177,35 @@ func mine(c *cli.Context) error {
 	return done.print(c)
 }
 
+// mineOptions reads the flags that say what to look for.
+func mineOptions(c *cli.Context) (negatives.Options, error) {
+	o, err := negativesFrom(c)
+	if err != nil {
+		return o, err
+	}
+	if o.Hard+o.Weak == 0 {
+		return o, usage("how many negatives? Say it with --hard, --weak or both")
+	}
+	if from := c.String("from"); from != "corpus" && from != fromDocument {
+		return o, usage("--from %q is unknown; there are: corpus, %s", from, fromDocument)
+	}
+	if o.Threads = c.Int("threads"); o.Threads < 0 {
+		return o, usage("--threads is %d, want 0 for all or a positive number", o.Threads)
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	memory, err := memoryFrom(c)
+	if err != nil {
+		return o, err
+	}
+	o.Memory = min(memory/2, 400<<20) // vectors have the other half
+	o.Splits, err = splitsFrom(c)
+	return o, err
+}
+
+const fromDocument = "document"
+
 // folderOf opens the folder of a data set, which a wide file has not.
 func folderOf(path string) (fs.FS, error) {
 	if path == sample.Name {
@@ -209,18 +218,16 @@ func folderOf(path string) (fs.FS, error) {
 }
 
 // addNegatives adds pairs to the data set.
-func addNegatives(c *cli.Context, data *loader.Dataset, corpus *negatives.Corpus, o negatives.Options) (negatives.Report, error) {
-	memory, err := memoryFrom(c)
+func addNegatives(c *cli.Context, folder fs.FS, data *loader.Dataset, o negatives.Options) (negatives.Report, error) {
+	corpus, err := negatives.FromFolder(folder, data, c.String("scratch"))
 	if err != nil {
 		return negatives.Report{}, err
 	}
-	o.Memory = min(memory/2, 400<<20) // vectors have the other half
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	keepGarbageSmall(memory, 2*(int64(m.HeapAlloc)-int64(4*len(data.Vectors.Data))))
-	if o.Threads = c.Int("threads"); o.Threads == 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
+	defer corpus.Close()
+	if c.String("from") == fromDocument {
+		if o.Pools = corpus.DocumentPools(); len(o.Pools) == 0 {
+			return negatives.Report{}, fmt.Errorf("%s: no passage's document is known (the column source of texts.parquet): leave out --from document", data.Name)
+		}
 	}
 	var bar *rowBar
 	o.Progress = func(done, total int) {
@@ -258,22 +265,14 @@ func (m *mined) tell(splits []loader.Split) {
 		}
 	}
 	if m.Report.Hard != nil && len(heldOut) > 0 {
-		m.Notes = append(m.Notes, fmt.Sprintf("negatives of %s were mined with %s: figures before training are too low for that, and gains too large", strings.Join(heldOut, " and "), m.miner()))
+		m.Notes = append(m.Notes, fmt.Sprintf("negatives of %s were mined with %s: figures before training are too low for that, and gains too large", strings.Join(heldOut, " and "), m.Embeddings))
 	}
-}
-
-// miner is whose vectors they are, in words.
-func (m *mined) miner() string {
-	if m.Model != "" {
-		return m.Model
-	}
-	return m.Embeddings
 }
 
 func (m *mined) print(c *cli.Context) error {
 	comma := func(n int) string { return humanize.Comma(int64(n)) }
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, mined with %s: %s\n\n", m.Data, m.miner(), m.Out)
+	fmt.Fprintf(&b, "%s, mined with %s: %s\n\n", m.Data, m.Embeddings, m.Out)
 	fmt.Fprintf(&b, "pairs            %s, %s of them new\n", comma(m.After), comma(m.After-m.Before))
 	fmt.Fprintf(&b, "queries          %s of %s", comma(m.Report.Queries), strings.Join(m.Splits, ", "))
 	if n := m.Report.Unanswered; n > 0 {
