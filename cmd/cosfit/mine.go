@@ -3,12 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
@@ -229,17 +231,10 @@ func addNegatives(c *cli.Context, folder fs.FS, data *loader.Dataset, o negative
 			return negatives.Report{}, fmt.Errorf("%s: no passage's document is known (the column source of texts.parquet): leave out --from document", data.Name)
 		}
 	}
-	var bar *rowBar
-	o.Progress = func(done, total int) {
-		if bar == nil {
-			bar = newRowBar(c.App.ErrWriter, isTerminal(c.App.ErrWriter), int64(total), "query")
-		}
-		bar.show(int64(done))
-	}
+	progress := newMineProgress(c.App.ErrWriter, c.Bool("json"))
+	o.Progress = progress.show
 	found, report, err := negatives.Find(c.Context, corpus, o)
-	if bar != nil {
-		bar.stop()
-	}
+	progress.stop()
 	if err != nil {
 		return report, err
 	}
@@ -253,6 +248,39 @@ func addNegatives(c *cli.Context, folder fs.FS, data *loader.Dataset, o negative
 		p.Split, p.Group = append(p.Split, p.Split[n.Like]), append(p.Group, p.Group[n.Like])
 	}
 	return report, nil
+}
+
+// A mineProgress shows how far a search is: a bar on a terminal, a line now and
+// then elsewhere.
+type mineProgress struct {
+	w    io.Writer
+	bar  *rowBar
+	next time.Time // of a line; zero means none
+}
+
+func newMineProgress(w io.Writer, quiet bool) *mineProgress {
+	p := &mineProgress{w: w}
+	if !quiet && !isTerminal(w) {
+		p.next = time.Now().Add(lineEvery)
+	}
+	return p
+}
+
+func (p *mineProgress) show(done, total int) {
+	if p.bar == nil {
+		p.bar = newRowBar(p.w, isTerminal(p.w), int64(total), "query")
+	}
+	p.bar.show(int64(done))
+	if now := time.Now(); !p.next.IsZero() && now.After(p.next) {
+		p.next = now.Add(lineEvery)
+		fmt.Fprintf(p.w, "%s of %s queries compared\n", humanize.Comma(int64(done)), humanize.Comma(int64(total)))
+	}
+}
+
+func (p *mineProgress) stop() {
+	if p.bar != nil {
+		p.bar.stop()
+	}
 }
 
 // tell notes what there is to know about figures of the data.
