@@ -65,7 +65,7 @@ type Negative struct {
 type query struct {
 	text, like, group int32
 	positives         []int32
-	barred            []int32 // classes that cannot be its negatives, ascending
+	barred            []int32 // classes that cannot be its negatives, ascending, beside those of its group
 	say               []int32 // its text and its positives, once they were asked for
 	pool              []int32 // what its hard negatives are chosen from, where there are pools
 }
@@ -74,8 +74,9 @@ type query struct {
 type mining struct {
 	*Corpus
 	Options
-	queries []query // of the splits in question
-	homes   []homes // of each class
+	queries []query   // of the splits in question
+	ofGroup [][]int32 // classes that are paired with each group, ascending
+	homes   []homes   // of each class
 	report  Report
 }
 
@@ -134,22 +135,26 @@ func (m *mining) findQueries() {
 // side.
 func (m *mining) bar() {
 	p := m.Pairs
-	ofGroup := make([][]int32, len(p.Groups)) // classes that are paired with a group
-	ofText := map[int32][]int32{}             // classes that are paired with a text
-	ofClass := map[int32][]int32{}            // classes that are similar to a class
+	m.ofGroup = make([][]int32, len(p.Groups))
+	ofText := map[int32][]int32{}  // classes that are paired with a text
+	ofClass := map[int32][]int32{} // classes that are similar to a class
 	for i := range p.Label {
 		left, right := m.Classes[p.Left[i]], m.Classes[p.Right[i]]
-		ofGroup[p.Group[i]] = append(ofGroup[p.Group[i]], right)
+		m.ofGroup[p.Group[i]] = append(m.ofGroup[p.Group[i]], right)
 		ofText[p.Left[i]] = append(ofText[p.Left[i]], right)
 		if m.positive(i) {
 			ofClass[left] = append(ofClass[left], right)
 			ofClass[right] = append(ofClass[right], left)
 		}
 	}
+	for g, classes := range m.ofGroup {
+		slices.Sort(classes)
+		m.ofGroup[g] = slices.Compact(classes)
+	}
 	for i := range m.queries {
 		q := &m.queries[i]
 		class := m.Classes[q.text]
-		q.barred = slices.Concat([]int32{class}, ofGroup[q.group], ofClass[class], ofText[q.text])
+		q.barred = slices.Concat([]int32{class}, ofClass[class], ofText[q.text])
 		slices.Sort(q.barred)
 		q.barred = slices.Compact(q.barred)
 	}
@@ -157,7 +162,11 @@ func (m *mining) bar() {
 
 // bars reports whether a text cannot be a negative of the query.
 func (m *mining) bars(q *query, text int32) bool {
-	_, found := slices.BinarySearch(q.barred, m.Classes[text])
+	class := m.Classes[text]
+	if _, found := slices.BinarySearch(q.barred, class); found {
+		return true
+	}
+	_, found := slices.BinarySearch(m.ofGroup[q.group], class)
 	return found
 }
 
