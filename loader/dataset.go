@@ -46,12 +46,7 @@ func (d *Dataset) GivenLabels() (labels []float32, labelRange string) {
 }
 
 // Close releases the scratch file, where there is one.
-func (d *Dataset) Close() error {
-	if d.Vectors.scratch == nil {
-		return nil
-	}
-	return d.Vectors.scratch.close()
-}
+func (d *Dataset) Close() error { return d.Vectors.Close() }
 
 // Pairs are columns of equal length, one entry for each pair.
 type Pairs struct {

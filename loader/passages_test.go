@@ -101,3 +101,33 @@ func TestOpenWithPassages(t *testing.T) {
 	_, err := Open(t.Context(), set, Options{Embeddings: "p", Cache: cache, Passages: true})
 	wantError(t, err, set+": no texts.parquet in it: texts to embed stand there, in the columns id and text")
 }
+
+// A table of texts out of the cache, in any order, also through a scratch file.
+func TestCachedTable(t *testing.T) {
+	_, cache, want := cachedSet(t, map[string]int{"alpha": 0, "part": 3})
+	ids := make([]ID, want.Vectors.Rows())
+	for row, name := range want.Vectors.IDs {
+		id, err := ParseID(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[len(ids)-1-row] = id
+	}
+	for _, memory := range []int64{0, 1} {
+		table, err := CachedTable(t.Context(), "set", ids, Options{Cache: cache, Embeddings: "alpha", Memory: memory, Scratch: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for row := range ids {
+			if got, want := vector(t, table, int32(row)), vector(t, want.Vectors, int32(len(ids)-1-row)); !slices.Equal(got, want) {
+				t.Errorf("%d bytes: row %d is %v, want %v", memory, row, got, want)
+			}
+		}
+		if err := table.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := CachedTable(t.Context(), "set", ids, Options{Cache: cache, Embeddings: "part"}); err == nil || !strings.HasPrefix(err.Error(), "set: 3 of its ") {
+		t.Errorf("%v", err)
+	}
+}
