@@ -16,6 +16,7 @@ import (
 func TestHard(t *testing.T) {
 	for name, o := range map[string]Options{
 		"the first":       {Ranks: Ranks{To: 50}},
+		"all of them":     {Ranks: Ranks{To: math.MaxInt32}},
 		"a range":         {Ranks: Ranks{From: 10, To: 14}},
 		"one split":       {Ranks: Ranks{To: 20}, Splits: []loader.Split{loader.Validation}},
 		"below a maximum": {Ranks: Ranks{To: 50}, Limits: Limits{Max: new(0.85)}},
@@ -75,7 +76,11 @@ func TestRules(t *testing.T) {
 		}
 		return new(from + rng.Float64()*(to-from))
 	}
-	for round := range 60 {
+	rounds := 60
+	if testing.Short() {
+		rounds = 15
+	}
+	for round := range rounds {
 		c := makeCorpus(uint64(round), 40, round%2 == 0)
 		o := Options{
 			Hard: 1 + rng.IntN(4), Weak: rng.IntN(3), Seed: uint64(round), Threads: 2,

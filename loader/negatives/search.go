@@ -34,10 +34,11 @@ func (m *mining) search(ctx context.Context, visit visitor) error {
 			continue
 		}
 		passages := m.passagesOf(s)
-		for most := m.queriesAtOnce(); len(queries) > 0; {
+		depth := max(1, min(m.Ranks.depth(m.Hard), len(passages)))
+		for most := m.queriesAtOnce(depth); len(queries) > 0; {
 			some := queries[:min(most, len(queries))]
 			queries = queries[len(some):]
-			found, err := m.searchFor(ctx, pool, some, passages, done)
+			found, err := m.searchFor(ctx, pool, some, passages, depth, done)
 			if err != nil {
 				return err
 			}
@@ -58,18 +59,18 @@ func (m *mining) search(ctx context.Context, visit visitor) error {
 
 // queriesAtOnce is how many queries a search takes, so that it keeps to the
 // memory: each has its vector, once as it is and once packed, and its hits.
-func (m *mining) queriesAtOnce() int {
+func (m *mining) queriesAtOnce(depth int) int {
 	memory := m.Memory
 	if memory == 0 {
 		memory = defaultMemory
 	}
-	each := 2*4*m.Vectors.Dim + 8*m.Ranks.depth(m.Hard)
+	each := 2*4*m.Vectors.Dim + 8*depth
 	return max(1, int(memory/2)/each)
 }
 
-// searchFor compares some queries with passages. done is the number of those
-// that were before.
-func (m *mining) searchFor(ctx context.Context, pool *kernel.Pool, queries []int, passages []int32, done int) (*kernel.Search, error) {
+// searchFor compares some queries with passages and finds the best of each, as
+// many as depth. done is the number of queries that were before.
+func (m *mining) searchFor(ctx context.Context, pool *kernel.Pool, queries []int, passages []int32, depth, done int) (*kernel.Search, error) {
 	d := m.Vectors.Dim
 	texts := make([]int32, len(queries))
 	for i, q := range queries {
@@ -80,7 +81,7 @@ func (m *mining) searchFor(ctx context.Context, pool *kernel.Pool, queries []int
 		return nil, err
 	}
 	pool.Normalize(len(texts), d, x)
-	search := pool.NewSearch(len(texts), d, m.Ranks.depth(m.Hard), x)
+	search := pool.NewSearch(len(texts), d, depth, x)
 	search.Keep = func(q int, passage int32) bool { return !m.bars(&m.queries[queries[q]], passages[passage]) }
 	first := 0
 	err := m.readAhead(passages, func(n int, vectors []float32) error {
