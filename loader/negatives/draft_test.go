@@ -46,7 +46,7 @@ func newDraft(t *testing.T) (*prepare.Draft, []Pool) {
 				t.Fatal(err)
 			}
 			last := d.Pairs.Len() - 1
-			pools = append(pools, Pool{d.Pairs.Left[last], int32(last), candidates})
+			pools = append(pools, Pool{d.Pairs.Left[last], d.Pairs.Right[last], candidates})
 		}
 	}
 	return d, pools
@@ -253,7 +253,7 @@ func TestAlmostTheSame(t *testing.T) {
 		}
 		pool = append(pool, n)
 	}
-	for _, pools := range [][]Pool{nil, {{0, 0, pool}}} {
+	for _, pools := range [][]Pool{nil, {{0, 1, pool}, {1, 0, pool}}} {
 		c, err := FromDraft(d)
 		if err != nil {
 			t.Fatal(err)

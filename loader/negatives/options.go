@@ -33,11 +33,12 @@ type Options struct {
 	Progress func(done, total int)
 }
 
-// A Pool is the passages that hard negatives of a query are chosen from.
+// A Pool is the passages that hard negatives of a query are chosen from. All are
+// numbers of texts. It means nothing where the query and the answer are no
+// similar pair, or no longer.
 type Pool struct {
-	Query      int32   // the text
-	Pair       int32   // a pair of the query, whose group and split a negative has
-	Candidates []int32 // texts, in any order; what answers the query may be among them
+	Query, Answer int32
+	Candidates    []int32 // in any order; what answers the query may be among them
 }
 
 // Ranks are the places of passages in the order of their similarity, counted

@@ -15,14 +15,15 @@ const compareNumbers = 1 << 22
 // readPools gives the queries what may be taken from their pools, of each class
 // the first text.
 func (m *mining) readPools() {
-	type key struct{ group, text int32 }
-	at := make(map[key]int, len(m.queries))
+	at := make(map[int32][]int, len(m.queries)) // more than one where a text asks in several groups
 	for i, q := range m.queries {
-		at[key{q.group, q.text}] = i
+		at[q.text] = append(at[q.text], i)
 	}
 	for _, pool := range m.Pools {
-		if i, ok := at[key{m.Pairs.Group[pool.Pair], pool.Query}]; ok {
-			m.queries[i].pool = append(m.queries[i].pool, pool.Candidates...)
+		for _, i := range at[pool.Query] {
+			if q := &m.queries[i]; slices.Contains(q.positives, pool.Answer) {
+				q.pool = append(q.pool, pool.Candidates...)
+			}
 		}
 	}
 	for i := range m.queries {
@@ -54,7 +55,7 @@ func (c *Corpus) DocumentPools() []Pool {
 		if label < c.Middle || c.Sources == nil || c.Sources[right] < 0 {
 			continue
 		}
-		pools = append(pools, Pool{c.Pairs.Left[i], int32(i), ofSource[c.Sources[right]]})
+		pools = append(pools, Pool{c.Pairs.Left[i], right, ofSource[c.Sources[right]]})
 	}
 	return pools
 }
