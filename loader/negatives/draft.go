@@ -29,7 +29,9 @@ func AddTo(ctx context.Context, d *prepare.Draft, vectors *Vectors, o Options) (
 	return report, nil
 }
 
-// FromDraft makes a corpus of a draft, which it reads from.
+// FromDraft makes a corpus of a draft, which it reads from. Texts whose pairs were
+// taken out, since they are almost in a split that is held out, do not come back
+// as negatives.
 func FromDraft(d *prepare.Draft) (*Corpus, error) {
 	low, high, ok := loader.ParseRange(d.LabelRange)
 	if !ok {
@@ -50,13 +52,14 @@ func FromDraft(d *prepare.Draft) (*Corpus, error) {
 	l := likeness{text: d.Text}
 	c.Alike = l.alike
 	classes, sources := classes{}, documents{}
+	gone := d.TakenOut()
 	for i := range int32(n) {
 		text, err := d.Text(i)
 		if err != nil {
 			return nil, err
 		}
 		c.IDs[i], c.Classes[i], c.Sources[i] = d.ID(i), classes.number(text), sources.number(d.Source(i))
-		if d.IsPassage(i) {
+		if d.IsPassage(i) && !gone[i] {
 			c.Passages = append(c.Passages, i)
 		}
 	}

@@ -272,3 +272,20 @@ func TestAlmostTheSame(t *testing.T) {
 		}
 	}
 }
+
+// What was taken out of a draft does not come back.
+func TestTakenOut(t *testing.T) {
+	d, _ := newDraft(t)
+	p := &d.Pairs
+	p.Split = nil
+	gone := p.Right[3]
+	p.Left, p.Right, p.Label, p.Kind, p.Group = p.Left[:3], p.Right[:3], p.Label[:3], p.Kind[:3], p.Group[:3]
+	report, err := AddTo(context.Background(), d, nil, Options{Weak: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Five others of the other document for two questions, six for the third.
+	if report.Weak.Added != 5+5+6 || slices.Contains(p.Right, gone) {
+		t.Errorf("%+v, passages %v, without %d", report.Weak, p.Right[3:], gone)
+	}
+}
