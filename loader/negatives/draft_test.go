@@ -289,3 +289,13 @@ func TestTakenOut(t *testing.T) {
 		t.Errorf("%+v, passages %v, without %d", report.Weak, p.Right[3:], gone)
 	}
 }
+
+// A pool whose pair is not there, or not similar, means nothing.
+func TestForeignPool(t *testing.T) {
+	d, pools := newDraft(t)
+	pools[0].Answer = pools[1].Answer
+	report, err := AddTo(context.Background(), d, nil, Options{Hard: 1, Pools: pools[:1]})
+	if err != nil || report.Hard.Added != 0 || report.Hard.Fewer.Passages != 4 {
+		t.Errorf("%+v, %v", report.Hard, err)
+	}
+}

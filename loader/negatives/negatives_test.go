@@ -303,3 +303,53 @@ func TestParseRanks(t *testing.T) {
 		}
 	}
 }
+
+// What must not be a negative of "a", which is the only query: itself, what it
+// is similar to on either side and in another group, and what it is paired with
+// elsewhere. Only text 7 is left.
+func TestBarred(t *testing.T) {
+	const a, aAgain, positive, onLeft, elsewhere, negative, ofGroup, left = 0, 1, 2, 3, 4, 5, 6, 7
+	c := &Corpus{Middle: 0.5, Passages: []int32{0, 1, 2, 3, 4, 5, 6, 7}, Classes: []int32{0, 0, 2, 3, 4, 5, 6, 7}}
+	for i := range int32(9) {
+		c.IDs = append(c.IDs, loader.NewID(fmt.Sprint(i)))
+	}
+	c.Classes = append(c.Classes, 8)
+	c.Pairs = &loader.Pairs{
+		Groups: []string{"first", "second", "third"},
+		Left:   []int32{a, onLeft, aAgain, a, 8},
+		Right:  []int32{positive, a, elsewhere, negative, ofGroup},
+		Label:  []float32{1, 1, 1, 0, 0},
+		Group:  []int32{0, 1, 1, 2, 0},
+	}
+	found, _ := find(t, c, Options{Weak: 8})
+	var of []int32
+	for _, n := range found {
+		if n.Like == 0 {
+			of = append(of, n.Passage)
+		}
+	}
+	if !slices.Equal(of, []int32{left}) {
+		t.Errorf("negatives %v, want %d alone", of, left)
+	}
+}
+
+// The random strategy draws from all that is in the range, about evenly.
+func TestRandomStrategy(t *testing.T) {
+	c := makeCorpus(11, 1, false)
+	c.Pairs = &loader.Pairs{Groups: []string{""}, Left: []int32{300}, Right: []int32{0}, Label: []float32{1}, Group: []int32{0}}
+	const draws, ranks = 4000, 20
+	top, _ := find(t, &c.Corpus, Options{Hard: ranks, Ranks: Ranks{To: ranks}})
+	count := map[int32]int{}
+	for seed := range uint64(draws) {
+		found, _ := find(t, &c.Corpus, Options{Hard: 1, Ranks: Ranks{To: ranks}, Strategy: Random, Seed: seed})
+		count[found[0].Passage]++
+	}
+	chi := 0.0
+	for _, n := range top {
+		x := float64(count[n.Passage]) - draws/ranks
+		chi += x * x / (draws / ranks)
+	}
+	if len(count) != ranks || chi > 43.8 { // the 99.9 % quantile of 19 degrees of freedom
+		t.Errorf("%d passages were drawn, χ² is %.1f", len(count), chi)
+	}
+}
