@@ -299,3 +299,23 @@ func TestForeignPool(t *testing.T) {
 		t.Errorf("%+v, %v", report.Hard, err)
 	}
 }
+
+// Where nobody knows the documents, weak negatives come from other pools.
+func TestWeakOutsideThePool(t *testing.T) {
+	d, pools := newDraft(t)
+	d.Pairs.Split = nil
+	c, err := FromDraft(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Sources = nil
+	found, report := find(t, c, Options{Weak: 20, Hard: 1, Pools: pools})
+	if report.Weak.Added != 4*6 {
+		t.Errorf("%+v, want the six passages of the other pool for each question", report.Weak)
+	}
+	for _, n := range found {
+		if inPool := slices.Contains(pools[n.Like].Candidates, n.Passage); inPool != (n.Kind == loader.Hard) {
+			t.Errorf("%+v, in the pool: %v", n, inPool)
+		}
+	}
+}
