@@ -37,7 +37,7 @@ func mineCommand() *cli.Command {
 		Description: "Compares each query with all passages of its split, or of its documents, and adds\n" +
 			"the most similar ones that do not answer it as hard negatives, or random ones as weak\n" +
 			"negatives, in a new folder. Held-out splits stay as they are: negatives that a model\n" +
-			"mined make its own figures look worse than they are, and any change a gain.\n\n" +
+			"mined make its own figures lower, and gains may look larger than they are.\n\n" +
 			"Examples:\n" +
 			"  cosfit mine --data sample --out mined --hard 2\n" +
 			"  cosfit mine --data questions --out mined --hard 2 --range 10..50 --max-score 0.9 --margin 0.05\n" +
@@ -293,7 +293,7 @@ func (m *mined) tell(splits []loader.Split) {
 		}
 	}
 	if m.Report.Hard != nil && len(heldOut) > 0 {
-		m.Notes = append(m.Notes, fmt.Sprintf("negatives of %s were mined with %s: figures before training are too low for that, and gains too large", strings.Join(heldOut, " and "), m.Embeddings))
+		m.Notes = append(m.Notes, fmt.Sprintf("negatives of %s were mined with %s: its figures there are lower for that, and gains may look larger than they are", strings.Join(heldOut, " and "), m.Embeddings))
 	}
 }
 
