@@ -81,17 +81,10 @@ func loaderOptions(c *cli.Context, source rundir.Data) (loader.Options, error) {
 
 // openData opens what sourceFrom found.
 func openData(c *cli.Context, source rundir.Data) (*loader.Dataset, error) {
-	return openWith(c, source, false)
-}
-
-// openWith opens what sourceFrom found, perhaps with the passages that are in no
-// pair.
-func openWith(c *cli.Context, source rundir.Data, passages bool) (*loader.Dataset, error) {
 	opts, err := loaderOptions(c, source)
 	if err != nil {
 		return nil, err
 	}
-	opts.Passages = passages
 	return openWith(c.Context, source.Path, opts)
 }
 

@@ -153,11 +153,16 @@ func mine(c *cli.Context) error {
 	if err := prepare.CheckOut(out, c.Bool("force")); err != nil {
 		return err
 	}
-	folder, err := folderOf(source.Path)
+	folder, err := textsFolder(source.Path)
 	if err != nil {
 		return err
 	}
-	data, err := openWith(c, source, true)
+	opts, err := loaderOptions(c, source)
+	if err != nil {
+		return err
+	}
+	opts.Passages = true
+	data, err := openWith(c.Context, source.Path, opts)
 	if err != nil {
 		return err
 	}
@@ -208,15 +213,12 @@ func mineOptions(c *cli.Context) (negatives.Options, error) {
 
 const fromDocument = "document"
 
-// folderOf opens the folder of a data set, which a wide file has not.
-func folderOf(path string) (fs.FS, error) {
-	if path == sample.Name {
-		return sample.FS(), nil
+// textsFolder opens the folder of a data set, which a wide file has not.
+func textsFolder(path string) (fs.FS, error) {
+	if info, err := os.Stat(path); path != sample.Name && err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%s is a file, and negatives are mined among the texts of a data set folder: name one with --data, or make one with cosfit data convert", path)
 	}
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("%s is a file, and negatives are mined among the texts of a data set folder: name one with --data", path)
-	}
-	return os.DirFS(path), nil
+	return folderOf(path), nil
 }
 
 // addNegatives adds pairs to the data set.
