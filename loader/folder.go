@@ -170,7 +170,10 @@ func (d *Dataset) readOwn(ctx context.Context, fsys named, own []string, rows ma
 		}
 		d.Embeddings = own[0]
 	}
-	v := folderVectors{fsys: fsys, folder: path.Join(embeddingsDir, d.Embeddings), rows: rows, store: newVectorStore(d.Vectors, opts)}
+	v := folderVectors{fsys: fsys, folder: path.Join(embeddingsDir, d.Embeddings), rows: rows, store: newVectorStore(d.Vectors, opts), file: pairsFile}
+	if opts.Passages {
+		v.file = textsFile
+	}
 	d.Space, err = v.read(ctx)
 	d.Model = d.Space.Model
 	return err
@@ -186,6 +189,7 @@ type folderVectors struct {
 	folder string
 	rows   map[string]int32 // of the texts that are wanted, by id
 	store  *vectorStore
+	file   string // that has the texts
 	seen   []bool // the rows that have a vector
 }
 
@@ -213,7 +217,7 @@ func (f *folderVectors) read(ctx context.Context) (m Manifest, err error) {
 		}
 	}
 	if i := slices.Index(f.seen, false); i >= 0 {
-		return Manifest{}, fmt.Errorf("%s: no vector for the text %s of %s: embed it", f.fsys.path(f.folder), f.store.table.IDs[i], pairsFile)
+		return Manifest{}, fmt.Errorf("%s: no vector for the text %s of %s: embed it", f.fsys.path(f.folder), f.store.table.IDs[i], f.file)
 	}
 	return m, f.store.finish()
 }

@@ -174,8 +174,14 @@ func mine(c *cli.Context) error {
 	}
 	done.After = data.Pairs.Len()
 	done.tell(o.Splits)
-	id := func(text int32) string { return data.Vectors.IDs[text] }
-	if err := prepare.Extend(out, c.Bool("force"), folder, &data.Pairs, id); err != nil {
+	data.SplitGiven = true // since what was drawn is what was mined in
+	write := prepare.Conversion{Data: data, Elsewhere: true}
+	if info, err := fs.Stat(folder, "embeddings"); err == nil && info.IsDir() {
+		if write.Embeddings, err = fs.Sub(folder, "embeddings"); err != nil {
+			return err
+		}
+	}
+	if err := write.Folder(c.Context, out, c.Bool("force")); err != nil {
 		return err
 	}
 	if c.Bool("json") {
@@ -243,11 +249,8 @@ func addNegatives(c *cli.Context, folder fs.FS, data *loader.Dataset, o negative
 	if report.Queries == 0 {
 		return report, errors.New("no query of these splits has an answer, which mining starts from: see --splits")
 	}
-	p := &data.Pairs
 	for _, n := range found {
-		p.Left, p.Right = append(p.Left, p.Left[n.Like]), append(p.Right, n.Passage)
-		p.Label, p.Kind = append(p.Label, float32(data.Labels.Min)), append(p.Kind, n.Kind)
-		p.Split, p.Group = append(p.Split, p.Split[n.Like]), append(p.Group, p.Group[n.Like])
+		data.AddNegative(n.Passage, n.Kind, n.Like)
 	}
 	return report, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -98,9 +99,13 @@ func TestMineWithoutSplit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.Pairs.Split = nil
+	d.SplitGiven = false
 	source := filepath.Join(dir, "source")
-	if err := prepare.Extend(source, false, sample.FS(), &d.Pairs, func(text int32) string { return d.Vectors.IDs[text] }); err != nil {
+	embeddings, err := fs.Sub(sample.FS(), "embeddings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (&prepare.Conversion{Data: d, Embeddings: embeddings}).Folder(context.Background(), source, false); err != nil {
 		t.Fatal(err)
 	}
 	var done mined

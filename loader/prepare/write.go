@@ -10,12 +10,6 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/cosfit/cosfit/internal/atomicfile"
-	"github.com/cosfit/cosfit/loader"
-)
-
-const (
-	pairsFile = "pairs.parquet"
-	textsFile = "texts.parquet"
 )
 
 // The rows of the folder's files: DESIGN's data contracts, which package loader
@@ -58,11 +52,10 @@ func (d *Draft) Write(dir string, o WriteOptions) error {
 		return err
 	}
 	return atomicfile.WriteDir(dir, func(temporary string) error {
-		id := func(text int32) string { return d.ID(text).String() }
-		if err := writePairs(filepath.Join(temporary, pairsFile), &d.Pairs, id, d.LabelRange); err != nil {
+		if err := d.writePairs(filepath.Join(temporary, "pairs.parquet")); err != nil {
 			return err
 		}
-		return d.writeTexts(filepath.Join(temporary, textsFile), o.Passages)
+		return d.writeTexts(filepath.Join(temporary, "texts.parquet"), o.Passages)
 	})
 }
 
@@ -78,7 +71,7 @@ func CheckOut(dir string, replace bool) error {
 	case len(entries) == 0:
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(dir, pairsFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, "pairs.parquet")); err != nil {
 		return fmt.Errorf("--out %s exists and is no data set: choose another name", dir)
 	}
 	if !replace {
@@ -99,12 +92,13 @@ func parquetOptions(metadata ...parquet.WriterOption) []parquet.WriterOption {
 	return append(metadata, parquet.Compression(&parquet.Zstd), parquet.KeyValueMetadata("schema_version", "1"))
 }
 
-// writePairs writes pairs.parquet. id names a text.
-func writePairs(path string, p *loader.Pairs, id func(text int32) string, labelRange string) error {
+func (d *Draft) writePairs(path string) error {
 	options := parquetOptions()
-	if labelRange != "" {
-		options = append(options, parquet.KeyValueMetadata("label_range", labelRange))
+	if d.LabelRange != "" {
+		options = append(options, parquet.KeyValueMetadata("label_range", d.LabelRange))
 	}
+	p := &d.Pairs
+	id := func(text int32) string { return d.ID(text).String() }
 	if len(p.Split) == 0 { // whoever opens it draws the split
 		return writeRows(path, p.Len(), options, func(i int) (unsplitRow, error) {
 			return unsplitRow{id(p.Left[i]), id(p.Right[i]), p.Label[i], p.Groups[p.Group[i]], p.Kind[i].String()}, nil
