@@ -134,8 +134,9 @@ func TestMineCached(t *testing.T) {
 	dir := t.TempDir()
 	draft := prepare.NewDraft(dir)
 	defer draft.Close()
+	draft.LabelRange = "1..2"
 	for i, text := range []string{"red apples", "green pears", "blue plums"} {
-		p := prepare.Pair{Left: "who sells " + text, Right: "we sell " + text, Label: 1, Kind: loader.Positive, Split: loader.SplitNames()[i]}
+		p := prepare.Pair{Left: "who sells " + text, Right: "we sell " + text, Label: 2, Kind: loader.Positive, Split: loader.SplitNames()[i]}
 		if err := draft.Add(prepare.Line("f", 1), p); err != nil {
 			t.Fatal(err)
 		}
@@ -157,8 +158,8 @@ func TestMineCached(t *testing.T) {
 	}
 	used := map[string]bool{}
 	for _, r := range readPairs(t, "mined")[3:] {
-		if used[r.Right] {
-			t.Errorf("a passage is a negative in two splits")
+		if used[r.Right] || r.Label != 1 {
+			t.Errorf("label %g of %s, which is a negative in two splits: %v", r.Label, r.Right, used[r.Right])
 		}
 		used[r.Right] = true
 	}
