@@ -45,13 +45,21 @@ func (d *Dataset) GivenLabels() (labels []float32, labelRange string) {
 	return d.Pairs.Label, d.givenRange
 }
 
-// Close releases the scratch file, where there is one.
-func (d *Dataset) Close() error {
-	if d.Vectors.scratch == nil {
-		return nil
+// AddNegative adds a pair of the lowest label: the left text, the group and the
+// split of pair like, with another right text, a row of the table.
+func (d *Dataset) AddNegative(right int32, kind Kind, like int32) {
+	p := &d.Pairs
+	p.Left, p.Right = append(p.Left, p.Left[like]), append(p.Right, right)
+	p.Label, p.Kind = append(p.Label, float32(d.Labels.Min)), append(p.Kind, kind)
+	p.Split, p.Group = append(p.Split, p.Split[like]), append(p.Group, p.Group[like])
+	if d.given != nil {
+		low, _, _ := ParseRange(d.givenRange)
+		d.given = append(d.given, low)
 	}
-	return d.Vectors.scratch.close()
 }
+
+// Close releases the scratch file, where there is one.
+func (d *Dataset) Close() error { return d.Vectors.Close() }
 
 // Pairs are columns of equal length, one entry for each pair.
 type Pairs struct {

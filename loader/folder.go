@@ -46,7 +46,12 @@ func (d *Dataset) readFolder(ctx context.Context, fsys named, opts Options) erro
 	}
 	sides, apart := bySide(opts.Embeddings)
 	apart = apart && !slices.Contains(own, opts.Embeddings)
-	rows := d.index(left, right, apart)
+	rows, onRight := d.index(left, right, apart)
+	if opts.Passages {
+		if err := d.addPassages(fsys, onRight); err != nil {
+			return err
+		}
+	}
 	switch {
 	case apart:
 		err = d.readSides(ctx, own, sides, opts)
@@ -98,28 +103,41 @@ func (d *Dataset) readPairs(fsys named, labelRange string) (left, right []string
 }
 
 // index numbers the text ids in order of first appearance and points the pairs
-// at them. A text that is on both sides has a row on each where they are apart.
-func (d *Dataset) index(left, right []string, apart bool) map[string]int32 {
-	rows := map[string]int32{}
-	onRight := rows
+// at them. A text that is on both sides has a row on each where they are apart;
+// else onRight is rows.
+func (d *Dataset) index(left, right []string, apart bool) (rows, onRight map[string]int32) {
+	rows = map[string]int32{}
+	onRight = rows
 	if apart {
 		onRight = map[string]int32{}
 	}
-	row := func(rows map[string]int32, id string) int32 {
-		r, ok := rows[id]
-		if !ok {
-			r = int32(d.Vectors.Rows())
-			rows[id] = r
-			d.Vectors.IDs = append(d.Vectors.IDs, id)
-		}
-		return r
-	}
 	d.Pairs.Left, d.Pairs.Right = make([]int32, len(left)), make([]int32, len(right))
 	for i := range left {
-		d.Pairs.Left[i], d.Pairs.Right[i] = row(rows, left[i]), row(onRight, right[i])
+		d.Pairs.Left[i], d.Pairs.Right[i] = d.number(left[i], rows), d.number(right[i], onRight)
 	}
 	d.Pairs.apart = apart
-	return rows
+	return rows, onRight
+}
+
+// number returns the row of a text, a new one where it has none yet.
+func (d *Dataset) number(id string, rows map[string]int32) int32 {
+	r, ok := rows[id]
+	if !ok {
+		r = int32(d.Vectors.Rows())
+		rows[id] = r
+		d.Vectors.IDs = append(d.Vectors.IDs, id)
+	}
+	return r
+}
+
+// addPassages numbers the passages that are in no pair.
+func (d *Dataset) addPassages(fsys named, rows map[string]int32) error {
+	return ReadTexts(fsys.FS, fsys.root, func(t Text) error {
+		if t.Role != "query" {
+			d.number(t.ID.String(), rows)
+		}
+		return nil
+	})
 }
 
 // ownEmbeddings lists the folders of embeddings/.
@@ -152,7 +170,10 @@ func (d *Dataset) readOwn(ctx context.Context, fsys named, own []string, rows ma
 		}
 		d.Embeddings = own[0]
 	}
-	v := folderVectors{fsys: fsys, folder: path.Join(embeddingsDir, d.Embeddings), rows: rows, store: newVectorStore(d.Vectors, opts)}
+	v := folderVectors{fsys: fsys, folder: path.Join(embeddingsDir, d.Embeddings), rows: rows, store: newVectorStore(d.Vectors, opts), file: pairsFile}
+	if opts.Passages {
+		v.file = textsFile
+	}
 	d.Space, err = v.read(ctx)
 	d.Model = d.Space.Model
 	return err
@@ -168,6 +189,7 @@ type folderVectors struct {
 	folder string
 	rows   map[string]int32 // of the texts that are wanted, by id
 	store  *vectorStore
+	file   string // that has the texts
 	seen   []bool // the rows that have a vector
 }
 
@@ -195,7 +217,7 @@ func (f *folderVectors) read(ctx context.Context) (m Manifest, err error) {
 		}
 	}
 	if i := slices.Index(f.seen, false); i >= 0 {
-		return Manifest{}, fmt.Errorf("%s: no vector for the text %s of %s: embed it", f.fsys.path(f.folder), f.store.table.IDs[i], pairsFile)
+		return Manifest{}, fmt.Errorf("%s: no vector for the text %s of %s: embed it", f.fsys.path(f.folder), f.store.table.IDs[i], f.file)
 	}
 	return m, f.store.finish()
 }

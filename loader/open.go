@@ -28,6 +28,9 @@ type Options struct {
 	LabelRange string
 	// Columns of a wide file.
 	Columns Columns
+	// Passages gives the table of a folder also the passages of texts.parquet that
+	// are in no pair.
+	Passages bool
 	// Memory bounds the buffers for vectors, in bytes; 0 means no bound. Vectors
 	// that take more than half of it are put into a scratch file and streamed
 	// from there.

@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -18,6 +19,29 @@ type Table struct {
 	Data []float32 // [len(IDs), Dim], row-major; nil where the vectors are in a scratch file
 
 	scratch *scratchFile
+}
+
+// CachedTable reads the vectors of texts, which differ from each other, out of the
+// cache that the options name: row i is that of ids[i]. name is what messages
+// call the data. The caller closes the table.
+func CachedTable(ctx context.Context, name string, ids []ID, opts Options) (*Table, error) {
+	d := &Dataset{Name: name, Vectors: &Table{IDs: make([]string, len(ids))}}
+	for i, id := range ids {
+		d.Vectors.IDs[i] = id.String()
+	}
+	if err := d.readCached(ctx, nil, opts); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d.Vectors, nil
+}
+
+// Close releases the scratch file, where there is one.
+func (t *Table) Close() error {
+	if t.scratch == nil {
+		return nil
+	}
+	return t.scratch.close()
 }
 
 // Rows returns the number of vectors.

@@ -317,7 +317,7 @@ func TestConfigCommands(t *testing.T) {
 			kinds[name] = kindOf(f)
 		}
 	}
-	if got, want := strings.Join(with, " "), "demo fit embed train eval export apply"; got != want {
+	if got, want := strings.Join(with, " "), "demo fit embed mine train eval export apply"; got != want {
 		t.Errorf("%s have --config, want %s", got, want)
 	}
 	for _, c := range commands {

@@ -1,6 +1,6 @@
-// Package kernel is the arithmetic of cosfit on the CPU: matrix products,
-// gathering a batch of embeddings with dropout, and cosines with their
-// gradients.
+// Package kernel is the arithmetic of cosfit on the CPU: matrix products, the
+// search for the largest entries of one, gathering a batch of embeddings with
+// dropout, and cosines with their gradients.
 //
 // Matrices are row-major float32 slices whose sizes travel beside them. Every
 // function overwrites its outputs, keeps its arguments no longer than to the

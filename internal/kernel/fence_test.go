@@ -148,6 +148,7 @@ func TestFencedPasses(t *testing.T) {
 	const most = 1 << 15 // numbers of an operand
 	fences := [4]fence{newFence(t, most), newFence(t, most), newFence(t, most), newFence(t, most)}
 	x := random(rng, most)
+	var masks [5]uint64
 	for _, m := range micros() {
 		for _, atEnd := range []bool{false, true} {
 			for n := range 70 {
@@ -158,6 +159,7 @@ func TestFencedPasses(t *testing.T) {
 				for name, run := range map[string]func(){
 					"momentum": func() { MomentumStep{}.with(m, place(0, n), place(1, n), place(2, n)) },
 					"adam":     func() { AdamStep{}.with(m, place(0, n), place(1, n), place(2, n), place(3, n), nil) },
+					"reach":    func() { m.reach(&place(0, 64*(n%5+1))[0], n%5+1, 0, &masks[0]) },
 					"sums":     func() { m.sums(place(0, n), place(1, n)) },
 					"cosines":  func() { g.Cosines(place(0, 2*(n+1)), place(1, 1)) },
 					"pull":     func() { g.Cosines(place(0, 2*(n+1)), place(1, 1)); g.Pull(place(2, 1)) },

@@ -64,18 +64,24 @@ func (p *Pool) multiply(micro micro, m, n, k int, a, b view, c []float32) {
 // compute runs a product whose operands are packed.
 func (p *Pool) compute(c product) {
 	columns := (c.n + blockColumns - 1) / blockColumns
-	for c.rowBlock = tallest * blockRows; ; c.rowBlock /= 2 {
-		c.rowBlocks = (c.m + c.rowBlock - 1) / c.rowBlock
-		if c.rowBlock == blockRows || c.rowBlocks*columns >= 4*p.threads {
-			break
-		}
-	}
+	c.divide(columns, 4*p.threads)
 	if len(p.edges) < c.rowBlocks*columns {
 		p.edges = make([][maxTile]float32, c.rowBlocks*columns)
 	}
 	c.edges = p.edges
 	p.product = c
 	p.Run(c.rowBlocks*columns, p.tasks.block)
+}
+
+// divide chooses the height of the blocks: the tallest that makes at least some
+// pieces of work, where so many blocks stand side by side.
+func (p *product) divide(beside, pieces int) {
+	for p.rowBlock = tallest * blockRows; ; p.rowBlock /= 2 {
+		p.rowBlocks = (p.m + p.rowBlock - 1) / p.rowBlock
+		if p.rowBlock == blockRows || p.rowBlocks*beside >= pieces {
+			return
+		}
+	}
 }
 
 // from is the view without its first rows.
@@ -95,12 +101,27 @@ type product struct {
 	edges               [][maxTile]float32 // of each block: a tile that C has no room for
 }
 
-// block computes block i of C. A block of B is in the second-level cache while
-// blocks of A pass by.
+// A window is where a part of C stands: entry (r, col) of C is number
+// (r−row)·stride + col−column of c.
+type window struct {
+	c                   []float32
+	row, column, stride int
+}
+
+func (w *window) at(r, col int) int { return (r-w.row)*w.stride + col - w.column }
+
+// block computes block i of C.
 func (p *product) block(i int) {
-	r0, c0 := p.place(i)
-	r1, c1 := min(r0+p.rowBlock, p.m), min(c0+blockColumns, p.n)
+	r, c := p.place(i)
 	rNext, cNext := p.place(min(i+1, p.rowBlocks*((p.n+blockColumns-1)/blockColumns)-1)) // often this thread's next
+	p.region(r, c, rNext, cNext, window{c: p.c, stride: p.n}, &p.edges[i])
+}
+
+// region computes the block of C at (r0, c0). A block of B is in the second-level
+// cache while blocks of A pass by. The block at (rNext, cNext) is fetched for
+// later. edge holds a tile that C has no room for.
+func (p *product) region(r0, c0, rNext, cNext int, to window, edge *[maxTile]float32) {
+	r1, c1 := min(r0+p.rowBlock, p.m), min(c0+blockColumns, p.n)
 	for k := 0; k < p.k; k += blockK {
 		var next coming
 		if k+blockK < p.k {
@@ -117,7 +138,7 @@ func (p *product) block(i int) {
 			default:
 				next.rows(p, rNext, 0)
 			}
-			p.part(r, min(r+blockRows, r1), c0, c1, k, &next, &p.edges[i])
+			p.part(r, min(r+blockRows, r1), c0, c1, k, &next, &to, edge)
 		}
 	}
 }
@@ -162,17 +183,17 @@ func (n *coming) take(size int) (a, b *float32) {
 }
 
 // part adds a block of K to rows r0 … r1−1 and columns c0 … c1−1 of C.
-func (p *product) part(r0, r1, c0, c1, k int, next *coming, edge *[maxTile]float32) {
+func (p *product) part(r0, r1, c0, c1, k int, next *coming, to *window, edge *[maxTile]float32) {
 	entries, add := p.b.entries(k), min(k, 1)
 	for col := c0; col < c1; col += p.columns {
 		b := &p.b.data[p.b.at(col, k)]
 		for r := r0; r < r1; r += p.rows {
 			if r+p.rows <= r1 && col+p.columns <= c1 {
-				p.tile(r, k, entries, b, &p.c[r*p.n+col], p.n, add, next)
+				p.tile(r, k, entries, b, &to.c[to.at(r, col)], to.stride, add, next)
 				continue
 			}
 			p.tile(r, k, entries, b, &edge[0], p.columns, 0, next)
-			p.store(edge[:], r, min(r+p.rows, r1), col, min(col+p.columns, c1), add == 1)
+			p.store(edge[:], r, min(r+p.rows, r1), col, min(col+p.columns, c1), to, add == 1)
 		}
 	}
 }
@@ -200,9 +221,9 @@ func (p *product) tile(r, k, entries int, b, c *float32, stride, add int, next *
 }
 
 // store writes the part of a tile that lies inside C, or adds it.
-func (p *product) store(tile []float32, r0, r1, c0, c1 int, add bool) {
+func (p *product) store(tile []float32, r0, r1, c0, c1 int, to *window, add bool) {
 	for r := r0; r < r1; r++ {
-		row, values := p.c[r*p.n+c0:r*p.n+c1], tile[(r-r0)*p.columns:]
+		row, values := to.c[to.at(r, c0):to.at(r, c1)], tile[(r-r0)*p.columns:]
 		for i := range row {
 			if add {
 				row[i] += values[i]

@@ -28,6 +28,9 @@ import (
 // weave writes dst[c·rows+lane] = src[stride·lane+c] for four lanes and 4·fours
 // columns.
 //
+// reach writes n masks of 64 scores each: bit i is set where score i is no less
+// than bound, and never for NaN.
+//
 // The others are nil where there is no such kernel. adam and momentum update
 // lanes·n elements. spreadRows and spreadColumns copy k rows of
 // packedTogether·rows or packedTogether·columns numbers, stride apart, to as
@@ -43,6 +46,7 @@ type micro struct {
 	masks         func(counter *[4]uint32, keys *[20]uint32, lanes *[16]uint32, bound uint32, masks *uint64, n int)
 	drop          func(dst, src *float32, masks *uint64, n int, scale float32, bits *[8]uint32)
 	weave         func(dst, src *float32, stride, fours, rows int)
+	reach         func(scores *float32, n int, bound float32, masks *uint64)
 	adam          func(step *AdamStep, n int, w, g, m, v, start *float32)
 	momentum      func(n int, w, g, v *float32, momentum, rate float32)
 	spreadRows    func(dst, src *float32, k, stride, size int)
@@ -62,7 +66,7 @@ const (
 func generic() micro {
 	return micro{
 		name: "generic/" + runtime.GOARCH, rows: genericRows, columns: genericColumns,
-		run: microGeneric, masks: masksGeneric, drop: dropGeneric, weave: weaveGeneric,
+		run: microGeneric, masks: masksGeneric, drop: dropGeneric, weave: weaveGeneric, reach: reachGeneric,
 	}
 }
 

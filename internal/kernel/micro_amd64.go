@@ -65,13 +65,19 @@ func productsAVX2(a, b *float32, n int) (ab, aa, bb float64)
 //go:noescape
 func pullAVX2(dst, own, other *float32, panels, size int, x, y float64)
 
+//go:noescape
+func reachAVX512(scores *float32, n int, bound float32, masks *uint64)
+
+//go:noescape
+func reachAVX2(scores *float32, n int, bound float32, masks *uint64)
+
 func simd() (list []micro) {
 	if cpu.X86.HasAVX512F && cpu.X86.HasBMI2 {
 		list = append(list, micro{
 			name: "avx512", rows: 12, columns: 32, lanes: 16, run: microAVX512, turned: microAVX512Turned,
 			spreadRows: spreadRowsAVX512, spreadColumns: spreadColumnsAVX512,
 			masks: masksAVX512, drop: dropAVX512, weave: weaveAVX, adam: adamAVX512,
-			momentum: momentumAVX512, products: productsAVX512, pull: pullAVX512,
+			momentum: momentumAVX512, products: productsAVX512, pull: pullAVX512, reach: reachAVX512,
 		})
 	}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 {
@@ -79,7 +85,7 @@ func simd() (list []micro) {
 			name: "avx2", rows: 6, columns: 16, lanes: 8, run: microAVX2, turned: microAVX2Turned,
 			spreadRows: spreadRowsAVX2, spreadColumns: spreadColumnsAVX2,
 			masks: masksAVX2, drop: dropAVX2, weave: weaveAVX, adam: adamAVX2,
-			momentum: momentumAVX2, products: productsAVX2, pull: pullAVX2,
+			momentum: momentumAVX2, products: productsAVX2, pull: pullAVX2, reach: reachAVX2,
 		})
 	}
 	return list

@@ -1183,6 +1183,37 @@ panel:
 	VZEROUPPER
 	RET
 
+// func reachAVX512(scores *float32, n int, bound float32, masks *uint64)
+// Writes n masks of 64 scores: which are no less than the bound.
+TEXT ·reachAVX512(SB), NOSPLIT, $0-32
+	MOVQ scores+0(FP), SI
+	MOVQ n+8(FP), CX
+	VBROADCASTSS bound+16(FP), Z0
+	MOVQ masks+24(FP), DI
+
+mask:
+	VCMPPS $18, 0(SI), Z0, K1
+	KMOVW K1, AX
+	VCMPPS $18, 64(SI), Z0, K1
+	KMOVW K1, DX
+	SHLQ $16, DX
+	ORQ DX, AX
+	VCMPPS $18, 128(SI), Z0, K1
+	KMOVW K1, DX
+	SHLQ $32, DX
+	ORQ DX, AX
+	VCMPPS $18, 192(SI), Z0, K1
+	KMOVW K1, DX
+	SHLQ $48, DX
+	ORQ DX, AX
+	MOVQ AX, (DI)
+	ADDQ $256, SI
+	ADDQ $8, DI
+	DECQ CX
+	JNZ mask
+	VZEROUPPER
+	RET
+
 // func microAVX2(chunks, k int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 // C (6 × 16) = A·B, or C += A·B. Registers: accumulators from Y0, a row of B from
 // Y12, broadcast entries of A from Y14.
@@ -1805,6 +1836,53 @@ panel:
 	ADDQ R10, R8
 	DECQ CX
 	JNZ panel
+	VZEROUPPER
+	RET
+
+// func reachAVX2(scores *float32, n int, bound float32, masks *uint64)
+// Writes n masks of 64 scores: which are no less than the bound.
+TEXT ·reachAVX2(SB), NOSPLIT, $0-32
+	MOVQ scores+0(FP), SI
+	MOVQ n+8(FP), CX
+	VBROADCASTSS bound+16(FP), Y0
+	MOVQ masks+24(FP), DI
+
+mask:
+	VCMPPS $18, 0(SI), Y0, Y1
+	VMOVMSKPS Y1, AX
+	VCMPPS $18, 32(SI), Y0, Y1
+	VMOVMSKPS Y1, DX
+	SHLQ $8, DX
+	ORQ DX, AX
+	VCMPPS $18, 64(SI), Y0, Y1
+	VMOVMSKPS Y1, DX
+	SHLQ $16, DX
+	ORQ DX, AX
+	VCMPPS $18, 96(SI), Y0, Y1
+	VMOVMSKPS Y1, DX
+	SHLQ $24, DX
+	ORQ DX, AX
+	VCMPPS $18, 128(SI), Y0, Y1
+	VMOVMSKPS Y1, DX
+	SHLQ $32, DX
+	ORQ DX, AX
+	VCMPPS $18, 160(SI), Y0, Y1
+	VMOVMSKPS Y1, DX
+	SHLQ $40, DX
+	ORQ DX, AX
+	VCMPPS $18, 192(SI), Y0, Y1
+	VMOVMSKPS Y1, DX
+	SHLQ $48, DX
+	ORQ DX, AX
+	VCMPPS $18, 224(SI), Y0, Y1
+	VMOVMSKPS Y1, DX
+	SHLQ $56, DX
+	ORQ DX, AX
+	MOVQ AX, (DI)
+	ADDQ $256, SI
+	ADDQ $8, DI
+	DECQ CX
+	JNZ mask
 	VZEROUPPER
 	RET
 

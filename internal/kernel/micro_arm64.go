@@ -5,5 +5,5 @@ func microNEON(chunks, k int, a *float32, step int, b, c *float32, stride int, a
 
 // simd needs no detection: every 64-bit Arm processor that Go runs on has NEON.
 func simd() []micro {
-	return []micro{{name: "neon", rows: 12, columns: 8, run: microNEON, masks: masksGeneric, drop: dropGeneric, weave: weaveGeneric}}
+	return []micro{{name: "neon", rows: 12, columns: 8, run: microNEON, masks: masksGeneric, drop: dropGeneric, weave: weaveGeneric, reach: reachGeneric}}
 }

@@ -57,6 +57,9 @@ type Conversion struct {
 	// Embeddings is a folder of vectors that is copied as it is, instead of the
 	// vectors of Data.
 	Embeddings fs.FS
+	// Elsewhere says that the vectors of Data are in a cache, where a folder finds
+	// them too: it goes without.
+	Elsewhere bool
 	// Keep says which pairs are written; nil means all.
 	Keep    []bool
 	Scratch string           // folder for a file of the texts; "" means the user's cache folder
@@ -226,7 +229,9 @@ func (c *Conversion) Folder(ctx context.Context, dir string, replace bool) error
 		embeddings := filepath.Join(temporary, "embeddings")
 		switch {
 		case c.Embeddings != nil:
-			return os.CopyFS(embeddings, c.Embeddings)
+			return copyEmbeddings(c.Embeddings, embeddings)
+		case c.Elsewhere:
+			return nil
 		case c.Data.Vectors.Dim > 0:
 			return c.writeVectors(ctx, embeddings)
 		}

@@ -223,6 +223,20 @@ func (d *Draft) Paired(left, right int32) bool {
 	return false
 }
 
+// TakenOut returns the texts of pairs that were added and of which none is left
+// in Pairs.
+func (d *Draft) TakenOut() map[int32]bool {
+	out := map[int32]bool{}
+	for pair := range d.labels {
+		out[pair.left], out[pair.right] = true, true
+	}
+	for i := range d.Pairs.Left {
+		delete(out, d.Pairs.Left[i])
+		delete(out, d.Pairs.Right[i])
+	}
+	return out
+}
+
 // unrelated is the label of two texts that have nothing to do with each other.
 func (d *Draft) unrelated() float32 {
 	low, _, _ := loader.ParseRange(d.scale())

@@ -113,3 +113,40 @@ func (s shape) pull(e *emitter) {
 	e.emit("VZEROUPPER")
 	e.emit("RET")
 }
+
+// reach writes the comparison of scores with a bound.
+func (s shape) reach(e *emitter) {
+	fmt.Fprintf(e.w, "\n// func reach%s(scores *float32, n int, bound float32, masks *uint64)\n", s.suffix())
+	fmt.Fprintf(e.w, "// Writes n masks of 64 scores: which are no less than the bound.\n")
+	fmt.Fprintf(e.w, "TEXT ·reach%s(SB), NOSPLIT, $0-32\n", s.suffix())
+	e.emit("MOVQ scores+0(FP), SI")
+	e.emit("MOVQ n+8(FP), CX")
+	e.emit("VBROADCASTSS bound+16(FP), %s", s.reg(0))
+	e.emit("MOVQ masks+24(FP), DI")
+	e.label("mask")
+	for i := range 64 / s.width {
+		const lessOrEqual = 18 // and false for NaN
+		to := "DX"
+		if i == 0 {
+			to = "AX"
+		}
+		if s.register == "Z" {
+			e.emit("VCMPPS $%d, %d(SI), %s, K1", lessOrEqual, 4*i*s.width, s.reg(0))
+			e.emit("KMOVW K1, %s", to)
+		} else {
+			e.emit("VCMPPS $%d, %d(SI), %s, %s", lessOrEqual, 4*i*s.width, s.reg(0), s.reg(1))
+			e.emit("VMOVMSKPS %s, %s", s.reg(1), to)
+		}
+		if i > 0 {
+			e.emit("SHLQ $%d, DX", i*s.width)
+			e.emit("ORQ DX, AX")
+		}
+	}
+	e.emit("MOVQ AX, (DI)")
+	e.emit("ADDQ $256, SI")
+	e.emit("ADDQ $8, DI")
+	e.emit("DECQ CX")
+	e.emit("JNZ mask")
+	e.emit("VZEROUPPER")
+	e.emit("RET")
+}

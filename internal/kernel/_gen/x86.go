@@ -33,6 +33,7 @@ func amd64(w *bufio.Writer) {
 		s.momentum(&emitter{w})
 		s.products(&emitter{w})
 		s.pull(&emitter{w})
+		s.reach(&emitter{w})
 	}
 	for _, p := range philoxes {
 		p.write(&emitter{w})
