@@ -162,7 +162,11 @@ func embedData(c *cli.Context, name string, jobs []embedJob, w io.Writer) (done 
 		if o.MaxCost > 0 {
 			o.MaxCost = max(o.MaxCost-spent, math.SmallestNonzeroFloat64) // 0 would mean any cost
 		}
-		result, err := embedSide(c, name, job.by, job.role, o, w)
+		heading := name
+		if job.role != "" {
+			heading += ", " + job.role
+		}
+		result, err := embedSide(c, heading, textsOf(name, job.role), job.by, job.role, o, w)
 		if err != nil {
 			return done, err
 		}
@@ -174,8 +178,9 @@ func embedData(c *cli.Context, name string, jobs []embedJob, w io.Writer) (done 
 	return done, nil
 }
 
-// embedSide embeds the texts of a role, or all, under one prompt.
-func embedSide(c *cli.Context, name string, e embedder, role string, o embed.Options, w io.Writer) (done embedding, err error) {
+// embedSide embeds texts, those of a role or all, under one prompt, and says under
+// a heading what it does.
+func embedSide(c *cli.Context, heading string, texts embed.Texts, e embedder, role string, o embed.Options, w io.Writer) (done embedding, err error) {
 	dir, err := cacheFrom(c)
 	if err != nil {
 		return done, err
@@ -188,14 +193,9 @@ func embedSide(c *cli.Context, name string, e embedder, role string, o embed.Opt
 	}
 	defer func() { err = errors.Join(err, adviseDamaged(store.Close())) }()
 	tellDamaged(c, store)
-	texts := textsOf(name, role)
 	done = embedding{Provider: space.Provider, Model: space.Model, Prompt: space.Prompt, Role: role}
 	if done.Plan, err = planOf(c, e, store, texts, o, batches); err != nil {
 		return done, err
-	}
-	heading := name
-	if role != "" {
-		heading += ", " + role
 	}
 	quiet, dry := c.Bool("json"), c.Bool("dry-run")
 	if !quiet {

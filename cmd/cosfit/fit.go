@@ -52,6 +52,9 @@ func fit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if plan.hard > 0 {
+		plan.jobs = jobs
+	}
 	recipe, err := recipeOf(c)
 	if err != nil {
 		return err
@@ -178,6 +181,9 @@ func (p *pairsPlan) digest(c *cli.Context) (string, error) {
 		if !slices.Contains([]string{"in", "train-file", "validation-file", "test-file", "format"}, name) && c.IsSet(name) {
 			settings[name] = fmt.Sprint(c.Value(name))
 		}
+	}
+	for i, job := range p.jobs {
+		settings[fmt.Sprintf("similar %d", i)] = job.role + " " + job.by.Space().String()
 	}
 	if err := json.NewEncoder(h).Encode(settings); err != nil {
 		return "", err

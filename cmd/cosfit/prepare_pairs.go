@@ -1,16 +1,17 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/loader/negatives"
 	"github.com/cosfit/cosfit/loader/prepare"
 )
 
@@ -24,7 +25,7 @@ func preparePairsCommand() *cli.Command {
 			"  cosfit prepare pairs --in pairs.csv --out data\n" +
 			"  cosfit prepare pairs --train-file train.tsv --test-file test.tsv --score-range 0:5 --out data\n" +
 			"  cosfit prepare pairs --in squad.json --hard 4 --out data",
-		Flags:  slices.Concat(pairsFlags(), draftFlags()),
+		Flags:  slices.Concat(pairsFlags(), similarityFlags(), draftFlags()),
 		Action: preparePairs,
 	}
 }
@@ -62,7 +63,7 @@ func pairsFlags() []cli.Flag {
 		text("unit", "paragraph|sentence: what answers a question of squad", pairs, "paragraph"),
 		count("pairs-per-text", "pairs drawn with each text that has a class, similar and as many dissimilar ones", "2"),
 		count("weak", "negatives for each query, drawn at random from other groups and sources", "2 where all pairs are similar, else 0"),
-		count("hard", "negatives for each query, drawn from the passages of the same source", "0"),
+		count("hard", "negatives for each query, from the passages of the same source: the most similar ones under the vectors of a provider, or drawn at random", "0"),
 		&cli.BoolFlag{Name: "all-passages", Usage: "keep passages that are in no pair as well, for cosfit mine to find negatives in; they are embedded too", Category: pairs},
 	}, splitFlags()...)
 }
@@ -75,6 +76,7 @@ type pairsPlan struct {
 	weak   int
 	drawn  bool // weak was said
 	hard   int
+	jobs   []embedJob // by whose vectors hard negatives are chosen; none means at random
 	seed   uint64
 	split  prepare.SplitOptions
 }
@@ -266,15 +268,15 @@ func llamaIndexFrom(_ *cli.Context, files []prepare.File) (prepare.Source, error
 }
 
 // read reads the source into a draft and adds the negatives that are asked for.
-func (p *pairsPlan) read(ctx context.Context, d *prepare.Draft) error {
-	err := prepare.Read(ctx, p.source, d)
+func (p *pairsPlan) read(c *cli.Context, d *prepare.Draft) error {
+	err := prepare.Read(c.Context, p.source, d)
 	if errors.Is(err, prepare.ErrNoPairs) {
 		err = fmt.Errorf("%s: %w", p.files[0].Path, err)
 	}
 	if err != nil {
 		return err
 	}
-	report, err := d.Split(ctx, p.split)
+	report, err := d.Split(c.Context, p.split)
 	if err != nil {
 		return err
 	}
@@ -288,7 +290,12 @@ func (p *pairsPlan) read(ctx context.Context, d *prepare.Draft) error {
 		p.weak = 2
 		d.Notes = append(d.Notes, fmt.Sprintf("all pairs are similar, so each query gets %d dissimilar ones, drawn at random (--weak)", p.weak))
 	}
-	prepare.RandomNegatives{Weak: p.weak, Hard: p.hard, Seed: p.seed}.AddTo(d)
+	o := negatives.Options{Weak: p.weak, Hard: p.hard, Seed: p.seed, Threads: runtime.GOMAXPROCS(0)}
+	found, err := draftNegatives(c, d, o, p.jobs)
+	if err != nil {
+		return err
+	}
+	d.Notes = append(d.Notes, describeNegatives(found, len(p.jobs) > 0)...)
 	if d.OnlyPositives() {
 		d.Notes = append(d.Notes, "there are no dissimilar pairs, which training needs: there may be too few texts, or ask for more with --weak and --hard")
 	}
@@ -302,6 +309,9 @@ func preparePairs(c *cli.Context) error {
 	}
 	out, err := outFrom(c)
 	if err != nil {
+		return err
+	}
+	if plan.jobs, err = similarityJobs(c); err != nil {
 		return err
 	}
 	summary, err := plan.write(c, out, c.Bool("force"))
@@ -326,7 +336,7 @@ func (p *pairsPlan) write(c *cli.Context, out string, replace bool) (s prepare.S
 		return s, err
 	}
 	defer d.Close()
-	if err := p.read(c.Context, d); err != nil {
+	if err := p.read(c, d); err != nil {
 		return s, err
 	}
 	if err := d.Write(out, prepare.WriteOptions{Replace: replace, Passages: c.Bool("all-passages")}); err != nil {

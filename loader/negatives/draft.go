@@ -10,15 +10,10 @@ import (
 	"github.com/cosfit/cosfit/loader/prepare"
 )
 
-// AddTo adds negatives to a draft whose splits are made, or that has none yet.
-// vectors knows the draft's texts by their numbers; it may be nil for weak
-// negatives, and for hard ones that are drawn from pools at random.
-func AddTo(ctx context.Context, d *prepare.Draft, vectors *Vectors, o Options) (Report, error) {
-	c, err := FromDraft(d)
-	if err != nil {
-		return Report{}, err
-	}
-	c.Vectors = vectors
+// AddTo adds negatives to a draft whose splits are made, or that has none yet. c
+// is what FromDraft made of it, with vectors that know its texts by their numbers;
+// weak negatives, and hard ones that are drawn from pools at random, need none.
+func AddTo(ctx context.Context, d *prepare.Draft, c *Corpus, o Options) (Report, error) {
 	found, report, err := Find(ctx, c, o)
 	if err != nil {
 		return report, err
@@ -31,7 +26,8 @@ func AddTo(ctx context.Context, d *prepare.Draft, vectors *Vectors, o Options) (
 
 // FromDraft makes a corpus of a draft, which it reads from. Texts whose pairs were
 // taken out, since they are almost in a split that is held out, do not come back
-// as negatives.
+// as negatives. It is an error where some pairs are dissimilar and others have
+// grades.
 func FromDraft(d *prepare.Draft) (*Corpus, error) {
 	low, high, ok := loader.ParseRange(d.LabelRange)
 	if !ok {
@@ -43,7 +39,7 @@ func FromDraft(d *prepare.Draft) (*Corpus, error) {
 		}
 	}
 	for _, label := range d.Pairs.Label {
-		if label != low && label != high {
+		if label != low && label != high && !d.OnlyPositives() {
 			return nil, errGraded(label)
 		}
 	}

@@ -95,7 +95,7 @@ func added(t *testing.T, d *prepare.Draft, before int) []string {
 
 func TestAddToPools(t *testing.T) {
 	d, pools := newDraft(t)
-	report, err := AddTo(context.Background(), d, fakeVectors(d), Options{Hard: 2, Weak: 1, Pools: pools, Seed: 1})
+	report, err := addTo(d, fakeVectors(d), Options{Hard: 2, Weak: 1, Pools: pools, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestAddToPools(t *testing.T) {
 		t.Errorf("added\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	// Once more: the next best.
-	if _, err := AddTo(context.Background(), d, fakeVectors(d), Options{Hard: 1, Pools: pools[:1]}); err != nil {
+	if _, err := addTo(d, fakeVectors(d), Options{Hard: 1, Pools: pools[:1]}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := added(t, d, 12), []string{"train hard: question 0 about document 0, Passage 3 of document 0"}; !slices.Equal(got, want) {
@@ -131,7 +131,7 @@ func TestAddToAtRandom(t *testing.T) {
 	d, pools := newDraft(t)
 	d.Pairs.Split = slices.Repeat([]loader.Split{loader.Train}, d.Pairs.Len())
 	o := Options{Hard: 3, Weak: 3, Pools: pools, Seed: 5}
-	if _, err := AddTo(context.Background(), d, nil, o); err != nil {
+	if _, err := addTo(d, nil, o); err != nil {
 		t.Fatal(err)
 	}
 	got := added(t, d, 4)
@@ -149,7 +149,7 @@ func TestAddToAtRandom(t *testing.T) {
 	again, pools := newDraft(t)
 	again.Pairs.Split = slices.Repeat([]loader.Split{loader.Train}, again.Pairs.Len())
 	o.Pools, o.Threads = pools, 4
-	if _, err := AddTo(context.Background(), again, nil, o); err != nil {
+	if _, err := addTo(again, nil, o); err != nil {
 		t.Fatal(err)
 	}
 	if second := added(t, again, 4); !slices.Equal(second, got) {
@@ -166,7 +166,7 @@ func TestAddToGrades(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := AddTo(context.Background(), d, nil, Options{Weak: 1})
+	_, err := addTo(d, nil, Options{Weak: 1})
 	if err == nil || !strings.HasPrefix(err.Error(), "a label is 2.5, between") || d.Pairs.Len() != 3 {
 		t.Errorf("%v", err)
 	}
@@ -280,7 +280,7 @@ func TestTakenOut(t *testing.T) {
 	p.Split = nil
 	gone := p.Right[3]
 	p.Left, p.Right, p.Label, p.Kind, p.Group = p.Left[:3], p.Right[:3], p.Label[:3], p.Kind[:3], p.Group[:3]
-	report, err := AddTo(context.Background(), d, nil, Options{Weak: 20})
+	report, err := addTo(d, nil, Options{Weak: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +294,7 @@ func TestTakenOut(t *testing.T) {
 func TestForeignPool(t *testing.T) {
 	d, pools := newDraft(t)
 	pools[0].Answer = pools[1].Answer
-	report, err := AddTo(context.Background(), d, nil, Options{Hard: 1, Pools: pools[:1]})
+	report, err := addTo(d, nil, Options{Hard: 1, Pools: pools[:1]})
 	if err != nil || report.Hard.Added != 0 || report.Hard.Fewer.Passages != 4 {
 		t.Errorf("%+v, %v", report.Hard, err)
 	}
@@ -318,4 +318,14 @@ func TestWeakOutsideThePool(t *testing.T) {
 			t.Errorf("%+v, in the pool: %v", n, inPool)
 		}
 	}
+}
+
+// addTo adds negatives to a draft whose texts have the given vectors.
+func addTo(d *prepare.Draft, vectors *Vectors, o Options) (Report, error) {
+	c, err := FromDraft(d)
+	if err != nil {
+		return Report{}, err
+	}
+	c.Vectors = vectors
+	return AddTo(context.Background(), d, c, o)
 }

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/loader/embed"
+	"github.com/cosfit/cosfit/loader/negatives"
+	"github.com/cosfit/cosfit/loader/prepare"
+)
+
+// Negatives of a data set that is being prepared.
+
+// similarityFlags say by whose vectors hard negatives are chosen.
+func similarityFlags() []cli.Flag {
+	provider := &cli.StringFlag{Name: "provider", Usage: providers().list() + ", by whose vectors the most similar passages become hard negatives", DefaultText: "hard negatives are drawn at random"}
+	memory := slices.DeleteFunc(memoryFlags(), func(f cli.Flag) bool { return f.Names()[0] == "scratch" }) // which all of prepare has
+	return slices.Concat([]cli.Flag{provider, cacheFlag()}, providerFlags(), serverFlags(), promptFlags(), requestFlags(), memory)
+}
+
+// similarityJobs reads similarityFlags; without a provider there are none.
+func similarityJobs(c *cli.Context) ([]embedJob, error) {
+	if c.String("provider") != "" {
+		return embedJobs(c)
+	}
+	for _, f := range slices.Concat(providerFlags(), serverFlags(), promptFlags(), requestFlags()) {
+		if name := f.Names()[0]; c.IsSet(name) {
+			return nil, usage("--%s is a setting of a provider: name one with --provider", name)
+		}
+	}
+	return nil, nil
+}
+
+// draftNegatives adds negatives to a draft whose splits are made. Hard ones are
+// chosen from the pools, or, where those are nil, from the answers' documents: by
+// similarity under the vectors of the jobs, or at random where there are no jobs.
+func draftNegatives(c *cli.Context, d *prepare.Draft, o negatives.Options, jobs []embedJob) (report negatives.Report, err error) {
+	if o.Weak+o.Hard == 0 {
+		return report, nil
+	}
+	corpus, err := negatives.FromDraft(d)
+	if err != nil {
+		return report, err
+	}
+	if o.Hard > 0 {
+		if o.Pools == nil {
+			o.Pools = corpus.DocumentPools()
+		}
+		if len(jobs) > 0 {
+			tables, err := draftVectors(c, d, o.Pools, jobs)
+			if err != nil {
+				return report, err
+			}
+			defer func() { err = errors.Join(err, tables.close()) }()
+			corpus.Vectors = tables.vectors()
+		}
+	}
+	return negatives.AddTo(c.Context, d, corpus, o)
+}
+
+// A sideTable has the vectors of some texts of a draft, those of one side or all.
+type sideTable struct {
+	table *loader.Table
+	rows  map[int32]int32 // by the text's number
+}
+
+// read copies vectors of texts.
+func (s *sideTable) read(texts []int32, dst []float32) error {
+	rows := make([]int32, len(texts))
+	for i, n := range texts {
+		row, ok := s.rows[n]
+		if !ok {
+			return fmt.Errorf("text %d of the draft has no vector", n)
+		}
+		rows[i] = row
+	}
+	return s.table.Read(rows, dst)
+}
+
+// sideTables are those of queries and of passages, which may be one.
+type sideTables struct{ queries, passages *sideTable }
+
+func (t sideTables) vectors() *negatives.Vectors {
+	return &negatives.Vectors{Dim: t.queries.table.Dim, Queries: t.queries.read, Passages: t.passages.read}
+}
+
+func (t sideTables) close() error {
+	err := t.queries.table.Close()
+	if t.passages != t.queries {
+		err = errors.Join(err, t.passages.table.Close())
+	}
+	return err
+}
+
+// draftVectors embeds the queries of a draft and the passages of its pools, as
+// far as the cache lacks them, and reads their vectors.
+func draftVectors(c *cli.Context, d *prepare.Draft, pools []negatives.Pool, jobs []embedJob) (t sideTables, err error) {
+	queries, passages := map[int32]bool{}, map[int32]bool{}
+	for i := range d.Pairs.Left {
+		queries[d.Pairs.Left[i]], passages[d.Pairs.Right[i]] = true, true
+	}
+	for _, p := range pools {
+		for _, n := range p.Candidates {
+			passages[n] = true
+		}
+	}
+	for _, job := range jobs {
+		wanted := map[int32]bool{}
+		for role, side := range map[string]map[int32]bool{"query": queries, "passage": passages} {
+			for n := range side {
+				if job.role == "" || job.role == role {
+					wanted[n] = true
+				}
+			}
+		}
+		side, err := embedDraft(c, d, wanted, job)
+		if err != nil {
+			if t.queries != nil {
+				err = errors.Join(err, t.queries.table.Close())
+			}
+			return t, err
+		}
+		if job.role != "passage" {
+			t.queries = side
+		}
+		if job.role != "query" {
+			t.passages = side
+		}
+	}
+	return t, nil
+}
+
+// embedDraft embeds texts of a draft by a job and reads their vectors.
+func embedDraft(c *cli.Context, d *prepare.Draft, wanted map[int32]bool, job embedJob) (*sideTable, error) {
+	side := &sideTable{rows: map[int32]int32{}}
+	var ids []loader.ID
+	var list []int32
+	for n := range int32(d.Texts()) {
+		if wanted[n] {
+			side.rows[n] = int32(len(list))
+			list, ids = append(list, n), append(ids, d.ID(n))
+		}
+	}
+	heading := "texts that negatives are chosen by"
+	if job.role != "" {
+		heading += ", " + job.role
+	}
+	done, err := embedSide(c, heading, draftTexts(c.Context, d, list), job.by, job.role, job.options, c.App.ErrWriter)
+	if err != nil {
+		return nil, err
+	}
+	if done.Result != nil && len(done.Result.Bad) > 0 {
+		return nil, fmt.Errorf("%d texts could not be embedded, so nobody knows what is similar to them: take them out, or leave --provider out", len(done.Result.Bad))
+	}
+	memory, err := memoryFrom(c)
+	if err != nil {
+		return nil, err
+	}
+	opts := loader.Options{Memory: memory, Scratch: c.String("scratch"), Embeddings: filepath.Base(done.Folder)}
+	if opts.Cache, err = cacheFrom(c); err != nil {
+		return nil, err
+	}
+	side.table, err = loader.CachedTable(c.Context, heading, ids, opts)
+	return side, err
+}
+
+// draftTexts are texts of a draft by their numbers.
+func draftTexts(ctx context.Context, d *prepare.Draft, list []int32) embed.Texts {
+	return func(yield func(embed.Text, error) bool) {
+		for _, n := range list {
+			text, err := d.Text(n)
+			if err == nil {
+				err = ctx.Err()
+			}
+			if !yield(embed.Text{ID: d.ID(n).String(), Text: text}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// describeNegatives says where fewer were found than were asked for.
+func describeNegatives(r negatives.Report, similar bool) (notes []string) {
+	if r.Hard != nil && !similar {
+		notes = append(notes, "hard negatives are drawn at random from the document of the answer; --provider chooses the most similar ones")
+	}
+	for name, f := range map[string]*negatives.Found{"hard": r.Hard, "weak": r.Weak} {
+		if f != nil && f.Complete < r.Queries {
+			notes = append(notes, fmt.Sprintf("%d of %d queries have fewer than %d %s negatives: there are too few other passages", r.Queries-f.Complete, r.Queries, f.Each, name))
+		}
+	}
+	slices.SortFunc(notes[min(len(notes), 1):], strings.Compare)
+	return notes
+}
