@@ -30,24 +30,83 @@ const longestRun = 512
 // 512 bytes without a space or a sign, which are counted in pieces.
 func Cl100k() func(text string) int {
 	c := codec.NewCl100kBase()
-	count := func(text string) int {
-		n, err := c.Count(text)
-		if err != nil { // its regular expression has no time limit, so it does not happen
-			return EstimateTokens(text)
+	return func(text string) int {
+		n := 0
+		for text != "" {
+			end := pieceEnd(text)
+			n += len(encode(c, text[:end]))
+			text = text[end:]
 		}
 		return n
 	}
-	return func(text string) int {
-		n := 0
-		for {
-			end := longRun(text)
-			if end == len(text) {
-				return n + count(text)
+}
+
+// CutCl100k shortens texts of more than most tokens to so many, or a few less
+// where the border would be within a character, and says whether it did. What is
+// not UTF-8 is left alone. It is made once and may be used by several goroutines.
+func CutCl100k(most int) func(text string) (cut string, was bool) {
+	c := codec.NewCl100kBase()
+	return func(text string) (string, bool) {
+		if len(text) <= most || !utf8.ValidString(text) { // a token has a byte at least
+			return text, false
+		}
+		left := most
+		for at := 0; at < len(text); {
+			end := at + pieceEnd(text[at:])
+			tokens := encode(c, text[at:end])
+			if len(tokens) > left {
+				return text[:at+cutAt(c, text[at:end], tokens, left)], true
 			}
-			n += count(text[:end])
-			text = text[end:]
+			left -= len(tokens)
+			at = end
+		}
+		return text, false
+	}
+}
+
+// cutAt returns where a piece ends that is cut after at most so many of its
+// tokens: at the start of a character, and where what is left has no more tokens by
+// itself.
+func cutAt(c *codec.Codec, piece string, tokens []string, most int) int {
+	end := 0
+	for _, t := range tokens[:most] {
+		end += len(t)
+	}
+	for n := most; n > 0; n-- {
+		if utf8.RuneStart(piece[end]) && len(encode(c, piece[:end])) <= most {
+			return end
+		}
+		end -= len(tokens[n-1])
+	}
+	return 0
+}
+
+// encode returns the tokens of a text.
+func encode(c *codec.Codec, text string) []string {
+	_, tokens, err := c.Encode(text)
+	if err != nil { // its regular expression has no time limit, so it does not happen
+		panic(err)
+	}
+	return tokens
+}
+
+// longPiece is how many bytes the tokenizer is given at once where the text can
+// be parted without changing its tokens.
+const longPiece = 1 << 13
+
+// pieceEnd returns how much of a text the tokenizer is given at once: up to where
+// a run of it gets too long, and else up to a space behind a letter, before which
+// a token always ends.
+func pieceEnd(text string) int {
+	if len(text) > longPiece {
+		for i := longPiece; i > 0; i-- {
+			if text[i] == ' ' && 'a' <= text[i-1]|0x20 && text[i-1]|0x20 <= 'z' {
+				text = text[:i]
+				break
+			}
 		}
 	}
+	return longRun(text)
 }
 
 // longRun returns where a text has to be cut because a run of it is too long, or

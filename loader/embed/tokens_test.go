@@ -1,9 +1,13 @@
 package embed
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/tiktoken-go/tokenizer/codec"
 )
 
 // The counts are those of OpenAI's tiktoken for cl100k_base. Later versions of the
@@ -37,6 +41,62 @@ func TestLongRuns(t *testing.T) {
 	}
 	if took := time.Since(start); took > 30*usual {
 		t.Errorf("took %s, other text %s", took, usual)
+	}
+}
+
+// Texts are cut on the border of a token and of a character.
+func TestCutCl100k(t *testing.T) {
+	count := Cl100k()
+	long := strings.Repeat("The cache of DESIGN is content-addressed, so that a text is embedded once, ever. ", 1000)
+	for _, c := range []struct {
+		name, text string
+		most       int
+		want       string // "" where only the number of tokens is asked
+		cut        bool
+	}{
+		{"short", "hello world", 2, "hello world", false},
+		{"one too many", "hello world again", 2, "hello world", true},
+		{"as many bytes as tokens", "ab", 2, "ab", false},
+		{"nothing fits", "hello world", 0, "", true},
+		{"a character of several tokens", "a \U0001D11E", 2, "a", true}, // the clef has four tokens
+		{"white space", "a\n \nb", 2, "a\n \n", true},
+		{"prose", long, 8191, "", true},
+		{"long pieces of prose that fit", long, 100_000, long, false},
+		{"another alphabet", strings.Repeat("埋め込みは一度だけ購入され、", 1000), 8191, "", true},
+		{"a run without a break", strings.Repeat("a", 100_000), 8191, "", true},
+		{"signs", strings.Repeat("=-", 50_000), 500, "", true},
+		{"not UTF-8", strings.Repeat("\xff", 9000), 8191, strings.Repeat("\xff", 9000), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, cut := CutCl100k(c.most)(c.text)
+			if cut != c.cut || c.want != "" && got != c.want || !strings.HasPrefix(c.text, got) {
+				t.Fatalf("%d of %d bytes, cut %v: %.40q", len(got), len(c.text), cut, got)
+			}
+			if n := count(got); cut && n > c.most || cut && c.most > 100 && n < c.most-4 && utf8.ValidString(c.text) {
+				t.Errorf("%d tokens are left, want about %d", n, c.most)
+			}
+			if utf8.ValidString(c.text) && !utf8.ValidString(got) {
+				t.Errorf("%q is not UTF-8", got[max(0, len(got)-8):])
+			}
+		})
+	}
+}
+
+// Parting a long text changes none of its tokens.
+func TestPieces(t *testing.T) {
+	whole := func(text string) int { return len(encode(codec.NewCl100kBase(), text)) }
+	count := Cl100k()
+	words := strings.Fields("a the Ünïcode don't x1 42 1234 -- == ¿qué? l'été 日本語 A.B. it's \u180e END")
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		var b strings.Builder
+		for b.Len() < 30_000 {
+			b.WriteString(words[r.IntN(len(words))])
+			b.WriteString([]string{" ", "  ", "\n", " \n ", "\t", "\u00a0", ""}[min(r.IntN(12), 6)])
+		}
+		if text := b.String(); count(text) != whole(text) {
+			t.Fatalf("%d tokens in pieces, %d at once", count(text), whole(text))
+		}
 	}
 }
 
