@@ -24,7 +24,7 @@ func prepareCommand() *cli.Command {
 			"  cosfit prepare pairs --in pairs.csv --out data\n" +
 			"  cosfit embed --data data --provider hashing && cosfit train --data data --out runs/first",
 		Action:      needsSubcommand,
-		Subcommands: []*cli.Command{preparePairsCommand()},
+		Subcommands: []*cli.Command{preparePairsCommand(), prepareNQCommand()},
 	}
 }
 

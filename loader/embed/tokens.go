@@ -34,7 +34,7 @@ func Cl100k() func(text string) int {
 		n := 0
 		for text != "" {
 			end := pieceEnd(text)
-			n += len(encode(c, text[:end]))
+			n += count(c, text[:end])
 			text = text[end:]
 		}
 		return n
@@ -73,7 +73,7 @@ func cutAt(c *codec.Codec, piece string, tokens []string, most int) int {
 		end += len(t)
 	}
 	for n := most; n > 0; n-- {
-		if utf8.RuneStart(piece[end]) && len(encode(c, piece[:end])) <= most {
+		if utf8.RuneStart(piece[end]) && count(c, piece[:end]) <= most {
 			return end
 		}
 		end -= len(tokens[n-1])
@@ -81,10 +81,19 @@ func cutAt(c *codec.Codec, piece string, tokens []string, most int) int {
 	return 0
 }
 
-// encode returns the tokens of a text.
+// count and encode return the number of tokens and the tokens of a text. An error
+// would come from a time limit of the codec's regular expression, which has none.
+func count(c *codec.Codec, text string) int {
+	n, err := c.Count(text)
+	if err != nil {
+		return EstimateTokens(text)
+	}
+	return n
+}
+
 func encode(c *codec.Codec, text string) []string {
 	_, tokens, err := c.Encode(text)
-	if err != nil { // its regular expression has no time limit, so it does not happen
+	if err != nil {
 		panic(err)
 	}
 	return tokens
