@@ -46,8 +46,6 @@ func openInput(path string) (*input, error) {
 			f.Close()
 			return nil, in.failed(err, 0)
 		}
-	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
-		b.Discard(3)
 	default:
 		if what := packedAs(head); what != "" {
 			f.Close()

@@ -64,6 +64,9 @@ func (p *pieces) next(buf []byte) (piece, error) {
 	}
 	p.rest = append(p.rest, buf[end:]...)
 	out := piece{text: buf[:end], first: p.line + 1}
+	if p.line == 0 {
+		out.text = bytes.TrimPrefix(out.text, []byte("\xef\xbb\xbf"))
+	}
 	p.line += int64(bytes.Count(out.text, []byte{'\n'}))
 	if buf[end-1] != '\n' {
 		p.line++

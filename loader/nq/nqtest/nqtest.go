@@ -76,7 +76,11 @@ func (p *page) section() {
 			}
 		})
 	case 1:
-		p.table(2+p.r.IntN(6), 3+p.r.IntN(40), p.r.IntN(5) == 0)
+		rows := 3 + p.r.IntN(40)
+		if p.r.IntN(40) == 0 {
+			rows *= 20 // longer than models take
+		}
+		p.table(2+p.r.IntN(6), rows, p.r.IntN(5) == 0)
 	}
 }
 
