@@ -111,21 +111,3 @@ func prepareApart(t *testing.T, in, out string, threads int) (seconds float64, r
 	}
 	return seconds, uint64(c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) << 10
 }
-
-// sameFolder wants two data sets to be the same, byte by byte.
-func sameFolder(t *testing.T, a, b string) {
-	t.Helper()
-	for _, name := range []string{"pairs.parquet", "texts.parquet"} {
-		x, err := os.ReadFile(filepath.Join(a, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		y, err := os.ReadFile(filepath.Join(b, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(x, y) {
-			t.Errorf("%s differs between %s and %s", name, a, b)
-		}
-	}
-}
