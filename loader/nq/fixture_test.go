@@ -101,12 +101,15 @@ func questions(t *testing.T, s *Source, d *prepare.Draft) (all []got) {
 		}
 		return x
 	}
-	for _, q := range s.Questions {
+	if d.Pairs.Len() != len(s.Questions) {
+		t.Fatalf("%d pairs of %d questions", d.Pairs.Len(), len(s.Questions))
+	}
+	for i, q := range s.Questions {
 		p := &d.Pairs
-		if p.Label[q.Pair] != 1 || p.Kind[q.Pair] != loader.Positive {
-			t.Errorf("pair %d has label %g and is %s", q.Pair, p.Label[q.Pair], p.Kind[q.Pair])
+		if p.Left[i] != q.Query || p.Right[i] != q.Answer || p.Label[i] != 1 || p.Kind[i] != loader.Positive {
+			t.Errorf("pair %d is %d and %d with label %g and %s, want %d and %d", i, p.Left[i], p.Right[i], p.Label[i], p.Kind[i], q.Query, q.Answer)
 		}
-		g := got{question: text(p.Left[q.Pair]), answer: text(p.Right[q.Pair]), source: d.Source(p.Right[q.Pair])}
+		g := got{question: text(q.Query), answer: text(q.Answer), source: d.Source(q.Answer)}
 		for _, n := range q.Passages {
 			g.passages = append(g.passages, text(n))
 		}

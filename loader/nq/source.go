@@ -31,10 +31,11 @@ type Options struct {
 // Defaults are the notebook's values.
 func Defaults() Options { return Options{MinChars: 1000, Pool: 128} }
 
-// A Question is what a row with an answer has added to the draft. Its numbers are
-// those of the draft's pairs and texts.
+// A Question is what a row with an answer has added to the draft: a pair, and
+// passages. All are numbers of texts, which stay what they are when pairs are
+// taken out.
 type Question struct {
-	Pair int32 // the question with its answer
+	Query, Answer int32
 	// Passages are the page's candidates that are long enough, in its order, the
 	// answer among them. Other questions' weak negatives are drawn from them.
 	Passages []int32
@@ -151,6 +152,6 @@ func (s *Source) add(d *prepare.Draft, at prepare.Place, o outcome) error {
 	for i, n := range q.hard {
 		hard[i] = numbers[n]
 	}
-	s.Questions = append(s.Questions, Question{Pair: int32(pair), Passages: numbers, Hard: hard})
+	s.Questions = append(s.Questions, Question{d.Pairs.Left[pair], d.Pairs.Right[pair], numbers, hard})
 	return nil
 }
