@@ -12,7 +12,8 @@ const (
 	// than that or each thread needs more.
 	inFlight          = 64 << 20
 	inFlightPerThread = 4 << 20
-	// reusable are the buffers that are used again; one for a giant line is not.
+	// reusable is the size of buffers that are used again; those of a giant line are
+	// not.
 	reusable = 4 * pieceSize
 )
 
@@ -152,6 +153,9 @@ func (j *job) parse(m *maker) {
 			j.outcomes = append(j.outcomes, numbered{line, outcome{err: errTooLong}})
 		case len(bytes.TrimSpace(text)) > 0:
 			j.outcomes = append(j.outcomes, numbered{line, m.make(text)})
+			if len(text) > reusable { // its memory is not kept
+				*m = *newMaker(m.o)
+			}
 		}
 		line++
 	}

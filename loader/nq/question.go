@@ -69,7 +69,7 @@ func (m *maker) make(line []byte) outcome {
 	if q.answer.text == "" {
 		return outcome{blank: true}
 	}
-	m.addPassages(q)
+	m.addPassages(q, span)
 	q.hard = q.pool(m.o.Pool)
 	return outcome{question: q}
 }
@@ -120,11 +120,11 @@ func (m *maker) finish(text []byte, chars int) passage {
 // addPassages adds the candidates that are long enough. What is marked as an
 // answer by anyone, is a part of one, has one as a part, or says the same can't be
 // a negative.
-func (m *maker) addPassages(q *question) {
+func (m *maker) addPassages(q *question, answer span) {
 	clear(m.seen)
 	answers := []string{q.answer.text}
 	for _, a := range m.row.answers {
-		if a != none {
+		if a != none && a != answer {
 			if p := m.passage(a); !slices.Contains(answers, p.text) {
 				answers = append(answers, p.text)
 			}
