@@ -24,11 +24,14 @@ func TestCl100k(t *testing.T) {
 	}
 }
 
-// A run without a break takes no longer than other text, and its count is close.
+// A run without a break takes no longer than other text takes the tokenizer, and its
+// count is close.
 func TestLongRuns(t *testing.T) {
 	count := Cl100k()
 	start := time.Now()
-	count(strings.Repeat("Embeddings are bought once. ", 20_000)) // about as many bytes
+	if _, err := codec.NewCl100kBase().Count(strings.Repeat("Embeddings are bought once. ", 20_000)); err != nil { // about as many bytes
+		t.Fatal(err)
+	}
 	usual := time.Since(start)
 	start = time.Now()
 	if got := count(strings.Repeat("a", 200_000)); got < 200_000/9 || got > 200_000/7 { // "aaaaaaaa" is a token
@@ -82,9 +85,33 @@ func TestCutCl100k(t *testing.T) {
 	}
 }
 
-// Parting a long text changes none of its tokens.
+// FuzzPieces compares the pieces with those of the tokenizer's own regular
+// expression: all at once, a text has as many tokens as its pieces.
+func FuzzPieces(f *testing.F) {
+	for _, text := range []string{
+		"hello world", "don't DON'T 'S 'ſ 'lL ''re", "a\n \nb", "a  b", "  \r\n \t x", "1234567 ½²Ⅷ", " ==\n\n= --", "日本語 l'été e\u0301t\u0301", "\u00a0\u3000x\u2028 \u180ey", "\xff\xfe a", " ", "\n", "x\n ", "'", "K\u212a\u0130'\u017f",
+	} {
+		f.Add(text)
+	}
+	c := codec.NewCl100kBase()
+	count := Cl100k()
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > longestPiece {
+			return
+		}
+		want, err := c.Count(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := count(text); got != want {
+			t.Fatalf("%q has %d tokens in pieces, %d at once", text, got, want)
+		}
+	})
+}
+
+// Long texts have as many tokens in pieces as at once.
 func TestPieces(t *testing.T) {
-	whole := func(text string) int { return len(encode(codec.NewCl100kBase(), text)) }
+	c := codec.NewCl100kBase()
 	count := Cl100k()
 	words := strings.Fields("a the Ünïcode don't x1 42 1234 -- == ¿qué? l'été 日本語 A.B. it's \u180e END")
 	r := rand.New(rand.NewPCG(1, 2))
@@ -94,8 +121,9 @@ func TestPieces(t *testing.T) {
 			b.WriteString(words[r.IntN(len(words))])
 			b.WriteString([]string{" ", "  ", "\n", " \n ", "\t", "\u00a0", ""}[min(r.IntN(12), 6)])
 		}
-		if text := b.String(); count(text) != whole(text) {
-			t.Fatalf("%d tokens in pieces, %d at once", count(text), whole(text))
+		want, err := c.Count(b.String())
+		if got := count(b.String()); err != nil || got != want {
+			t.Fatalf("%d tokens in pieces, %d at once (%v)", got, want, err)
 		}
 	}
 }
