@@ -162,7 +162,8 @@ func embedData(c *cli.Context, name string, jobs []embedJob, w io.Writer) (done 
 		if o.MaxCost > 0 {
 			o.MaxCost = max(o.MaxCost-spent, math.SmallestNonzeroFloat64) // 0 would mean any cost
 		}
-		result, err := embedSide(c, name, job.by, job.role, o, w)
+		job.options = o
+		result, err := embedList(c, name, textsOf(name, job.role), job, w)
 		if err != nil {
 			return done, err
 		}
@@ -174,8 +175,10 @@ func embedData(c *cli.Context, name string, jobs []embedJob, w io.Writer) (done 
 	return done, nil
 }
 
-// embedSide embeds the texts of a role, or all, under one prompt.
-func embedSide(c *cli.Context, name string, e embedder, role string, o embed.Options, w io.Writer) (done embedding, err error) {
+// embedList embeds texts, which messages call name, under one prompt, and says on
+// w what it did.
+func embedList(c *cli.Context, name string, texts embed.Texts, job embedJob, w io.Writer) (done embedding, err error) {
+	e, role, o := job.by, job.role, job.options
 	dir, err := cacheFrom(c)
 	if err != nil {
 		return done, err
@@ -188,7 +191,6 @@ func embedSide(c *cli.Context, name string, e embedder, role string, o embed.Opt
 	}
 	defer func() { err = errors.Join(err, adviseDamaged(store.Close())) }()
 	tellDamaged(c, store)
-	texts := textsOf(name, role)
 	done = embedding{Provider: space.Provider, Model: space.Model, Prompt: space.Prompt, Role: role}
 	if done.Plan, err = planOf(c, e, store, texts, o, batches); err != nil {
 		return done, err

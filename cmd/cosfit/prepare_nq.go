@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -15,7 +16,9 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
+	"github.com/cosfit/cosfit/internal/shell"
 	"github.com/cosfit/cosfit/loader/embed"
+	"github.com/cosfit/cosfit/loader/negatives"
 	"github.com/cosfit/cosfit/loader/nq"
 	"github.com/cosfit/cosfit/loader/prepare"
 )
@@ -26,11 +29,14 @@ func prepareNQCommand() *cli.Command {
 		Usage: "Natural Questions, in either form",
 		Description: "Reads the simplified form (document_text) and the original one (document_tokens), plain\n" +
 			"or gzip'ed, on all cores, a piece at a time. A question and its answer become a pair,\n" +
-			"the page's other passages what negatives are chosen from. See docs/prepare.md.\n\n" +
+			"the page's other passages what its hard negatives are chosen from, by the similarity\n" +
+			"that --provider sees; weak ones are drawn from other pages of the same split. See\n" +
+			"docs/prepare.md.\n\n" +
 			"Examples:\n" +
 			"  cosfit prepare nq --in simplified-nq-train.jsonl.gz --rows 30000 --out nq\n" +
-			"  cosfit prepare nq --in nq-dev --annotations majority --out nq-dev",
-		Flags:  slices.Concat(nqFlags(), draftFlags()),
+			"  cosfit prepare nq --in nq-dev --annotations majority --out nq-dev\n" +
+			"  cosfit prepare nq --in simplified-nq-train.jsonl.gz --provider openai --model text-embedding-3-small --out nq",
+		Flags:  slices.Concat(nqFlags(), splitFlags(), []cli.Flag{cacheFlag()}, nqProviderFlags(), draftFlags()),
 		Action: prepareNQ,
 	}
 }
@@ -46,9 +52,18 @@ func nqFlags() []cli.Flag {
 		&cli.StringFlag{Name: "html", Value: "lines", Usage: "lines|seed: a line for each paragraph, item and row of a table; or the text that the notebook makes", Category: text},
 		&cli.BoolFlag{Name: "keep-tables", Value: true, Usage: "rows of a table are lines, their cells separated by tabs; else a table is one line", Category: text},
 		&cli.IntFlag{Name: "max-tokens", Value: maxTokens, Usage: "tokens (cl100k_base) after which a text is cut; 0 cuts none", Category: text},
+		&cli.IntFlag{Name: "weak", Value: 2, Usage: "passages of other pages for each question, drawn at random within its split", Category: negatives},
+		&cli.IntFlag{Name: "hard", Value: 2, Usage: "passages of its own page for each question, the most similar ones that are no answer", Category: negatives},
 		&cli.IntFlag{Name: "min-chars", Value: o.MinChars, Usage: "characters of a passage that may become a negative, at least", Category: negatives},
 		&cli.IntFlag{Name: "pool", Value: o.Pool, Usage: "passages of a page that hard negatives are chosen from, at most, the longest first", Category: negatives},
 	}
+}
+
+// nqProviderFlags name who says how similar a passage is to a question.
+func nqProviderFlags() []cli.Flag {
+	provider := &cli.StringFlag{Name: "provider", Value: "hashing", Usage: providers().list() + ": whose vectors say which passages are hard negatives"}
+	flags := slices.Concat([]cli.Flag{provider}, providerFlags(), serverFlags(), promptFlags(), requestFlags())
+	return slices.DeleteFunc(flags, func(f cli.Flag) bool { return f.Names()[0] == "skip-bad" }) // each passage needs its vector
 }
 
 // maxTokens is what OpenAI's embedding models take.
@@ -120,12 +135,43 @@ func nqFiles(in string) (files []string, err error) {
 	return files, nil
 }
 
-func prepareNQ(c *cli.Context) error {
-	source, err := nqSourceFrom(c)
-	if err != nil {
-		return err
+// An nqPlan is what to do.
+type nqPlan struct {
+	source    *nq.Source
+	split     prepare.SplitOptions
+	negatives negatives.Options
+	jobs      []embedJob // for hard negatives
+	out       string
+}
+
+func nqPlanFrom(c *cli.Context) (p nqPlan, err error) {
+	if p.source, err = nqSourceFrom(c); err != nil {
+		return p, err
 	}
-	out, err := outFrom(c)
+	if p.split, err = splitFrom(c); err != nil {
+		return p, err
+	}
+	if p.negatives.Weak, err = countFrom(c, "weak", c.Int("weak")); err != nil {
+		return p, err
+	}
+	if p.negatives.Hard, err = countFrom(c, "hard", c.Int("hard")); err != nil {
+		return p, err
+	}
+	p.negatives.Seed = c.Uint64("seed")
+	if p.negatives.Threads = c.Int("threads"); p.negatives.Threads == 0 {
+		p.negatives.Threads = runtime.GOMAXPROCS(0)
+	}
+	if p.negatives.Hard > 0 {
+		if p.jobs, err = embedJobs(c); err != nil {
+			return p, err
+		}
+	}
+	p.out, err = outFrom(c)
+	return p, err
+}
+
+func prepareNQ(c *cli.Context) error {
+	p, err := nqPlanFrom(c)
 	if err != nil {
 		return err
 	}
@@ -134,21 +180,67 @@ func prepareNQ(c *cli.Context) error {
 		return err
 	}
 	defer d.Close()
-	if err := readNQ(c, source, d); err != nil {
+	if err := readNQ(c, p.source, d); err != nil {
 		return err
 	}
-	if len(source.Questions) == 0 {
+	if len(p.source.Questions) == 0 {
 		return fmt.Errorf("%s: none of %s rows has an answer with text, so there is nothing to learn from", c.String("in"), humanize.Comma(d.Tally.Rows))
 	}
-	if err := d.Write(out, prepare.WriteOptions{Replace: c.Bool("force"), Passages: true}); err != nil {
+	r := nqReportOf(p.out, d, &p.source.Stats)
+	if r.Split, err = d.Split(c.Context, p.split); err != nil {
 		return err
 	}
-	r := nqReportOf(out, d, &source.Stats)
+	if r.Negatives, err = p.addNegatives(c, d); err != nil {
+		return err
+	}
+	if err := d.Write(p.out, prepare.WriteOptions{Replace: c.Bool("force")}); err != nil {
+		return err
+	}
+	r.Data = d.Summarize()
 	if c.Bool("json") {
 		return writeJSON(c.App.Writer, r)
 	}
-	r.tell(c.App.Writer, c.String("in"), source.MinChars)
+	r.tell(c.App.Writer, c.String("in"), p.source.MinChars)
 	return nil
+}
+
+// addNegatives adds the negatives of all questions to the draft, whose splits are
+// made.
+func (p *nqPlan) addNegatives(c *cli.Context, d *prepare.Draft) (negatives.Report, error) {
+	o := p.negatives
+	if o.Weak+o.Hard == 0 {
+		return negatives.Report{}, nil
+	}
+	var vectors *negatives.Vectors
+	if o.Hard > 0 {
+		var queries, passages []int32
+		o.Pools, queries, passages = nqPools(d, p.source.Questions)
+		v, done, err := embedDraft(c, d, p.jobs, queries, passages)
+		if err != nil {
+			return negatives.Report{}, err
+		}
+		defer done()
+		vectors = v
+	}
+	return negatives.AddTo(c.Context, d, vectors, o)
+}
+
+// nqPools are the pools of the questions whose pairs are in the draft, and the
+// texts whose vectors choose from them.
+func nqPools(d *prepare.Draft, questions []nq.Question) (pools []negatives.Pool, queries, passages []int32) {
+	pairs := make(map[[2]int32]bool, d.Pairs.Len())
+	for i := range d.Pairs.Left {
+		pairs[[2]int32{d.Pairs.Left[i], d.Pairs.Right[i]}] = true
+	}
+	for _, q := range questions {
+		if !pairs[[2]int32{q.Query, q.Answer}] { // it was left out, so that splits share nothing
+			continue
+		}
+		pools = append(pools, negatives.Pool{Query: q.Query, Answer: q.Answer, Candidates: q.Hard})
+		queries = append(queries, q.Query)
+		passages = append(append(passages, q.Answer), q.Hard...)
+	}
+	return pools, queries, passages
 }
 
 // readNQ reads the source, with a bar.
@@ -188,6 +280,10 @@ type nqReport struct {
 	Pool     nq.Summary    `json:"pool_per_question"`
 	Lengths  nq.Summary    `json:"passage_lengths"`
 	Below    []lengthShare `json:"passages_shorter_than"`
+
+	Split     prepare.SplitReport `json:"split"`
+	Negatives negatives.Report    `json:"negatives"`
+	Data      prepare.Summary     `json:"data"`
 }
 
 type lengthShare struct {
@@ -254,4 +350,20 @@ func (r nqReport) tell(w io.Writer, in string, minChars int) {
 	}
 	fmt.Fprintln(t)
 	t.Flush()
+	fmt.Fprintln(w)
+	tellCounts(w, r.Data)
+	for _, s := range r.Split.Sentences() {
+		fmt.Fprintf(w, "\nNote: %s.\n", s)
+	}
+	tellFewer(w, r.Negatives.Queries, r.Negatives.Hard, "hard")
+	tellFewer(w, r.Negatives.Queries, r.Negatives.Weak, "weak")
+	fmt.Fprintf(w, "\nNext: cosfit embed --data %s\n", shell.Quote(r.Folder))
+}
+
+// tellFewer says how many questions have too few negatives of a kind.
+func tellFewer(w io.Writer, questions int, f *negatives.Found, kind string) {
+	if f == nil || f.Complete == questions {
+		return
+	}
+	fmt.Fprintf(w, "\nNote: %s of %s questions have fewer than %d %s negatives.\n", humanize.Comma(int64(questions-f.Complete)), humanize.Comma(int64(questions)), f.Each, kind)
 }

@@ -97,7 +97,7 @@ func writeNQ(t *testing.T, path string, o nqtest.Options, size int64) (rows, tex
 // of the processor, and its peak of memory.
 func prepareApart(t *testing.T, in, out string, threads int) (seconds, cpu float64, rss uint64) {
 	t.Helper()
-	c := exec.Command(os.Args[0], "prepare", "nq", "--in", in, "--out", out, "--threads", strconv.Itoa(threads), "--scratch", filepath.Dir(out), "--json")
+	c := exec.Command(os.Args[0], "prepare", "nq", "--in", in, "--out", out, "--threads", strconv.Itoa(threads), "--scratch", filepath.Dir(out), "--hard", "0", "--json")
 	c.Env = append(os.Environ(), asProgram+"=1", "GOMAXPROCS="+strconv.Itoa(threads))
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr

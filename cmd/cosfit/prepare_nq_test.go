@@ -37,7 +37,7 @@ func TestPrepareNQ(t *testing.T) {
 		{"--in", simplified, "--out", "d", "--min-chars", "30", "--keep-tables=false", "--annotations", "majority", "--max-tokens", "100"},
 	} {
 		var r nqReport
-		if err := json.Unmarshal([]byte(must(t, dir, append([]string{"prepare", "nq", "--json"}, args...)...)), &r); err != nil {
+		if err := json.Unmarshal([]byte(must(t, dir, append([]string{"prepare", "nq", "--json", "--cache", "cache"}, args...)...)), &r); err != nil {
 			t.Fatal(err)
 		}
 		reports = append(reports, r)
@@ -56,7 +56,7 @@ func TestPrepareNQ(t *testing.T) {
 	if d.Unanswered != 8 || d.Questions != 37 || d.Cut == 0 || d.Long.Mean <= a.Long.Mean { // a row in which four of five marked nothing
 		t.Errorf("%+v", d)
 	}
-	table := must(t, dir, "prepare", "nq", "--in", simplified, "--out", "e", "--rows", "10")
+	table := must(t, dir, "prepare", "nq", "--in", simplified, "--out", "e", "--rows", "10", "--cache", "cache")
 	for _, want := range []string{"          10  rows\n", "lower quartile", "Passages shorter than", "1,000"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("the table lacks %q:\n%s", want, table)
@@ -101,9 +101,13 @@ func TestPrepareNQMistakes(t *testing.T) {
 		{"--in bad.jsonl --out o --rows 0", 2, "--rows is 0, want 1 or more"},
 		{"--in bad.jsonl --out o --min-chars -1", 2, "--min-chars is -1, want 0 or more"},
 		{"--in bad.jsonl --out o --max-tokens -1", 2, "--max-tokens is -1"},
+		{"--in bad.jsonl --out o --hard -1", 2, "--hard is -1"},
+		{"--in bad.jsonl --out o --provider none", 2, `--provider "none" is unknown`},
+		{"--in bad.jsonl --out o --provider openai", 2, "--model is missing"},
+		{"--in bad.jsonl --out o --split 1", 2, "--split is \"1\""},
 		{"--in bad.jsonl --out o --max-bad much", 2, `--max-bad is "much"`},
 	} {
-		code, _, stderr := cosfit(t, t.Context(), dir, append([]string{"prepare", "nq"}, strings.Fields(c.args)...)...)
+		code, _, stderr := cosfit(t, t.Context(), dir, append([]string{"prepare", "nq", "--cache", "cache"}, strings.Fields(c.args)...)...)
 		if code != c.code || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%s: exit code %d: %s, want %d: %s", c.args, code, stderr, c.code, c.want)
 		}
@@ -111,12 +115,12 @@ func TestPrepareNQMistakes(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "o")); err == nil {
 		t.Error("a mistake left a folder")
 	}
-	must(t, dir, "prepare", "nq", "--in", simplified, "--out", "o")
-	code, _, stderr := cosfit(t, t.Context(), dir, "prepare", "nq", "--in", simplified, "--out", "o")
+	must(t, dir, "prepare", "nq", "--in", simplified, "--out", "o", "--cache", "cache")
+	code, _, stderr := cosfit(t, t.Context(), dir, "prepare", "nq", "--in", simplified, "--out", "o", "--cache", "cache")
 	if code != 1 || !strings.Contains(stderr, "replace it with --force") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
-	must(t, dir, "prepare", "nq", "--in", simplified, "--out", "o", "--force")
+	must(t, dir, "prepare", "nq", "--in", simplified, "--out", "o", "--cache", "cache", "--force")
 }
 
 // A command that is killed at any moment leaves a whole data set or none, and one
@@ -136,7 +140,7 @@ func TestPrepareNQKilled(t *testing.T) {
 	}
 	f.Close()
 	apart := func(out string) *exec.Cmd {
-		c := exec.Command(os.Args[0], "prepare", "nq", "--in", "nq.jsonl", "--out", out, "--min-chars", "100", "--scratch", "scratch", "--force")
+		c := exec.Command(os.Args[0], "prepare", "nq", "--in", "nq.jsonl", "--out", out, "--min-chars", "100", "--scratch", "scratch", "--cache", "cache", "--force")
 		c.Dir, c.Env = dir, append(os.Environ(), asProgram+"=1")
 		c.Stderr = new(bytes.Buffer)
 		return c
