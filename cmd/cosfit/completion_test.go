@@ -30,7 +30,7 @@ func completionCases() []completionCase {
 		{"cosfit e", "embed eval export"},
 		{"cosfit cache ", "compact export import stats verify"},
 		{"cosfit embed --provider ", sorted(providers())},
-		{"cosfit prepare ", "pairs"},
+		{"cosfit prepare ", "nq pairs"},
 		{"cosfit prepare pairs --format ", sorted(sources())},
 		{"cosfit fit --format j", "json jsonl"},
 		{"cosfit prepare pairs --uni", "--unit"},

@@ -162,11 +162,8 @@ func embedData(c *cli.Context, name string, jobs []embedJob, w io.Writer) (done 
 		if o.MaxCost > 0 {
 			o.MaxCost = max(o.MaxCost-spent, math.SmallestNonzeroFloat64) // 0 would mean any cost
 		}
-		heading := name
-		if job.role != "" {
-			heading += ", " + job.role
-		}
-		result, err := embedSide(c, heading, textsOf(name, job.role), job.by, job.role, o, w)
+		job.options = o
+		result, err := embedList(c, name, textsOf(name, job.role), job, w)
 		if err != nil {
 			return done, err
 		}
@@ -178,9 +175,14 @@ func embedData(c *cli.Context, name string, jobs []embedJob, w io.Writer) (done 
 	return done, nil
 }
 
-// embedSide embeds texts, those of a role or all, under one prompt, and says under
-// a heading what it does.
-func embedSide(c *cli.Context, heading string, texts embed.Texts, e embedder, role string, o embed.Options, w io.Writer) (done embedding, err error) {
+// embedList embeds texts, which messages call name, under one prompt, and says on
+// w what it did.
+func embedList(c *cli.Context, name string, texts embed.Texts, job embedJob, w io.Writer) (done embedding, err error) {
+	e, role, o := job.by, job.role, job.options
+	heading := name
+	if role != "" {
+		heading += ", " + role
+	}
 	dir, err := cacheFrom(c)
 	if err != nil {
 		return done, err

@@ -24,7 +24,7 @@ func prepareCommand() *cli.Command {
 			"  cosfit prepare pairs --in pairs.csv --out data\n" +
 			"  cosfit embed --data data --provider hashing && cosfit train --data data --out runs/first",
 		Action:      needsSubcommand,
-		Subcommands: []*cli.Command{preparePairsCommand()},
+		Subcommands: []*cli.Command{preparePairsCommand(), prepareNQCommand()},
 	}
 }
 
@@ -106,6 +106,18 @@ func tellPrepared(w io.Writer, s prepare.Summary, title string, files []prepare.
 		fmt.Fprintf(w, "  bad: %s\n", oneLine(bad))
 	}
 	fmt.Fprintln(w)
+	tellCounts(w, s)
+	for _, note := range s.Notes {
+		fmt.Fprintf(w, "\nNote: %s.\n", note)
+	}
+	if out != "" {
+		fmt.Fprintf(w, "\nNext: cosfit embed --data %s\n", shell.Quote(out))
+	}
+}
+
+// tellCounts shows the pairs by kind and by split.
+func tellCounts(w io.Writer, s prepare.Summary) {
+	n := func(x int) string { return humanize.Comma(int64(x)) }
 	const columns = "%-10s %10s %10s %10s %10s %11s\n"
 	fmt.Fprintf(w, columns, "", "pairs", "similar", "dissimilar", "left texts", "right texts")
 	line := func(c prepare.Count) {
@@ -118,12 +130,6 @@ func tellPrepared(w io.Writer, s prepare.Summary, title string, files []prepare.
 		line(c)
 	}
 	line(prepare.Count{Name: "all", Pairs: s.Pairs, Similar: s.Similar, Queries: s.Queries, Passages: s.Passages})
-	for _, note := range s.Notes {
-		fmt.Fprintf(w, "\nNote: %s.\n", note)
-	}
-	if out != "" {
-		fmt.Fprintf(w, "\nNext: cosfit embed --data %s\n", shell.Quote(out))
-	}
 }
 
 // heading is a name before the first of its lines only.

@@ -18,11 +18,18 @@ import (
 
 // Negatives of a data set that is being prepared.
 
-// similarityFlags say by whose vectors hard negatives are chosen.
-func similarityFlags() []cli.Flag {
-	provider := &cli.StringFlag{Name: "provider", Usage: providers().list() + ", by whose vectors the most similar passages become hard negatives", DefaultText: "hard negatives are drawn at random"}
-	memory := slices.DeleteFunc(memoryFlags(), func(f cli.Flag) bool { return f.Names()[0] == "scratch" }) // which all of prepare has
-	return slices.Concat([]cli.Flag{provider, cacheFlag()}, providerFlags(), serverFlags(), promptFlags(), requestFlags(), memory)
+// similarityFlags say by whose vectors hard negatives are chosen; standard is the
+// provider where none is named, or "" where they are drawn at random then.
+func similarityFlags(standard string) []cli.Flag {
+	provider := &cli.StringFlag{Name: "provider", Value: standard, Usage: providers().list() + ", by whose vectors the most similar passages become hard negatives"}
+	if standard == "" {
+		provider.DefaultText = "hard negatives are drawn at random"
+	}
+	flags := slices.Concat([]cli.Flag{provider, cacheFlag()}, providerFlags(), serverFlags(), promptFlags(), requestFlags(), memoryFlags())
+	return slices.DeleteFunc(flags, func(f cli.Flag) bool {
+		name := f.Names()[0]
+		return name == "skip-bad" || name == "scratch" // each passage needs its vector; and all of prepare has the other
+	})
 }
 
 // similarityJobs reads similarityFlags; without a provider there are none.
@@ -68,18 +75,16 @@ func draftNegatives(c *cli.Context, d *prepare.Draft, o negatives.Options, jobs 
 // A sideTable has the vectors of some texts of a draft, those of one side or all.
 type sideTable struct {
 	table *loader.Table
-	rows  map[int32]int32 // by the text's number
+	rows  []int32 // of each text of the draft, −1 where it has none
 }
 
 // read copies vectors of texts.
 func (s *sideTable) read(texts []int32, dst []float32) error {
 	rows := make([]int32, len(texts))
 	for i, n := range texts {
-		row, ok := s.rows[n]
-		if !ok {
+		if rows[i] = s.rows[n]; rows[i] < 0 {
 			return fmt.Errorf("text %d of the draft has no vector", n)
 		}
-		rows[i] = row
 	}
 	return s.table.Read(rows, dst)
 }
@@ -102,25 +107,20 @@ func (t sideTables) close() error {
 // draftVectors embeds the queries of a draft and the passages of its pools, as
 // far as the cache lacks them, and reads their vectors.
 func draftVectors(c *cli.Context, d *prepare.Draft, pools []negatives.Pool, jobs []embedJob) (t sideTables, err error) {
-	queries, passages := map[int32]bool{}, map[int32]bool{}
+	const query, passage = 1, 2
+	sides := make([]uint8, d.Texts())
 	for i := range d.Pairs.Left {
-		queries[d.Pairs.Left[i]], passages[d.Pairs.Right[i]] = true, true
+		sides[d.Pairs.Left[i]] |= query
+		sides[d.Pairs.Right[i]] |= passage
 	}
 	for _, p := range pools {
 		for _, n := range p.Candidates {
-			passages[n] = true
+			sides[n] |= passage
 		}
 	}
 	for _, job := range jobs {
-		wanted := map[int32]bool{}
-		for role, side := range map[string]map[int32]bool{"query": queries, "passage": passages} {
-			for n := range side {
-				if job.role == "" || job.role == role {
-					wanted[n] = true
-				}
-			}
-		}
-		side, err := embedDraft(c, d, wanted, job)
+		of := map[string]uint8{"query": query, "passage": passage, "": query | passage}[job.role]
+		side, err := embedDraft(c, d, func(n int32) bool { return sides[n]&of != 0 }, job)
 		if err != nil {
 			if t.queries != nil {
 				err = errors.Join(err, t.queries.table.Close())
@@ -138,26 +138,24 @@ func draftVectors(c *cli.Context, d *prepare.Draft, pools []negatives.Pool, jobs
 }
 
 // embedDraft embeds texts of a draft by a job and reads their vectors.
-func embedDraft(c *cli.Context, d *prepare.Draft, wanted map[int32]bool, job embedJob) (*sideTable, error) {
-	side := &sideTable{rows: map[int32]int32{}}
+func embedDraft(c *cli.Context, d *prepare.Draft, wanted func(n int32) bool, job embedJob) (*sideTable, error) {
+	side := &sideTable{rows: make([]int32, d.Texts())}
 	var ids []loader.ID
 	var list []int32
-	for n := range int32(d.Texts()) {
-		if wanted[n] {
+	for n := range side.rows {
+		side.rows[n] = -1
+		if n := int32(n); wanted(n) {
 			side.rows[n] = int32(len(list))
 			list, ids = append(list, n), append(ids, d.ID(n))
 		}
 	}
-	heading := "texts that negatives are chosen by"
-	if job.role != "" {
-		heading += ", " + job.role
-	}
-	done, err := embedSide(c, heading, draftTexts(c.Context, d, list), job.by, job.role, job.options, c.App.ErrWriter)
+	const name = "negatives"
+	done, err := embedList(c, name, draftTexts(c.Context, d, list), job, c.App.ErrWriter)
 	if err != nil {
 		return nil, err
 	}
 	if done.Result != nil && len(done.Result.Bad) > 0 {
-		return nil, fmt.Errorf("%d texts could not be embedded, so nobody knows what is similar to them: take them out, or leave --provider out", len(done.Result.Bad))
+		return nil, fmt.Errorf("%d texts could not be embedded, so nobody knows what is similar to them: take them out, or ask for none that are hard", len(done.Result.Bad))
 	}
 	memory, err := memoryFrom(c)
 	if err != nil {
@@ -167,7 +165,7 @@ func embedDraft(c *cli.Context, d *prepare.Draft, wanted map[int32]bool, job emb
 	if opts.Cache, err = cacheFrom(c); err != nil {
 		return nil, err
 	}
-	side.table, err = loader.CachedTable(c.Context, heading, ids, opts)
+	side.table, err = loader.CachedTable(c.Context, name, ids, opts)
 	return side, err
 }
 

@@ -25,7 +25,7 @@ func preparePairsCommand() *cli.Command {
 			"  cosfit prepare pairs --in pairs.csv --out data\n" +
 			"  cosfit prepare pairs --train-file train.tsv --test-file test.tsv --score-range 0:5 --out data\n" +
 			"  cosfit prepare pairs --in squad.json --hard 4 --out data",
-		Flags:  slices.Concat(pairsFlags(), similarityFlags(), draftFlags()),
+		Flags:  slices.Concat(pairsFlags(), similarityFlags(""), draftFlags()),
 		Action: preparePairs,
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/urfave/cli/v2"
 )
 
 // FuzzValues gives a flag of a command any value. The data do not exist, so
@@ -45,4 +47,25 @@ func FuzzValues(f *testing.F) {
 			t.Errorf("%q: something was written", args)
 		}
 	})
+}
+
+// No command has two flags of one name, which would end the program when it is
+// called.
+func TestFlagsOnce(t *testing.T) {
+	var walk func(commands []*cli.Command)
+	walk = func(commands []*cli.Command) {
+		for _, c := range commands {
+			seen := map[string]bool{}
+			for _, f := range c.Flags {
+				for _, name := range f.Names() {
+					if seen[name] {
+						t.Errorf("%s has --%s twice", c.Name, name)
+					}
+					seen[name] = true
+				}
+			}
+			walk(c.Subcommands)
+		}
+	}
+	walk(newApp(io.Discard, io.Discard).Commands)
 }

@@ -1,7 +1,8 @@
 package embed
 
 import (
-	"unicode"
+	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/tiktoken-go/tokenizer/codec"
@@ -20,63 +21,108 @@ func EstimateTokens(text string) int {
 	return (len(text)-other+3)/4 + (other+1)/2
 }
 
-// longestRun is how many bytes without a break the tokenizer is given at once.
-// Its time grows with the square of a run's length: 200,000 bytes take half a
-// minute.
-const longestRun = 512
+// longestPiece is how many bytes the tokenizer is given at once. Its time grows
+// with the square of a piece's length: 200,000 letters take half a minute.
+const longestPiece = 512
+
+// mostPieces is how many different pieces are remembered.
+const mostPieces = 1 << 17
+
+// A pieceCounter counts the tokens of pieces, and remembers them: most are words, and
+// most words come again. It belongs to one goroutine.
+type pieceCounter struct {
+	codec *codec.Codec
+	known map[string]int
+}
+
+// pieceCounters are made where there are too few.
+func pieceCounters(c *codec.Codec) *sync.Pool {
+	return &sync.Pool{New: func() any { return &pieceCounter{c, map[string]int{}} }}
+}
+
+// next returns how long the next piece of a text is, and how many tokens it has.
+func (c *pieceCounter) next(text string) (length, tokens int) {
+	length = nextPiece(text[:min(len(text), 2*longestPiece)])
+	if length > longestPiece {
+		for length = longestPiece; length > longestPiece-utf8.UTFMax && !utf8.RuneStart(text[length]); length-- {
+		}
+	}
+	piece := text[:length]
+	if n, ok := c.known[piece]; ok {
+		return length, n
+	}
+	n, err := c.codec.Count(piece)
+	if err != nil { // its regular expression has no time limit, so it does not happen
+		n = EstimateTokens(piece)
+	}
+	if len(c.known) >= mostPieces {
+		clear(c.known)
+	}
+	c.known[strings.Clone(piece)] = n
+	return length, n
+}
 
 // Cl100k counts tokens as OpenAI's embedding models do. It is made once and may
 // be used by several goroutines. The counts are exact, but for runs of more than
 // 512 bytes without a space or a sign, which are counted in pieces.
 func Cl100k() func(text string) int {
-	c := codec.NewCl100kBase()
-	count := func(text string) int {
-		n, err := c.Count(text)
-		if err != nil { // its regular expression has no time limit, so it does not happen
-			return EstimateTokens(text)
-		}
-		return n
-	}
+	pool := pieceCounters(codec.NewCl100kBase())
 	return func(text string) int {
-		n := 0
-		for {
-			end := longRun(text)
-			if end == len(text) {
-				return n + count(text)
+		c := pool.Get().(*pieceCounter)
+		defer pool.Put(c)
+		total := 0
+		for text != "" {
+			length, tokens := c.next(text)
+			total += tokens
+			text = text[length:]
+		}
+		return total
+	}
+}
+
+// CutCl100k shortens texts of more than most tokens to so many, or a few less
+// where the border would be within a character, and says whether it did. What is
+// not UTF-8 is left alone. It is made once and may be used by several goroutines.
+func CutCl100k(most int) func(text string) (cut string, was bool) {
+	pool := pieceCounters(codec.NewCl100kBase())
+	return func(text string) (string, bool) {
+		if len(text) <= most || !utf8.ValidString(text) { // a token has a byte at least
+			return text, false
+		}
+		c := pool.Get().(*pieceCounter)
+		defer pool.Put(c)
+		left := most
+		for at := 0; at < len(text); {
+			length, tokens := c.next(text[at:])
+			if tokens > left {
+				return text[:at+c.cutAt(text[at:at+length], left)], true
 			}
-			n += count(text[:end])
-			text = text[end:]
+			left -= tokens
+			at += length
 		}
+		return text, false
 	}
 }
 
-// longRun returns where a text has to be cut because a run of it is too long, or
-// its length.
-func longRun(text string) int {
-	start := 0
-	kind := -1
-	for i, r := range text {
-		k := kindOf(r)
-		if k != kind {
-			start, kind = i, k
-		}
-		if i-start >= longestRun {
-			return i
-		}
-	}
-	return len(text)
-}
-
-// kindOf tells apart what the tokenizer's regular expression keeps together:
-// letters, white space, other signs. Digits it takes three by three.
-func kindOf(r rune) int {
-	switch {
-	case unicode.IsLetter(r):
+// cutAt returns where a piece ends that is cut after at most so many of its
+// tokens: at the start of a character, and where what is left has no more tokens by
+// itself.
+func (c *pieceCounter) cutAt(piece string, most int) int {
+	_, tokens, err := c.codec.Encode(piece)
+	if err != nil {
 		return 0
-	case unicode.IsSpace(r):
-		return 1
-	case unicode.IsNumber(r):
-		return 2
 	}
-	return 3
+	end := 0
+	for _, t := range tokens[:most] {
+		end += len(t)
+	}
+	for n := most; n > 0; n-- {
+		if utf8.RuneStart(piece[end]) {
+			if again, err := c.codec.Count(piece[:end]); err == nil && again <= most {
+				return end
+			}
+		}
+		end -= len(tokens[n-1])
+	}
+	return 0
 }

@@ -1,9 +1,13 @@
 package embed
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/tiktoken-go/tokenizer/codec"
 )
 
 // The counts are those of OpenAI's tiktoken for cl100k_base. Later versions of the
@@ -20,11 +24,14 @@ func TestCl100k(t *testing.T) {
 	}
 }
 
-// A run without a break takes no longer than other text, and its count is close.
+// A run without a break takes no longer than other text takes the tokenizer, and its
+// count is close.
 func TestLongRuns(t *testing.T) {
 	count := Cl100k()
 	start := time.Now()
-	count(strings.Repeat("Embeddings are bought once. ", 20_000)) // about as many bytes
+	if _, err := codec.NewCl100kBase().Count(strings.Repeat("Embeddings are bought once. ", 20_000)); err != nil { // about as many bytes
+		t.Fatal(err)
+	}
 	usual := time.Since(start)
 	start = time.Now()
 	if got := count(strings.Repeat("a", 200_000)); got < 200_000/9 || got > 200_000/7 { // "aaaaaaaa" is a token
@@ -37,6 +44,87 @@ func TestLongRuns(t *testing.T) {
 	}
 	if took := time.Since(start); took > 30*usual {
 		t.Errorf("took %s, other text %s", took, usual)
+	}
+}
+
+// Texts are cut on the border of a token and of a character.
+func TestCutCl100k(t *testing.T) {
+	count := Cl100k()
+	long := strings.Repeat("The cache of DESIGN is content-addressed, so that a text is embedded once, ever. ", 1000)
+	for _, c := range []struct {
+		name, text string
+		most       int
+		want       string // "" where only the number of tokens is asked
+		cut        bool
+	}{
+		{"short", "hello world", 2, "hello world", false},
+		{"one too many", "hello world again", 2, "hello world", true},
+		{"as many bytes as tokens", "ab", 2, "ab", false},
+		{"nothing fits", "hello world", 0, "", true},
+		{"a character of several tokens", "a \U0001D11E", 2, "a", true}, // the clef has four tokens
+		{"white space", "a\n \nb", 2, "a\n \n", true},
+		{"prose", long, 8191, "", true},
+		{"long pieces of prose that fit", long, 100_000, long, false},
+		{"another alphabet", strings.Repeat("埋め込みは一度だけ購入され、", 1000), 8191, "", true},
+		{"a run without a break", strings.Repeat("a", 100_000), 8191, "", true},
+		{"signs", strings.Repeat("=-", 50_000), 500, "", true},
+		{"not UTF-8", strings.Repeat("\xff", 9000), 8191, strings.Repeat("\xff", 9000), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, cut := CutCl100k(c.most)(c.text)
+			if cut != c.cut || c.want != "" && got != c.want || !strings.HasPrefix(c.text, got) {
+				t.Fatalf("%d of %d bytes, cut %v: %.40q", len(got), len(c.text), cut, got)
+			}
+			if n := count(got); cut && n > c.most || cut && c.most > 100 && n < c.most-4 && utf8.ValidString(c.text) {
+				t.Errorf("%d tokens are left, want about %d", n, c.most)
+			}
+			if utf8.ValidString(c.text) && !utf8.ValidString(got) {
+				t.Errorf("%q is not UTF-8", got[max(0, len(got)-8):])
+			}
+		})
+	}
+}
+
+// FuzzPieces compares the pieces with those of the tokenizer's own regular
+// expression: all at once, a text has as many tokens as its pieces.
+func FuzzPieces(f *testing.F) {
+	for _, text := range []string{
+		"hello world", "don't DON'T 'S 'ſ 'lL ''re", "a\n \nb", "a  b", "  \r\n \t x", "1234567 ½²Ⅷ", " ==\n\n= --", "日本語 l'été e\u0301t\u0301", "\u00a0\u3000x\u2028 \u180ey", "\xff\xfe a", " ", "\n", "x\n ", "'", "K\u212a\u0130'\u017f",
+	} {
+		f.Add(text)
+	}
+	c := codec.NewCl100kBase()
+	count := Cl100k()
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > longestPiece {
+			return
+		}
+		want, err := c.Count(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := count(text); got != want {
+			t.Fatalf("%q has %d tokens in pieces, %d at once", text, got, want)
+		}
+	})
+}
+
+// Long texts have as many tokens in pieces as at once.
+func TestPieces(t *testing.T) {
+	c := codec.NewCl100kBase()
+	count := Cl100k()
+	words := strings.Fields("a the Ünïcode don't x1 42 1234 -- == ¿qué? l'été 日本語 A.B. it's \u180e END")
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		var b strings.Builder
+		for b.Len() < 30_000 {
+			b.WriteString(words[r.IntN(len(words))])
+			b.WriteString([]string{" ", "  ", "\n", " \n ", "\t", "\u00a0", ""}[min(r.IntN(12), 6)])
+		}
+		want, err := c.Count(b.String())
+		if got := count(b.String()); err != nil || got != want {
+			t.Fatalf("%d tokens in pieces, %d at once (%v)", got, want, err)
+		}
 	}
 }
 
