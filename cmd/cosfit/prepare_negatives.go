@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"github.com/cosfit/cosfit/loader"
@@ -25,12 +26,14 @@ func similarityFlags(standard string) []cli.Flag {
 	if standard == "" {
 		provider.DefaultText = "hard negatives are drawn at random"
 	}
-	flags := slices.Concat([]cli.Flag{provider, cacheFlag()}, providerFlags(), serverFlags(), promptFlags(), requestFlags(), memoryFlags())
-	return slices.DeleteFunc(flags, func(f cli.Flag) bool {
-		name := f.Names()[0]
-		return name == "skip-bad" || name == "scratch" // each passage needs its vector; and all of prepare has the other
-	})
+	memory := &cli.StringFlag{Name: "memory", Usage: "for the vectors of texts that negatives are chosen by; more are put into a scratch file", DefaultText: humanize.Bytes(draftMemory)}
+	flags := slices.Concat([]cli.Flag{provider, cacheFlag(), memory}, providerFlags(), serverFlags(), promptFlags(), requestFlags())
+	return slices.DeleteFunc(flags, func(f cli.Flag) bool { return f.Names()[0] == "skip-bad" }) // each passage needs its vector
 }
+
+// draftMemory bounds the vectors that negatives are chosen by, where --memory does
+// not: each is looked at once or twice, so a scratch file does as well.
+const draftMemory = 128e6
 
 // similarityJobs reads similarityFlags; without a provider there are none.
 func similarityJobs(c *cli.Context) ([]embedJob, error) {
@@ -157,9 +160,11 @@ func embedDraft(c *cli.Context, d *prepare.Draft, wanted func(n int32) bool, job
 	if done.Result != nil && len(done.Result.Bad) > 0 {
 		return nil, fmt.Errorf("%d texts could not be embedded, so nobody knows what is similar to them: take them out, or ask for none that are hard", len(done.Result.Bad))
 	}
-	memory, err := memoryFrom(c)
-	if err != nil {
-		return nil, err
+	memory := int64(draftMemory)
+	if c.IsSet("memory") {
+		if memory, err = memoryFrom(c); err != nil {
+			return nil, err
+		}
 	}
 	opts := loader.Options{Memory: memory, Scratch: c.String("scratch"), Embeddings: filepath.Base(done.Folder)}
 	if opts.Cache, err = cacheFrom(c); err != nil {

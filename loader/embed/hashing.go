@@ -6,7 +6,6 @@ import (
 	"math"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // Hashing makes vectors of the words and pieces of words that a text has, and
@@ -66,18 +65,19 @@ func embedEach(ctx context.Context, texts []string, embed func(text string) ([]f
 func (h *Hashing) vector(text string) ([]float32, error) {
 	sum := make([]float64, h.dimensions)
 	words := splitWords(text)
-	counts := map[string]int{}
+	counts := make(map[string]int, len(words))
 	for _, w := range words {
 		counts[w]++
 	}
+	var marked markedWord
 	for i, w := range words {
 		if n := counts[w]; n > 0 { // the first time
 			counts[w] = 0
-			h.addWord(sum, w, 1+math.Log(float64(n)))
+			h.addWord(sum, w, 1+math.Log(float64(n)), &marked)
 		}
 		if i > 0 {
 			const weight = 0.5
-			h.add(sum, "2"+words[i-1]+" "+w, weight)
+			h.add(sum, pairFeature.of(words[i-1]).of(" ").of(w), weight)
 		}
 	}
 	var square float64
@@ -95,45 +95,85 @@ func (h *Hashing) vector(text string) ([]float32, error) {
 	return v, nil
 }
 
+// A markedWord is <word>, with the place where each of its characters begins and
+// that of its end. Its memory is used again for the next.
+type markedWord struct {
+	text   []byte
+	begins []int
+}
+
+func (m *markedWord) set(word string) {
+	m.text = append(append(append(m.text[:0], '<'), word...), '>')
+	m.begins = m.begins[:0]
+	for i := range string(m.text) {
+		m.begins = append(m.begins, i)
+	}
+	m.begins = append(m.begins, len(m.text))
+}
+
 // addWord adds a word and its pieces, which count together as much as it.
-func (h *Hashing) addWord(sum []float64, word string, weight float64) {
-	weight *= math.Log2(1 + float64(utf8.RuneCountInString(word)))
-	h.add(sum, "1"+word, weight)
-	marked := []rune("<" + word + ">")
+func (h *Hashing) addWord(sum []float64, word string, weight float64, marked *markedWord) {
+	marked.set(word)
+	characters := len(marked.begins) - 1
+	weight *= math.Log2(1 + float64(characters-2))
+	h.add(sum, wordFeature.of(word), weight)
 	const shortest, longest = 3, 5
 	pieces := 0
 	for n := shortest; n <= longest; n++ {
-		pieces += max(0, len(marked)-n+1)
+		pieces += max(0, characters-n+1)
 	}
 	weight /= math.Sqrt(float64(pieces))
 	for n := shortest; n <= longest; n++ {
-		for i := 0; i+n <= len(marked); i++ {
-			h.add(sum, "p"+string(marked[i:i+n]), weight)
+		for i := 0; i+n <= characters; i++ {
+			h.add(sum, pieceFeature.ofBytes(marked.text[marked.begins[i]:marked.begins[i+n]]), weight)
 		}
 	}
 }
 
 // add adds a feature: the low bits of its hash choose the element, the highest
 // bit the sign.
-func (h *Hashing) add(sum []float64, feature string, weight float64) {
-	x := hash64(feature)
+func (h *Hashing) add(sum []float64, f feature, weight float64) {
+	x := f.mixed()
 	if x>>63 == 1 {
 		weight = -weight
 	}
 	sum[(x&(1<<63-1))%uint64(len(sum))] += weight
 }
 
-// hash64 is FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv), with its bits
-// mixed as by the last step of SplitMix64 (Steele et al., 2014): the highest
-// ones of FNV depend little on the last characters.
-func hash64(s string) uint64 {
-	x := uint64(14695981039346656037)
+// A feature is the hash FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv) of the
+// bytes so far.
+type feature uint64
+
+const noFeature feature = 14695981039346656037
+
+// The kinds of feature begin with a character of their own.
+var (
+	wordFeature  = noFeature.of("1")
+	pairFeature  = noFeature.of("2")
+	pieceFeature = noFeature.of("p")
+)
+
+func (x feature) of(s string) feature {
 	for i := 0; i < len(s); i++ {
-		x = (x ^ uint64(s[i])) * 1099511628211
+		x = (x ^ feature(s[i])) * 1099511628211
 	}
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
+	return x
+}
+
+func (x feature) ofBytes(s []byte) feature {
+	for _, b := range s {
+		x = (x ^ feature(b)) * 1099511628211
+	}
+	return x
+}
+
+// mixed is the hash with its bits mixed as by the last step of SplitMix64 (Steele
+// et al., 2014): the highest ones of FNV depend little on the last characters.
+func (x feature) mixed() uint64 {
+	h := uint64(x)
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return h ^ h>>31
 }
 
 // splitWords cuts a text into words, which are runs of letters and digits in

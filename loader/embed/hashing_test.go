@@ -91,7 +91,7 @@ func TestHashSpreads(t *testing.T) {
 	const n, buckets = 1 << 16, 64
 	var count [2 * buckets]int
 	for i := range n {
-		x := hash64("p" + fmt.Sprint(i))
+		x := pieceFeature.of(fmt.Sprint(i)).mixed()
 		count[2*(x&(1<<63-1)%buckets)+x>>63]++
 	}
 	var chi float64
@@ -104,8 +104,8 @@ func TestHashSpreads(t *testing.T) {
 	}
 	h := fnv.New64a()
 	h.Write([]byte("x"))
-	if mixed := hash64("x"); mixed == h.Sum64() {
-		t.Error("the bits are not mixed")
+	if f := noFeature.of("x"); uint64(f) != h.Sum64() || f.mixed() == h.Sum64() {
+		t.Error("no FNV-1a, or its bits are not mixed")
 	}
 }
 
