@@ -37,7 +37,8 @@ func (s *stage) limit(arithmetic, bandwidth float64) float64 {
 // profile says where the time of a step of ours goes. The stages run as the
 // graph runs them, after each other, since a stage finds in the caches what the
 // one before has left there; what the whole step takes beyond them is Gorgonia's
-// machine and our own bookkeeping.
+// machine and our own bookkeeping. It may be nothing: a step packs M while others
+// gather, which are stages of their own here.
 func profile(t Task, step func() error) string {
 	stages, close := stagesOf(t)
 	manyTimes(func() {
@@ -68,7 +69,7 @@ func profile(t Task, step func() error) string {
 		parts = append(parts, fmt.Sprintf("%s %.2g ms (%.0f %%, at %.0f %% of its limit)", s.name, ms, 100*ms/total, 100*s.limit(most, bandwidth)/ms))
 	}
 	return fmt.Sprintf("A step of %s pairs took %.3g ms: %s, the rest %.2g ms. The limits are %.0f GFLOP/s, and %.0f GB/s where memory is gone through.",
-		humanize.Comma(int64(t.Batch)), total, strings.Join(parts, ", "), rest, most, bandwidth)
+		humanize.Comma(int64(t.Batch)), total, strings.Join(parts, ", "), max(rest, 0), most, bandwidth)
 }
 
 func manyTimes(do func()) {
@@ -84,11 +85,11 @@ func msSince(start time.Time) float64 { return float64(time.Since(start).Nanosec
 func machineLimits(threads int) (arithmetic, bandwidth float64) {
 	rate := func(j job, amount float64) float64 {
 		best := math.Inf(1)
-		for range 5 {
+		manyTimes(func() {
 			start := time.Now()
 			j.do()
 			best = min(best, msSince(start))
-		}
+		})
 		if j.close != nil {
 			j.close()
 		}
