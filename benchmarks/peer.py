@@ -136,7 +136,7 @@ class Torch:
         return self.normal(task["d"], task["k"]).requires_grad_()
 
     def labels(self, n, period):
-        return (self.torch.arange(n, device=self.device) % period == period - 1).float()
+        return (self.torch.arange(n, device=self.device) % period == 0).float()
 
     def step(self, task):
         """One product for both sides, and no optimiser object."""

@@ -237,7 +237,7 @@ func (a *answers) passages(i int32) (out []int32) {
 // negative of.
 func (a *answers) queries(i int32) (out []int32) {
 	for at, j := range a.pairs {
-		if j != i && (a.group(j) == a.group(i) || a.v.Right[j] == a.v.Right[i] || a.v.Left[j] == a.v.Left[i]) {
+		if j != i && (a.group(j) == a.group(i) || a.v.Right[j] == a.v.Right[i] || a.v.Left[j] == a.v.Left[i] || a.v.Left[j] == a.v.Right[i]) {
 			out = append(out, int32(at))
 		}
 	}

@@ -60,10 +60,12 @@ func (l Matryoshka) sum(v *Vectors, dp []float32, loss func(cut *Vectors, d []fl
 			return 0, fmt.Errorf("vectors of %d dimensions cannot be cut to %d", v.K, dims)
 		}
 		n := 2 * v.Pairs()
-		cut, d := *v, v.Scratch(n*dims)
-		cut.K, cut.P, cut.room, cut.used = dims, v.Scratch(n*dims), nil, 0
+		d, p := v.Scratch(n*dims), v.Scratch(n*dims)
+		cut := *v // which goes on in the same memory
+		cut.K, cut.P = dims, p
 		v.eachRow(n, func(r int) { copy(cut.P[r*dims:(r+1)*dims], v.P[r*v.K:]) })
 		value, err := loss(&cut, d)
+		v.room, v.used = cut.room, cut.used
 		if err != nil {
 			return 0, err
 		}

@@ -43,7 +43,7 @@ func sidedProject(b Backend, side Side, d int, m, batch *gorgonia.Node) (*gorgon
 	}
 	sided, ok := b.(SidedBackend)
 	if !ok {
-		return nil, fmt.Errorf("%s trains one matrix for both sides only: take --side %s to --device cpu", b.Name(), side)
+		return nil, fmt.Errorf("%s trains one matrix for both sides only, and this one is for --side %s: use --device cpu", b.Name(), side)
 	}
 	k := m.Shape()[1]
 	kernel, err := sided.NewSidedProject(side, d, k)

@@ -29,7 +29,7 @@ type Vectors struct {
 	P []float32 // [2B, k], the left ones above the right ones; not to be changed
 
 	// Left and Right are the texts of the pairs, [B] each: equal numbers are the
-	// same text on the same side.
+	// same text, on either side.
 	Left, Right []int32
 	Labels      []float32 // [B] in Low..1
 	Low         float32

@@ -245,3 +245,26 @@ func TestVectorLossInGraph(t *testing.T) {
 		t.Errorf("the gradient is off by %g of its length", e)
 	}
 }
+
+// TestInfoNCEAcrossSides: a text that is the passage of one pair and the query of
+// another is no negative of itself, in neither direction.
+func TestInfoNCEAcrossSides(t *testing.T) {
+	const k, temperature = 5, 0.3
+	v := graph.Vectors{K: k, P: random(rand.New(rand.NewPCG(4, 9)), 4*k), Labels: []float32{1, 1}, Left: []int32{0, 1}, Right: []int32{1, 2}}
+	cosine := func(a, b int) float64 {
+		x, y := widen(v.P[a*k:(a+1)*k]), widen(v.P[b*k:(b+1)*k])
+		dot := 0.0
+		for i := range x {
+			dot += x[i] * y[i]
+		}
+		return dot / lengthOf(x) / lengthOf(y) / temperature
+	}
+	// The first query has both passages to choose from, the second passage both
+	// queries; the others only their own.
+	toPassages := math.Log1p(math.Exp(cosine(0, 3) - cosine(0, 2)))
+	toQueries := math.Log1p(math.Exp(cosine(0, 3) - cosine(1, 3)))
+	got, _ := evaluateVectors(t, graph.InfoNCE{Temperature: temperature, Symmetric: true}, v)
+	if want := (toPassages/2 + toQueries/2) / 2; !(math.Abs(got-want) <= 1e-5) {
+		t.Errorf("the loss is %g, want %g", got, want)
+	}
+}

@@ -8,7 +8,7 @@ import (
 
 // calibrate fits the chance that a pair is similar as a function of its cosine,
 // p = σ(scale·s + bias), to the pairs of a split. It is nil where they are all
-// alike. Targets are drawn in from 0 and 1 by what as many pairs can tell. Source:
+// alike, and where labels are grades. Targets are drawn in from 0 and 1 by what as many pairs can tell. Source:
 // Platt 1999, with the iteration of Lin, Lin and Weng 2007.
 func calibrate(s splitScores) *projection.Calibration {
 	positives := 0

@@ -55,7 +55,7 @@ func (f CCA) Solve(data *loader.Dataset, _ int) (Beginning, error) {
 	var half, whole mat.Dense // of L·AᵀB·R for the whitened sides A·L and B·R
 	half.Mul(l.T(), ab)
 	whole.Mul(&half, r)
-	whole.Scale(1/float64(len(left)), &whole) // its singular values are the canonical correlations
+	whole.Scale(1/float64(len(left)), &whole) // its singular values are the canonical correlations, as far as the covariances were not shrunk
 	for i := range table.Dim {
 		whole.Set(i, i, whole.At(i, i)+unrelated)
 	}

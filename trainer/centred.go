@@ -12,7 +12,7 @@ type Centred struct{}
 func (Centred) Name() string { return "centred" }
 
 // Fits wants k ≤ d, as Identity does.
-func (Centred) Fits(d, k int) error { return notWider("centred", d, k) }
+func (Centred) Fits(d, k int) error { return notWider("centred", d, k, orRandom) }
 
 // Begin returns eye(d, k) and the mean.
 func (s Centred) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {

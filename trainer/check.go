@@ -20,23 +20,39 @@ func Prepare(data *loader.Dataset, recipe Recipe) error {
 	if recipe.Side == graph.Query && recipe.Dims != d {
 		return setting("dims", "is %d, but with --side query the passages keep their %d dimensions, which queries are compared with: leave it out", recipe.Dims, d)
 	}
-	if err := recipe.Start.Fits(d, recipe.Dims); err != nil {
-		return err
-	}
 	if recipe.ClosedForm != nil {
 		if err := recipe.ClosedForm.Fits(d, recipe.Dims); err != nil {
 			return err
 		}
 	}
+	if err := recipe.Start.Fits(d, recipe.Dims); err != nil {
+		return err
+	}
+	if name := recipe.Start.Name(); recipe.Side == graph.Query && name != (Identity{}).Name() && name != (Centred{}).Name() {
+		return setting("init", "is %s, which turns the queries away from the passages that --side query leaves as they are: use identity or centred", name)
+	}
 	if recipe.SelectOn == loader.Validation {
 		data.CarveValidation()
 	}
 	for _, s := range []loader.Split{loader.Train, recipe.SelectOn} {
+		if s == loader.Train && recipe.ClosedForm != nil {
+			continue // it says itself what it lacks
+		}
 		if err := checkSplit(data, s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// CheckBackend reports whether a backend can train by a recipe, before anything is
+// written.
+func CheckBackend(b graph.Backend, r Recipe) error {
+	model, err := graph.NewSidedModel(b, r.Side, 2, 2, r.objective())
+	if err != nil {
+		return err
+	}
+	return model.Close()
 }
 
 // checkSplit refuses a split that cannot be learned from or chosen on.

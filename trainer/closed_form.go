@@ -3,6 +3,8 @@ package trainer
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/loader"
@@ -29,12 +31,25 @@ func Closed(f ClosedForm, side graph.Side, d int) Recipe {
 
 // solve stands for the only epoch of a closed form.
 func (r *run) solve(ctx context.Context) (pairs int, err error) {
-	if r.solved.Matrix == nil {
-		if r.solved, err = r.recipe.ClosedForm.Solve(r.data, r.recipe.Dims); err != nil {
-			return 0, fmt.Errorf("%s: %w", r.data.Name, err)
-		}
+	if err := r.solveOnce(); err != nil {
+		return 0, err
 	}
 	return len(r.data.Indices(loader.Train)), errorOr(ctx.Err(), r.use(r.solved))
+}
+
+// solveOnce solves the closed form unless it is solved.
+func (r *run) solveOnce() (err error) {
+	if r.solved.Matrix != nil {
+		return nil
+	}
+	form := r.recipe.ClosedForm
+	if r.solved, err = form.Solve(r.data, r.recipe.Dims); err != nil {
+		return fmt.Errorf("%s: %w", r.data.Name, err)
+	}
+	if slices.ContainsFunc(r.solved.Matrix, func(v float32) bool { return !(math.Abs(float64(v)) <= math.MaxFloat32) }) {
+		return fmt.Errorf("%s: %s has no finite matrix for these pairs", r.data.Name, form.Name())
+	}
+	return nil
 }
 
 func errorOr(first, second error) error {

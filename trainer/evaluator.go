@@ -70,12 +70,20 @@ func (e *evaluator) lefts(rows []int32) []int32 {
 	if e.offset == nil || e.side != graph.Query {
 		return rows
 	}
-	at := int32(len(e.less) / len(e.offset) / 2)
+	at := e.leftBy()
 	e.rows = e.rows[:0]
 	for _, r := range rows {
 		e.rows = append(e.rows, at+r)
 	}
 	return e.rows
+}
+
+// leftBy is how far they are from the rows that the texts have as right ones.
+func (e *evaluator) leftBy() int32 {
+	if e.offset == nil || e.side != graph.Query {
+		return 0
+	}
+	return int32(len(e.less) / len(e.offset) / 2)
 }
 
 // inputs is the table that the matrix takes.

@@ -42,10 +42,22 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 	t.TotalSeconds += time.Since(r.started).Seconds()
 	if trained := r.trainedPairs(); t.TrainSeconds > 0 {
 		t.PairsPerSecond = trained / t.TrainSeconds
-		t.GFLOPS = 8 * trained * float64(r.data.Vectors.Dim) * float64(r.recipe.Dims) / t.TrainSeconds / 1e9
+		t.GFLOPS = r.recipe.flop() * trained * float64(r.data.Vectors.Dim) * float64(r.recipe.Dims) / t.TrainSeconds / 1e9
 	}
 	s.Timing = *t
 	return s, r.write(s, all, before, after)
+}
+
+// flop is the floating-point operations of a pair's products for each element of
+// the matrix: each side that has one is projected, and gives its gradient.
+func (r Recipe) flop() float64 {
+	switch {
+	case r.ClosedForm != nil:
+		return 0
+	case r.Side == graph.Query:
+		return 4
+	}
+	return 8
 }
 
 // trainedPairs counts the pairs of all steps.

@@ -67,7 +67,7 @@ func (r *run) reportLoss() error {
 // best, or, where test decides, each split's own.
 func (r *run) history(epoch int, cosines []float32, chosen splitScores, score, seconds float64, pairs int) []rundir.Epoch {
 	rate := rundir.None
-	if r.state.Step < r.steps {
+	if r.state.Step < r.steps && r.recipe.ClosedForm == nil {
 		rate = rundir.Figure(r.rate(r.state.Step + 1))
 	}
 	threshold := r.recipe.threshold(chosen)

@@ -92,12 +92,10 @@ func scatterOf(vectors vectorsOf, d int, mean []float64) (scatter, error) {
 	product, sum := make([]float32, d*d), make([]float64, d*d)
 	var s scatter
 	err := vectors(func(x []float32, n int) {
+		less(x, mean)
 		for row := x; len(row) > 0; row = row[d:] {
 			square := 0.0
 			for i := range row[:d] {
-				if mean != nil {
-					row[i] = float32(float64(row[i]) - mean[i])
-				}
 				square += float64(row[i]) * float64(row[i])
 			}
 			s.fourth += square * square
@@ -153,7 +151,7 @@ func (s scatter) shrunk(share float64) (*mat.SymDense, error) {
 	d := s.matrix.SymmetricDim()
 	mean := mat.Trace(s.matrix) / float64(d)
 	if !(mean > 0) {
-		return nil, fmt.Errorf("the training texts have all one vector")
+		return nil, fmt.Errorf("what a covariance is taken of is all one vector")
 	}
 	if share == 0 {
 		square, n := 0.0, float64(s.n)
@@ -182,12 +180,12 @@ func (s scatter) shrunk(share float64) (*mat.SymDense, error) {
 func inverseRoot(s *mat.SymDense) (*mat.TriDense, error) {
 	var c mat.Cholesky
 	if !c.Factorize(s) {
-		return nil, fmt.Errorf("the covariance of the training texts has no inverse: use a larger --shrinkage")
+		return nil, fmt.Errorf("a covariance has no inverse: use a larger --shrinkage")
 	}
 	var upper, inverse mat.TriDense
 	c.UTo(&upper) // S = Uᵀ·U, so S⁻¹ = U⁻¹·U⁻ᵀ
 	if err := inverse.InverseTri(&upper); err != nil {
-		return nil, fmt.Errorf("the covariance of the training texts: %w: use a larger --shrinkage", err)
+		return nil, fmt.Errorf("the inverse of a covariance: %w: use a larger --shrinkage", err)
 	}
 	return &inverse, nil
 }

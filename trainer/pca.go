@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -18,7 +19,7 @@ type PCA struct{}
 func (PCA) Name() string { return "pca" }
 
 // Fits wants k ≤ d: there are no more directions than dimensions.
-func (PCA) Fits(d, k int) error { return notWider("pca", d, k) }
+func (PCA) Fits(d, k int) error { return notWider("pca", d, k, orRandom) }
 
 // Begin returns directions of unit length, the strongest first, each with its
 // largest entry positive.
@@ -104,7 +105,7 @@ func ritz(c *mat.SymDense, q *mat.Dense, k int) (*mat.Dense, error) {
 	}
 	var eigen mat.EigenSym
 	if !eigen.Factorize(symmetric, true) {
-		return nil, setting("init", "pca: the eigenvalue decomposition did not converge: use --init identity")
+		return nil, errors.New("the principal directions of the training texts were not found: use another start or recipe")
 	}
 	var vectors mat.Dense
 	eigen.VectorsTo(&vectors) // ascending eigenvalues

@@ -22,7 +22,7 @@ type Recipe struct {
 	Dropout      float64 // probability, in [0, 1)
 	Loss         graph.Objective
 	// Matryoshka are numbers of dimensions, at most Dims, to which vectors may be
-	// cut after training: the loss is summed over them. Empty means Dims alone.
+	// cut after training: the loss is summed over them and Dims.
 	Matryoshka []int
 	Optimizer  graph.Rule
 	Schedule   Schedule
@@ -109,6 +109,8 @@ func (r Recipe) check() error {
 		return setting("patience", "is %d, want 0 or more", r.Patience)
 	case len(r.Matryoshka) > 0 && (slices.Min(r.Matryoshka) < 1 || slices.Max(r.Matryoshka) > r.Dims):
 		return setting("matryoshka", "is %v, want numbers of dimensions from 1 to %d, the columns of the matrix", r.Matryoshka, r.Dims)
+	case r.wantsEven() && (r.Dims%2 != 0 || slices.ContainsFunc(r.Matryoshka, func(n int) bool { return n%2 != 0 })):
+		return setting("loss", "angle takes vectors for complex numbers: --dims and --matryoshka must be even")
 	case r.ShuffleWindow < 0:
 		return setting("shuffle-window", "is %d, want a number of pairs, or 0 for all", r.ShuffleWindow)
 	}
@@ -127,12 +129,19 @@ func setting(flag, format string, args ...any) error {
 	return &SettingError{flag, fmt.Sprintf(format, args...)}
 }
 
+// wantsEven reports whether vectors need an even number of dimensions.
+func (r Recipe) wantsEven() bool { return r.Loss.Name() == (graph.AnglE{}).Name() }
+
 // objective is what a step lowers.
 func (r Recipe) objective() graph.Objective {
 	if len(r.Matryoshka) == 0 {
 		return r.Loss
 	}
-	return graph.Matryoshka{Loss: r.Loss, Dims: r.Matryoshka}
+	dims := slices.Clone(r.Matryoshka)
+	if !slices.Contains(dims, r.Dims) {
+		dims = append(dims, r.Dims)
+	}
+	return graph.Matryoshka{Loss: r.Loss, Dims: dims}
 }
 
 // Config is the recipe as config.json has it.

@@ -13,7 +13,8 @@ import (
 )
 
 // state is what a checkpoint holds beside the arrays, which are the matrix, the
-// optimiser's slots and the matrix of the best epoch. Nothing else varies from
+// optimiser's slots, both of a loss's own parameters, and the matrix of the best
+// epoch. Nothing else varies from
 // step to step: the order of an epoch's pairs follows from the seed and the
 // epoch, and a dropout mask from the seed and the step. So a run that goes on
 // from here ends with the same bits as one that was never interrupted.
@@ -100,7 +101,7 @@ func (r *run) resume() error {
 	}
 	offset := r.start.Offset
 	if r.recipe.ClosedForm != nil && r.state.Epochs > 0 {
-		if r.solved, err = r.recipe.ClosedForm.Solve(r.data, r.recipe.Dims); err != nil {
+		if err := r.solveOnce(); err != nil {
 			return err
 		}
 		offset = r.solved.Offset

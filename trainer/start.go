@@ -31,7 +31,7 @@ type Identity struct{}
 func (Identity) Name() string { return "identity" }
 
 // Fits wants k ≤ d: a column of zeros would never receive a gradient.
-func (Identity) Fits(d, k int) error { return notWider("identity", d, k) }
+func (Identity) Fits(d, k int) error { return notWider("identity", d, k, orRandom) }
 
 // Begin returns eye(d, k).
 func (s Identity) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {
@@ -71,9 +71,13 @@ func (Random) Begin(data *loader.Dataset, k int, seed uint64) (Beginning, error)
 	return Beginning{Matrix: m}, nil
 }
 
-func notWider(name string, d, k int) error {
+// orRandom is the start that has as many columns as one likes.
+const orRandom = ", or --init random"
+
+// notWider wants k ≤ d; otherwise is what one may do besides.
+func notWider(name string, d, k int, otherwise string) error {
 	if k > d {
-		return setting("dims", "%d is more than the embeddings' %d, which %s cannot fill: use at most %d, or --init random", k, d, name, d)
+		return setting("dims", "%d is more than the embeddings' %d, which %s cannot fill: use at most %d%s", k, d, name, d, otherwise)
 	}
 	return nil
 }

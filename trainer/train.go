@@ -321,7 +321,7 @@ func (r *run) order(epoch int) loader.Order {
 // step runs the graph for one batch and updates the matrix.
 func (r *run) step(batch loader.Batch) error {
 	err := r.model.Step(&graph.Batch{
-		Table: r.eval.inputs(), Left: r.eval.lefts(batch.Left), Right: batch.Right,
+		Table: r.eval.inputs(), Left: r.eval.lefts(batch.Left), LeftBy: r.eval.leftBy(), Right: batch.Right,
 		Labels: batch.Labels, Low: float32(r.data.Labels.Min), Groups: batch.Groups,
 		Dropout: graph.Dropout{Rate: r.recipe.Dropout, Seed: r.recipe.Seed, Step: uint32(r.state.Step)},
 	})

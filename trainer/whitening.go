@@ -22,7 +22,7 @@ var _ ClosedForm = Whitening{}
 func (Whitening) Name() string { return "whitening" }
 
 // Fits wants k ≤ d.
-func (Whitening) Fits(d, k int) error { return notWider("whitening", d, k) }
+func (Whitening) Fits(d, k int) error { return notWider("whitening", d, k, "") }
 
 // Solve computes the covariance's inverse root.
 func (f Whitening) Solve(data *loader.Dataset, k int) (Beginning, error) {

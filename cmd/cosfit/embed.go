@@ -154,22 +154,32 @@ func embedJobs(c *cli.Context) (jobs []embedJob, err error) {
 	return jobs, nil
 }
 
+// A budget is what the jobs of a call have cost so far, in US dollars.
+type budget float64
+
+// rest is a job that may cost what is left of --max-cost.
+func (b budget) rest(job embedJob) embedJob {
+	if o := &job.options; o.MaxCost > 0 {
+		o.MaxCost = max(o.MaxCost-float64(b), math.SmallestNonzeroFloat64) // 0 would mean any cost
+	}
+	return job
+}
+
+func (b *budget) add(e embedding) {
+	if e.Result != nil {
+		*b += budget(e.Result.Cost)
+	}
+}
+
 // embedData embeds the texts of a data set and says on w what it did.
 func embedData(c *cli.Context, name string, jobs []embedJob, w io.Writer) (done []embedding, err error) {
-	spent := 0.0 // US dollars
+	var spent budget
 	for _, job := range jobs {
-		o := job.options
-		if o.MaxCost > 0 {
-			o.MaxCost = max(o.MaxCost-spent, math.SmallestNonzeroFloat64) // 0 would mean any cost
-		}
-		job.options = o
-		result, err := embedList(c, name, textsOf(name, job.role), job, w)
+		result, err := embedList(c, name, textsOf(name, job.role), spent.rest(job), w)
 		if err != nil {
 			return done, err
 		}
-		if result.Result != nil {
-			spent += result.Result.Cost
-		}
+		spent.add(result)
 		done = append(done, result)
 	}
 	return done, nil

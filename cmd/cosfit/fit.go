@@ -169,7 +169,7 @@ func (p *pairsPlan) prepared(c *cli.Context) (string, error) {
 
 // preparedVersion changes whenever the same file and settings make another data
 // set than before.
-const preparedVersion = "1"
+const preparedVersion = "2"
 
 // digest identifies the contents of the files and the settings that decide what
 // they become.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -99,10 +100,9 @@ func recipeFlags() []cli.Flag {
 // recipeFrom applies the flags that are set to a recipe.
 func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
 	if r.ClosedForm != nil {
-		for _, name := range []string{
-			"side", "epochs", "batch-size", "learning-rate", "dropout", "loss", "matryoshka", "optimizer", "schedule", "init", "patience", "shuffle-window",
-		} {
-			if c.IsSet(name) {
+		for _, f := range recipeFlags() {
+			name := f.Names()[0]
+			if c.IsSet(name) && !slices.Contains([]string{"recipe", "dims", "shrinkage", "penalty", "seed"}, name) {
 				return r, usage("--%s has no meaning for --recipe %s, which is solved without epochs: leave it out", name, r.Name)
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
@@ -64,8 +63,8 @@ func draftNegatives(c *cli.Context, d *prepare.Draft, o negatives.Options, jobs 
 			o.Pools = corpus.DocumentPools()
 		}
 		if len(jobs) > 0 {
-			tables, err := draftVectors(c, d, o.Pools, jobs)
-			if err != nil {
+			var tables sideTables
+			if tables, err = draftVectors(c, d, o.Pools, jobs); err != nil {
 				return report, err
 			}
 			defer func() { err = errors.Join(err, tables.close()) }()
@@ -121,9 +120,10 @@ func draftVectors(c *cli.Context, d *prepare.Draft, pools []negatives.Pool, jobs
 			sides[n] |= passage
 		}
 	}
+	var spent budget
 	for _, job := range jobs {
 		of := map[string]uint8{"query": query, "passage": passage, "": query | passage}[job.role]
-		side, err := embedDraft(c, d, func(n int32) bool { return sides[n]&of != 0 }, job)
+		side, err := embedDraft(c, d, func(n int32) bool { return sides[n]&of != 0 }, job, &spent)
 		if err != nil {
 			if t.queries != nil {
 				err = errors.Join(err, t.queries.table.Close())
@@ -141,7 +141,7 @@ func draftVectors(c *cli.Context, d *prepare.Draft, pools []negatives.Pool, jobs
 }
 
 // embedDraft embeds texts of a draft by a job and reads their vectors.
-func embedDraft(c *cli.Context, d *prepare.Draft, wanted func(n int32) bool, job embedJob) (*sideTable, error) {
+func embedDraft(c *cli.Context, d *prepare.Draft, wanted func(n int32) bool, job embedJob, spent *budget) (*sideTable, error) {
 	side := &sideTable{rows: make([]int32, d.Texts())}
 	var ids []loader.ID
 	var list []int32
@@ -153,7 +153,8 @@ func embedDraft(c *cli.Context, d *prepare.Draft, wanted func(n int32) bool, job
 		}
 	}
 	const name = "negatives"
-	done, err := embedList(c, name, draftTexts(c.Context, d, list), job, c.App.ErrWriter)
+	done, err := embedList(c, name, draftTexts(c.Context, d, list), spent.rest(job), c.App.ErrWriter)
+	spent.add(done)
 	if err != nil {
 		return nil, err
 	}
@@ -194,11 +195,14 @@ func describeNegatives(r negatives.Report, similar bool) (notes []string) {
 	if r.Hard != nil && !similar {
 		notes = append(notes, "hard negatives are drawn at random from the document of the answer; --provider chooses the most similar ones")
 	}
-	for name, f := range map[string]*negatives.Found{"hard": r.Hard, "weak": r.Weak} {
-		if f != nil && f.Complete < r.Queries {
-			notes = append(notes, fmt.Sprintf("%d of %d queries have fewer than %d %s negatives: there are too few other passages", r.Queries-f.Complete, r.Queries, f.Each, name))
+	for _, kind := range []struct {
+		name  string
+		found *negatives.Found
+	}{{"hard", r.Hard}, {"weak", r.Weak}} {
+		if f := kind.found; f != nil && f.Complete < r.Queries {
+			notes = append(notes, fmt.Sprintf("%s of %s queries have fewer than %d %s negatives: there are too few other passages",
+				humanize.Comma(int64(r.Queries-f.Complete)), humanize.Comma(int64(r.Queries)), f.Each, kind.name))
 		}
 	}
-	slices.SortFunc(notes[min(len(notes), 1):], strings.Compare)
 	return notes
 }

@@ -154,6 +154,9 @@ func nqPlanFrom(c *cli.Context) (p nqPlan, err error) {
 	if p.negatives.Threads = c.Int("threads"); p.negatives.Threads == 0 {
 		p.negatives.Threads = runtime.GOMAXPROCS(0)
 	}
+	if p.negatives.Hard == 0 && c.IsSet("provider") {
+		return p, usage("--provider chooses hard negatives: say how many each question gets with --hard")
+	}
 	if p.negatives.Hard > 0 {
 		if p.jobs, err = embedJobs(c); err != nil {
 			return p, err
@@ -197,7 +200,6 @@ func prepareNQ(c *cli.Context) error {
 	return nil
 }
 
-// addNegatives adds the negatives of all questions to the draft, whose splits are
 // addNegatives adds what is asked for: hard ones from the pools of the questions.
 func (p *nqPlan) addNegatives(c *cli.Context, d *prepare.Draft) (negatives.Report, error) {
 	o := p.negatives
@@ -326,15 +328,8 @@ func (r nqReport) tell(w io.Writer, in string, minChars int) {
 	for _, s := range r.Split.Sentences() {
 		fmt.Fprintf(w, "\nNote: %s.\n", s)
 	}
-	tellFewer(w, r.Negatives.Queries, r.Negatives.Hard, "hard")
-	tellFewer(w, r.Negatives.Queries, r.Negatives.Weak, "weak")
-	fmt.Fprintf(w, "\nNext: cosfit embed --data %s\n", shell.Quote(r.Folder))
-}
-
-// tellFewer says how many questions have too few negatives of a kind.
-func tellFewer(w io.Writer, questions int, f *negatives.Found, kind string) {
-	if f == nil || f.Complete == questions {
-		return
+	for _, note := range describeNegatives(r.Negatives, true) {
+		fmt.Fprintf(w, "\nNote: %s.\n", note)
 	}
-	fmt.Fprintf(w, "\nNote: %s of %s questions have fewer than %d %s negatives.\n", humanize.Comma(int64(questions-f.Complete)), humanize.Comma(int64(questions)), f.Each, kind)
+	fmt.Fprintf(w, "\nNext: cosfit embed --data %s\n", shell.Quote(r.Folder))
 }

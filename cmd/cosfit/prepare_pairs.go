@@ -311,6 +311,9 @@ func preparePairs(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if plan.hard == 0 && c.IsSet("provider") {
+		return usage("--provider chooses hard negatives: say how many each query gets with --hard")
+	}
 	if plan.jobs, err = similarityJobs(c); err != nil {
 		return err
 	}

@@ -190,6 +190,9 @@ func (t *training) run() error {
 		return err
 	}
 	defer backend.Close()
+	if err := trainer.CheckBackend(backend, recipe); err != nil {
+		return err
+	}
 	dir, err := t.open()
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 
 // NewLoss prepares a loss on the cosine.
 func (b *Backend) NewLoss(l graph.Loss) (graph.LossKernel, error) {
-	return &loss{function: l, value: newArray(), ds: newArray(0), scaled: newArray(0), byParameters: newArray(0)}, nil
+	return &loss{function: l, value: newArray(), ds: newArray(0), scaled: newArray(0), byParameters: newArray(0), scaledParameters: newArray(0)}, nil
 }
 
 type loss struct {
@@ -16,7 +16,7 @@ type loss struct {
 	value, ds *array
 	scaled    *array // ds times the gradient from above
 
-	byParameters *array // of a graph.FittedLoss
+	byParameters, scaledParameters *array // of a graph.FittedLoss
 }
 
 // Forward computes the loss and keeps its derivative.
@@ -38,7 +38,7 @@ func (o *loss) ForwardAt(s, parameters graph.Array, b *graph.Batch) (graph.Array
 
 // ByParameters returns the derivative of ForwardAt by them.
 func (o *loss) ByParameters(upstream float32) (graph.Array, error) {
-	return o.byParameters.times(upstream), nil
+	return o.byParameters.times(upstream, o.scaledParameters), nil
 }
 
 func (o *loss) evaluate(s graph.Array, b *graph.Batch, function func(b graph.Scored, gradient []float32) float64) (graph.Array, error) {
@@ -57,12 +57,5 @@ func (o *loss) evaluate(s graph.Array, b *graph.Batch, function func(b graph.Sco
 
 // Backward returns the derivative times upstream.
 func (o *loss) Backward(upstream float32) (graph.Array, error) {
-	if upstream == 1 {
-		return o.ds, nil
-	}
-	o.scaled.resize(len(o.ds.data))
-	for i, v := range o.ds.data {
-		o.scaled.data[i] = v * upstream
-	}
-	return o.scaled, nil
+	return o.ds.times(upstream, o.scaled), nil
 }

@@ -8,7 +8,7 @@ import (
 
 // NewVectorLoss prepares a loss on projected vectors.
 func (b *Backend) NewVectorLoss(l graph.VectorLoss) (graph.VectorLossKernel, error) {
-	return &vectorLoss{function: l, vectors: graph.Vectors{Pool: b.pool}, value: newArray(), dp: newArray(0, 1), byParameters: newArray(0)}, nil
+	return &vectorLoss{function: l, vectors: graph.Vectors{Pool: b.pool}, value: newArray(), dp: newArray(0, 1), scaled: newArray(0, 1), byParameters: newArray(0), scaledParameters: newArray(0)}, nil
 }
 
 type vectorLoss struct {
@@ -16,8 +16,10 @@ type vectorLoss struct {
 	vectors  graph.Vectors
 	value    *array
 	dp       *array
+	lefts    []int32 // texts of the left rows
 
-	byParameters *array // of a graph.FittedVectorLoss
+	scaled                         *array // dp times the gradient from above
+	byParameters, scaledParameters *array // of a graph.FittedVectorLoss
 }
 
 // Forward computes the loss and keeps its derivative.
@@ -39,7 +41,7 @@ func (o *vectorLoss) ForwardAt(p, parameters graph.Array, b *graph.Batch) (graph
 
 // ByParameters returns the derivative of ForwardAt by them.
 func (o *vectorLoss) ByParameters(upstream float32) (graph.Array, error) {
-	return o.byParameters.times(upstream), nil
+	return o.byParameters.times(upstream, o.scaledParameters), nil
 }
 
 func (o *vectorLoss) evaluate(p graph.Array, b *graph.Batch, function func(v *graph.Vectors, dp []float32) (float64, error)) (graph.Array, error) {
@@ -53,7 +55,11 @@ func (o *vectorLoss) evaluate(p graph.Array, b *graph.Batch, function func(v *gr
 	}
 	v := &o.vectors
 	v.K, v.P = a.Shape()[1], a.data
-	v.Left, v.Right, v.Labels, v.Low, v.Groups = b.Left, b.Right, b.Labels, b.Low, b.Groups
+	o.lefts = o.lefts[:0]
+	for _, row := range b.Left {
+		o.lefts = append(o.lefts, row-b.LeftBy)
+	}
+	v.Left, v.Right, v.Labels, v.Low, v.Groups = o.lefts, b.Right, b.Labels, b.Low, b.Groups
 	v.Reuse()
 	if o.dp.Shape()[1] != v.K {
 		o.dp = newArray(0, v.K)
@@ -66,15 +72,20 @@ func (o *vectorLoss) evaluate(p graph.Array, b *graph.Batch, function func(v *gr
 
 // Backward returns the derivative times upstream.
 func (o *vectorLoss) Backward(upstream float32) (graph.Array, error) {
-	return o.dp.times(upstream), nil
+	if o.scaled.Shape()[1] != o.vectors.K {
+		o.scaled = newArray(0, o.vectors.K)
+	}
+	return o.dp.times(upstream, o.scaled), nil
 }
 
-// times multiplies the array in place.
-func (a *array) times(factor float32) *array {
-	if factor != 1 {
-		for i := range a.data {
-			a.data[i] *= factor
-		}
+// times is the array times a factor, in memory of the same width where it is not 1.
+func (a *array) times(factor float32, memory *array) *array {
+	if factor == 1 {
+		return a
 	}
-	return a
+	memory.resize(a.Shape()[0])
+	for i, v := range a.data {
+		memory.data[i] = v * factor
+	}
+	return memory
 }
