@@ -64,6 +64,30 @@ func (f *File) Commit(path string) error {
 	return nil
 }
 
+// CommitSoon gives the file its name at once, so that no end of the process loses
+// it. Only when settle has returned does no end of the machine lose it either;
+// settle must be called.
+func (f *File) CommitSoon(path string) (settle func() error, err error) {
+	f.path = path
+	if err := os.Rename(f.file.Name(), path); err != nil {
+		f.Abort()
+		return nil, f.named(withoutPath(err))
+	}
+	return func() error {
+		err := f.file.Sync()
+		if closed := f.file.Close(); err == nil {
+			err = closed
+		}
+		if err == nil {
+			err = SyncDir(filepath.Dir(path))
+		}
+		if err != nil {
+			return f.named(err)
+		}
+		return nil
+	}, nil
+}
+
 func (f *File) commit() error {
 	if err := f.file.Sync(); err != nil {
 		return err

@@ -86,8 +86,8 @@ type Store interface {
 	// Missing returns the ids without a vector, in their order. Many at once are
 	// far cheaper than one by one.
 	Missing(ids []string) ([]string, error)
-	// Append keeps vectors of equal length, one for each id. Once it returns, no
-	// crash loses them. It does not keep the slices.
+	// Append keeps vectors of equal length, one for each id. Once it returns, no end
+	// of the process loses them. It does not keep the slices.
 	Append(ids []string, vectors [][]float32) error
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cosfit/cosfit/loader/embed"
+	"github.com/cosfit/cosfit/loader/embed/cache"
 	"github.com/cosfit/cosfit/loader/embed/embedtest"
 )
 
@@ -31,26 +32,41 @@ type sink struct{}
 func (sink) Missing(ids []string) ([]string, error)         { return ids, nil }
 func (sink) Append(ids []string, vectors [][]float32) error { return nil }
 
-// pace embeds n texts.
-func pace(ctx context.Context, url string, n int) (embed.Summary, error) {
+// pace embeds n texts into a store.
+func pace(ctx context.Context, url string, store embed.Store, n int) (embed.Summary, error) {
 	p, err := embed.NewOpenAI(embed.OpenAIOptions{BaseURL: url, Model: "m", Dimensions: paceDimensions, Concurrency: paceConcurrency})
 	if err != nil {
 		return embed.Summary{}, err
 	}
-	return embed.Run(ctx, p, sink{}, each(sentences(n)), embed.Options{Texts: paceBatch, Concurrency: paceConcurrency})
+	return embed.Run(ctx, p, store, each(sentences(n)), embed.Options{Texts: paceBatch, Concurrency: paceConcurrency})
 }
 
-// The client keeps the server busy. How busy depends on what else the machine
-// does: it is printed, and demanded where COSFIT_TEST_SPEED is set.
+// The client keeps the server busy, also while vectors are made safe on a disk.
+// How busy depends on what else the machine does: it is printed, and demanded
+// where COSFIT_TEST_SPEED is set.
 func TestThroughput(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures speed")
 	}
+	t.Run("forgotten", func(t *testing.T) { throughput(t, func() embed.Store { return sink{} }) })
+	t.Run("kept in a cache", func(t *testing.T) {
+		throughput(t, func() embed.Store {
+			s, err := cache.Open(t.TempDir()).Store(embed.Space{Provider: "openai", Model: "m", Dimensions: paceDimensions})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			return s
+		})
+	})
+}
+
+func throughput(t *testing.T, store func() embed.Store) {
 	const n, limit, share = 40 * paceBatch * paceConcurrency, paceBatch * paceConcurrency * float64(time.Second/paceLatency), 0.85
 	best := 0.0
 	for range 3 { // others may be at work on the machine
 		server := embedtest.New(t, embedtest.Options{Latency: paceLatency})
-		summary, err := pace(t.Context(), server.URL(), n)
+		summary, err := pace(t.Context(), server.URL(), store(), n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +155,7 @@ func playServer() int {
 func playClient() int {
 	n, err := strconv.Atoi(os.Args[2])
 	if err == nil {
-		_, err = pace(context.Background(), os.Args[1], n)
+		_, err = pace(context.Background(), os.Args[1], sink{}, n)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

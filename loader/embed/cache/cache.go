@@ -66,7 +66,7 @@ func (c *Cache) Store(space embed.Space) (*Store, error) {
 }
 
 func (c *Cache) store(space embed.Space) *Store {
-	return &Store{cache: c, space: space, claims: newClaims(c.dir, space), mergeAt: mergeAt, segmentBytes: segmentBytes}
+	return &Store{cache: c, space: space, claims: newClaims(c.dir, space), mergeAt: mergeAt, segmentBytes: segmentBytes, settling: make(chan struct{}, unsettled)}
 }
 
 // Named opens the vectors in a folder of the cache.

@@ -444,11 +444,11 @@ func TestMergeTidies(t *testing.T) {
 	for i := 1; i < mergeAt; i++ {
 		mustAppend(t, s, 2, i, 1)
 	}
+	if err := s.Close(); err != nil { // which waits for the merging
+		t.Fatal(err)
+	}
 	if _, err := os.Stat(left); !os.IsNotExist(err) {
 		t.Errorf("it is still there: %v", err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
 	}
 	wantTexts(t, s, 2, mergeAt, nil)
 }

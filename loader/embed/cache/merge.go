@@ -30,8 +30,8 @@ const (
 )
 
 // mergeNowAndThen merges segments of about a size, one thread at a time, where
-// no other process does. The vectors are safe without it, so its error waits
-// for Close.
+// no other process does, while others append. The vectors are safe without it, so
+// its error waits for Close.
 func (s *Store) mergeNowAndThen() {
 	s.mu.Lock()
 	s.appended++
@@ -41,10 +41,12 @@ func (s *Store) mergeNowAndThen() {
 	if !due {
 		return
 	}
-	err := s.mergeAlike()
-	s.mu.Lock()
-	s.merging, s.mergeErr = false, err
-	s.mu.Unlock()
+	s.background.Go(func() {
+		err := s.mergeAlike()
+		s.mu.Lock()
+		s.merging, s.mergeErr = false, err
+		s.mu.Unlock()
+	})
 }
 
 func (s *Store) mergeAlike() error {

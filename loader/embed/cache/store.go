@@ -34,6 +34,10 @@ type Store struct {
 	appended int
 	merging  bool
 	mergeErr error
+
+	background sync.WaitGroup // the merging, and what is on its way to the disk
+	settling   chan struct{}  // has an element for each of the latter
+	settleErr  error
 }
 
 // Dir is the store's folder, or "" while it has no vectors.
@@ -244,16 +248,48 @@ func (s *Store) Append(ids []string, vectors [][]float32) error {
 		return err
 	}
 	sum := sha256.Sum256(buffer.Bytes())
-	path := filepath.Join(dir, segmentName(sum[:]))
-	if err := atomicfile.Write(path, func(w io.Writer) error {
-		_, err := w.Write(buffer.Bytes())
-		return err
-	}); err != nil {
+	if err := s.put(filepath.Join(dir, segmentName(sum[:])), buffer.Bytes()); err != nil {
 		return err
 	}
 	s.mergeNowAndThen()
 	return nil
 }
+
+// put writes a segment under its name, where a kill cannot lose it, and has it
+// reach the disk while its caller goes on. No more than unsettled of them are on
+// their way at a time.
+func (s *Store) put(path string, content []byte) error {
+	s.mu.Lock()
+	failed := s.settleErr
+	s.mu.Unlock()
+	if failed != nil {
+		return failed
+	}
+	f, err := atomicfile.Create(path)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(content); err != nil {
+		f.Abort()
+		return err
+	}
+	settle, err := f.CommitSoon(path)
+	if err != nil {
+		return err
+	}
+	s.settling <- struct{}{}
+	s.background.Go(func() {
+		err := settle()
+		s.mu.Lock()
+		s.settleErr = errors.Join(s.settleErr, err)
+		s.mu.Unlock()
+		<-s.settling
+	})
+	return nil
+}
+
+// unsettled is how many segments may be on their way to the disk.
+const unsettled = 4
 
 // segmentName is what a segment is called whose contents have a hash.
 func segmentName(sum []byte) string { return hex.EncodeToString(sum[:16]) + ".parquet" }
@@ -334,13 +370,14 @@ func (s *Store) manifest() (loader.Manifest, error) {
 	return segments.Space, nil
 }
 
-// Close gives up claims and says what went wrong while segments were merged,
-// which costs nothing but room.
+// Close gives up claims and waits until all vectors have reached the disk. It
+// says what went wrong with that, and with merging, which costs nothing but room.
 func (s *Store) Close() error {
+	s.background.Wait()
 	s.claims.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.mergeErr
+	return errors.Join(s.settleErr, s.mergeErr)
 }
 
 // hashing passes bytes on and hashes them.
