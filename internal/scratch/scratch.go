@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 )
 
 // Dir is the folder for such files where the user names none: one in the user's
@@ -33,8 +34,20 @@ func Create(dir, what string) (*os.File, error) {
 	}
 	if runtime.GOOS != "windows" {
 		os.Remove(file.Name()) // its contents last as long as it is open, and nothing is left by a crash
+		tidy(dir, what)
 	}
 	return file, nil
+}
+
+// tidy removes the empty files of processes that were killed between the two
+// lines above.
+func tidy(dir, what string) {
+	left, _ := filepath.Glob(filepath.Join(dir, what+"-*.tmp"))
+	for _, path := range left {
+		if info, err := os.Stat(path); err == nil && info.Size() == 0 && time.Since(info.ModTime()) > time.Minute {
+			os.Remove(path)
+		}
+	}
 }
 
 // Close closes a file that Create made, and removes it where it still has a
