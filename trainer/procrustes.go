@@ -5,8 +5,6 @@ import (
 	"math"
 	"runtime"
 
-	"gonum.org/v1/gonum/mat"
-
 	"github.com/cosfit/cosfit/internal/kernel"
 	"github.com/cosfit/cosfit/loader"
 )
@@ -33,25 +31,11 @@ func (Procrustes) Fits(d, k int) error { return square("procrustes", d, k) }
 
 // Solve finds the rotation.
 func (f Procrustes) Solve(data *loader.Dataset, _ int) (Beginning, error) {
-	table := data.Vectors
-	left, right, err := positives(data)
+	_, ab, err := anchored(data, f.Penalty)
 	if err != nil {
 		return Beginning{}, err
 	}
-	s, err := scatterOf(tableRows(table, left), table.Dim, nil)
-	if err != nil {
-		return Beginning{}, err
-	}
-	ab, err := cross(table, left, right, nil, nil)
-	if err != nil {
-		return Beginning{}, err
-	}
-	ab.Scale(1/float64(s.n), ab)
-	penalty := f.Penalty * mat.Trace(s.matrix) / float64(table.Dim)
-	for i := range table.Dim {
-		ab.Set(i, i, ab.At(i, i)+penalty)
-	}
-	q, err := rotation(floats(ab), table.Dim)
+	q, err := rotation(floats(ab), data.Vectors.Dim)
 	return Beginning{Matrix: q}, err
 }
 

@@ -30,32 +30,42 @@ func (Ridge) Fits(d, k int) error { return square("ridge", d, k) }
 
 // Solve solves the linear equations.
 func (f Ridge) Solve(data *loader.Dataset, _ int) (Beginning, error) {
-	table := data.Vectors
-	left, right, err := positives(data)
+	aa, ab, err := anchored(data, f.Penalty)
 	if err != nil {
 		return Beginning{}, err
-	}
-	s, err := scatterOf(tableRows(table, left), table.Dim, nil)
-	if err != nil {
-		return Beginning{}, err
-	}
-	ab, err := cross(table, left, right, nil, nil)
-	if err != nil {
-		return Beginning{}, err
-	}
-	penalty := f.Penalty * mat.Trace(s.matrix) / float64(table.Dim) // of the mean over pairs
-	ab.Scale(1/float64(s.n), ab)
-	for i := range table.Dim {
-		s.matrix.SetSym(i, i, s.matrix.At(i, i)+penalty)
-		ab.Set(i, i, ab.At(i, i)+penalty)
 	}
 	var c mat.Cholesky
 	var m mat.Dense
-	if !c.Factorize(s.matrix) {
+	if !c.Factorize(aa) {
 		return Beginning{}, errors.New("the equations of ridge have no single solution: use a larger --penalty")
 	}
 	if err := c.SolveTo(&m, ab); err != nil {
 		return Beginning{}, err
 	}
 	return Beginning{Matrix: floats(&m)}, nil
+}
+
+// anchored returns AᵀA + λI and AᵀB + λI [d, d], both over the number of pairs,
+// for the similar pairs' left vectors A and right ones B. λ is the penalty times
+// the mean eigenvalue of AᵀA.
+func anchored(data *loader.Dataset, penalty float64) (aa *mat.SymDense, ab *mat.Dense, err error) {
+	table := data.Vectors
+	left, right, err := positives(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := scatterOf(tableRows(table, left), table.Dim, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if ab, err = cross(table, left, right, nil, nil); err != nil {
+		return nil, nil, err
+	}
+	ab.Scale(1/float64(s.n), ab)
+	lambda := penalty * mat.Trace(s.matrix) / float64(table.Dim)
+	for i := range table.Dim {
+		s.matrix.SetSym(i, i, s.matrix.At(i, i)+lambda)
+		ab.Set(i, i, ab.At(i, i)+lambda)
+	}
+	return s.matrix, ab, nil
 }
