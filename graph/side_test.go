@@ -122,3 +122,36 @@ func TestSidedProjector(t *testing.T) {
 		}
 	}
 }
+
+// TestLeftBy: where left rows stand elsewhere in the table than the same texts'
+// right ones, InfoNCE still knows them.
+func TestLeftBy(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 3))
+	const d, texts, by = 8, 12, 12
+	backend := cpu.New(2)
+	defer backend.Close()
+	x := random(rng, texts*d)
+	table := upload(t, backend, slices.Concat(x, x), 2*texts, d)
+	left, right := []int32{0, 1, 2, 3}, []int32{1, 2, 7, 8} // two passages are queries too
+	moved := make([]int32, len(left))
+	for i, r := range left {
+		moved[i] = r + by
+	}
+	m := random(rng, d*d)
+	loss := func(b *graph.Batch) float32 {
+		b.Table, b.Right, b.Labels, b.Groups = table, right, []float32{1, 1, 1, 1}, []int32{0, 1, 2, 3}
+		model := sidedModel(t, backend, graph.Query, d, d, graph.InfoNCE{Temperature: 0.3, Symmetric: true}, m)
+		defer model.Close()
+		must(t, model.Step(b))
+		value, err := model.Loss()
+		must(t, err)
+		return value
+	}
+	want := loss(&graph.Batch{Left: left})
+	if got := loss(&graph.Batch{Left: moved, LeftBy: by}); got != want {
+		t.Errorf("the loss is %g, want %g", got, want)
+	}
+	if got := loss(&graph.Batch{Left: moved}); got == want {
+		t.Error("the rows alone tell the texts, so this shows nothing")
+	}
+}

@@ -101,11 +101,11 @@ func checkData(c *cli.Context) error {
 // copied as they are, of all models, where it has some.
 func mend(c *cli.Context, path string, opts loader.Options, out string) (*mended, error) {
 	opts.Strict = false
-	todo := &prepare.Conversion{Scratch: opts.Scratch}
+	convert := &prepare.Conversion{Scratch: opts.Scratch}
 	if folder := folderOf(path); folder != nil && !isWide(out) {
 		opts.PairsOnly = true
 		if info, err := fs.Stat(folder, "embeddings"); err == nil && info.IsDir() {
-			if todo.Embeddings, err = fs.Sub(folder, "embeddings"); err != nil {
+			if convert.Embeddings, err = fs.Sub(folder, "embeddings"); err != nil {
 				return nil, err
 			}
 		}
@@ -128,12 +128,12 @@ func mend(c *cli.Context, path string, opts loader.Options, out string) (*mended
 	if n := gone[loader.Train]; n == len(data.Indices(loader.Train)) {
 		return nil, fmt.Errorf("%s: all %d training pairs share something with validation or test, so that nothing would be left to learn from: draw the split anew when you prepare the data", path, n)
 	}
-	todo.Data, todo.Keep = data, keep
+	convert.Data, convert.Keep = data, keep
 	if isWide(out) {
-		_, err = todo.Wide(c.Context, out)
+		_, err = convert.Wide(c.Context, out)
 		return m, err
 	}
-	return m, todo.Folder(c.Context, out, c.Bool("force"))
+	return m, convert.Folder(c.Context, out, c.Bool("force"))
 }
 
 // folderOf is a data set folder, or nil.

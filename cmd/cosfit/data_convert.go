@@ -75,12 +75,12 @@ func convertData(c *cli.Context) error {
 	done := conversion{In: in, Out: out, Pairs: data.Pairs.Len(), Texts: data.Vectors.Rows(), Layout: "folder"}
 	start := time.Now()
 	bar := newRowBar(c.App.ErrWriter, isTerminal(c.App.ErrWriter), int64(data.Pairs.Len()), "pair")
-	todo := &prepare.Conversion{Data: data, Scratch: c.String("scratch"), Show: bar.show}
+	convert := &prepare.Conversion{Data: data, Scratch: c.String("scratch"), Show: bar.show}
 	if isWide(out) {
 		done.Layout = "wide"
-		done.LeftOut, err = todo.Wide(c.Context, out)
+		done.LeftOut, err = convert.Wide(c.Context, out)
 	} else {
-		err = todo.Folder(c.Context, out, force)
+		err = convert.Folder(c.Context, out, force)
 	}
 	bar.stop()
 	if errors.Is(err, context.Canceled) {

@@ -73,14 +73,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, *wrong)
 		return
 	}
-	if s.o.Refuse != nil {
-		if status, body := s.o.Refuse(r); status != 0 {
-			w.WriteHeader(status)
-			io.WriteString(w, body)
-			return
-		}
-	}
-	if s.refuse(w, fault) {
+	if s.turnsAway(w, r, fault) {
 		return
 	}
 	s.embed(w, r, q, fault, due)
@@ -325,3 +318,16 @@ func (a answer) write(b *bytes.Buffer, v []float32) {
 }
 
 func isNaN(x float32) bool { return x != x }
+
+// turnsAway answers a request that is refused, by the test's own rule or by a
+// fault, and reports whether it was.
+func (s *Server) turnsAway(w http.ResponseWriter, r *http.Request, fault Fault) bool {
+	if s.o.Refuse != nil {
+		if status, body := s.o.Refuse(r); status != 0 {
+			w.WriteHeader(status)
+			io.WriteString(w, body)
+			return true
+		}
+	}
+	return s.refuse(w, fault)
+}

@@ -121,14 +121,7 @@ func (s *Server) serveBatches(w http.ResponseWriter, r *http.Request, fault Faul
 		fail(w, *wrong)
 		return
 	}
-	if s.o.Refuse != nil {
-		if status, body := s.o.Refuse(r); status != 0 {
-			w.WriteHeader(status)
-			io.WriteString(w, body)
-			return
-		}
-	}
-	if s.refuse(w, fault) {
+	if s.turnsAway(w, r, fault) {
 		return
 	}
 	time.Sleep(s.o.Batches.Delay)
