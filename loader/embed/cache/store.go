@@ -289,7 +289,7 @@ func (s *Store) put(path string, content []byte) error {
 }
 
 // unsettled is how many segments may be on their way to the disk.
-const unsettled = 4
+const unsettled = 16
 
 // segmentName is what a segment is called whose contents have a hash.
 func segmentName(sum []byte) string { return hex.EncodeToString(sum[:16]) + ".parquet" }
