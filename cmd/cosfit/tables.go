@@ -80,10 +80,13 @@ func schedules() table[func() trainer.Schedule] {
 
 func starts() table[func() trainer.Start] {
 	return table[func() trainer.Start]{
-		"centred":  func() trainer.Start { return &trainer.Centred{} },
-		"identity": func() trainer.Start { return &trainer.Identity{} },
-		"pca":      func() trainer.Start { return &trainer.PCA{} },
-		"random":   func() trainer.Start { return &trainer.Random{} },
+		"centred":     func() trainer.Start { return &trainer.Centred{} },
+		"identity":    func() trainer.Start { return &trainer.Identity{} },
+		"orthogonal":  func() trainer.Start { return &trainer.Orthogonal{} },
+		"pca":         func() trainer.Start { return &trainer.PCA{} },
+		"random":      func() trainer.Start { return &trainer.Random{} },
+		"top-removed": func() trainer.Start { return &trainer.TopRemoved{} },
+		"whitening":   func() trainer.Start { return &trainer.Whitened{Power: 1} },
 	}
 }
 
