@@ -89,14 +89,15 @@ func Train(ctx context.Context, data *loader.Dataset, opts Options) (rundir.Summ
 
 // A run is a training under way.
 type run struct {
-	data    *loader.Dataset
-	recipe  Recipe
-	opts    Options
-	config  rundir.Config
+	data   *loader.Dataset
+	recipe Recipe
+	opts   Options
+	config rundir.Config
 	*parts
 	eval    *evaluator
 	scored  []int32   // pairs of the splits that are scored after each epoch
 	figure  string    // that chooses the epoch
+	crossed bool      // the pairs are few, and judged in parts
 	started time.Time // or when TotalSeconds was last brought up to date
 	trained time.Time // until when TrainSeconds counts, within an epoch
 	saved   time.Time // when the last checkpoint was written, or the run was opened
@@ -104,9 +105,10 @@ type run struct {
 	batches int // in an epoch
 	steps   int // of the whole training
 	state   state
-	start   Beginning // before the first step
-	solved  Beginning // of a closed form, once it is solved
-	best    []float32 // matrix of the best epoch; of the result, once that is judged
+	start   Beginning   // before the first step
+	solved  Beginning   // of a closed form, once it is solved
+	judged  splitScores // of the result, on the pairs that judged it
+	best    []float32   // matrix of the best epoch; of the result, once that is judged
 }
 
 func newRun(data *loader.Dataset, opts Options) (*run, error) {
@@ -116,6 +118,7 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	}
 	now := time.Now()
 	r := &run{data: data, recipe: recipe, opts: opts, started: now, saved: now}
+	r.crossed = recipe.SelectOn == loader.Validation && HoldOut(data, recipe.CrossValidate)
 	r.figure = selectionFigure(recipe, data.Labels.Graded)
 	r.batches = (len(data.Indices(loader.Train)) + recipe.BatchSize - 1) / recipe.BatchSize
 	r.steps = r.batches * recipe.Epochs
@@ -271,7 +274,7 @@ func (r *run) exhausted() bool {
 	if r.opts.try != nil && r.opts.try.Stopped {
 		return true
 	}
-	return r.recipe.Patience > 0 && r.state.Epochs-r.state.BestEpoch >= r.recipe.Patience
+	return r.recipe.Patience > 0 && !r.crossed && r.state.Epochs-r.state.BestEpoch >= r.recipe.Patience
 }
 
 func (r *run) interrupted() error {

@@ -94,6 +94,7 @@ func recipeFlags() []cli.Flag {
 		number("power", "of --init whitening: 1 lets texts vary alike in all directions, less is softer", "1"),
 		count("components", "of --init top-removed: how many leading directions are removed", "a hundredth of the dimensions"),
 		count("patience", "epochs without improvement before stopping; 0 never stops", both(d.Patience, n.Patience)),
+		count("cross-validate", "parts in which fewer than 500 training pairs without a validation split are judged; 0 takes such a split from them", both(d.CrossValidate, n.CrossValidate)),
 		count("shuffle-window", "training pairs that are shuffled among each other; 0 means all", both(d.ShuffleWindow, n.ShuffleWindow)),
 		&cli.Uint64Flag{Name: "seed", Usage: "of the start, the order of the pairs and dropout", Category: category},
 	}
@@ -123,6 +124,7 @@ func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
 	setInt("epochs", &r.Epochs)
 	setInt("batch-size", &r.BatchSize)
 	setInt("patience", &r.Patience)
+	setInt("cross-validate", &r.CrossValidate)
 	setInt("shuffle-window", &r.ShuffleWindow)
 	setFloat("learning-rate", &r.LearningRate)
 	setFloat("dropout", &r.Dropout)

@@ -152,7 +152,7 @@ func (t table[T]) get(flag, name string) (T, error) {
 func configured(c rundir.Recipe) (trainer.Recipe, error) {
 	r := trainer.Recipe{
 		Name: c.Name, Dims: c.Dims, Epochs: c.Epochs, BatchSize: c.BatchSize, LearningRate: c.LearningRate,
-		Dropout: c.Dropout, Matryoshka: c.Matryoshka, Patience: c.Patience, Seed: c.Seed, ShuffleWindow: c.ShuffleWindow,
+		Dropout: c.Dropout, Matryoshka: c.Matryoshka, Patience: c.Patience, CrossValidate: c.CrossValidate, Seed: c.Seed, ShuffleWindow: c.ShuffleWindow,
 	}
 	var ok bool
 	if r.SelectOn, ok = loader.ParseSplit(c.SelectedOn); !ok {
