@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cosfit/cosfit/graph"
@@ -31,6 +32,9 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 		Device: r.config.Device, Precision: r.config.Precision, Config: r.config, Data: r.config.Data,
 	}
 	s.Config.Data = rundir.Data{} // it stands beside
+	if note := r.startNote(); note != "" {
+		s.Data.Notes = append(slices.Clone(s.Data.Notes), note)
+	}
 	if after, err = r.judge(ctx, &s, all, before, after); err != nil {
 		return s, err
 	}

@@ -64,7 +64,7 @@ var ErrInterrupted = errors.New("interrupted")
 // Data without a validation split loses some of its training pairs to one,
 // where the recipe selects on validation.
 func Train(ctx context.Context, data *loader.Dataset, opts Options) (rundir.Summary, error) {
-	r, err := newRun(data, opts)
+	r, err := newRun(ctx, data, opts)
 	if err != nil {
 		return rundir.Summary{}, err
 	}
@@ -98,6 +98,7 @@ type run struct {
 	scored  []int32   // pairs of the splits that are scored after each epoch
 	figure  string    // that chooses the epoch
 	crossed bool      // the pairs are few, and judged in parts
+	chose   string    // the start that Auto chose; empty for the embeddings as they are
 	started time.Time // or when TotalSeconds was last brought up to date
 	trained time.Time // until when TrainSeconds counts, within an epoch
 	saved   time.Time // when the last checkpoint was written, or the run was opened
@@ -111,7 +112,7 @@ type run struct {
 	best    []float32   // matrix of the best epoch; of the result, once that is judged
 }
 
-func newRun(data *loader.Dataset, opts Options) (*run, error) {
+func newRun(ctx context.Context, data *loader.Dataset, opts Options) (*run, error) {
 	recipe := opts.Recipe
 	if err := Prepare(data, recipe); err != nil {
 		return nil, err
@@ -129,7 +130,7 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 			return nil, err
 		}
 	}
-	if err := r.build(); err != nil {
+	if err := r.build(ctx); err != nil {
 		r.close()
 		return nil, err
 	}
@@ -153,7 +154,7 @@ func (r *run) describe() error {
 }
 
 // build makes the model and the start.
-func (r *run) build() (err error) {
+func (r *run) build(ctx context.Context) (err error) {
 	k := r.recipe.Dims
 	if r.opts.try != nil {
 		r.parts, r.eval, err = r.opts.try.workspace.partsFor(r.recipe)
@@ -169,22 +170,31 @@ func (r *run) build() (err error) {
 		return r.project.Run(r.eval.inputs(), r.eval.lefts(left), right)
 	}
 	r.best = make([]float32, size)
-	beginning, err := r.beginning()
+	beginning, err := r.beginning(ctx)
 	if err != nil {
 		return err
 	}
-	r.start.Offset = beginning.Offset
-	for len(r.start.Matrix) < size { // both matrices begin alike
-		r.start.Matrix = append(r.start.Matrix, beginning.Matrix...)
-	}
+	r.start = r.onSides(beginning)
 	return nil
 }
 
-func (r *run) beginning() (Beginning, error) {
-	if r.opts.try != nil {
-		return r.opts.try.workspace.beginning(r.recipe)
+// onSides makes a start that of each matrix of the model: both begin alike.
+func (r *run) onSides(b Beginning) Beginning {
+	whole := Beginning{Offset: b.Offset}
+	for len(whole.Matrix) < len(r.best) {
+		whole.Matrix = append(whole.Matrix, b.Matrix...)
 	}
-	return r.recipe.Start.Begin(r.data, r.recipe.Dims, r.recipe.Seed)
+	return whole
+}
+
+// beginningFrom is a start, not to be changed.
+func (r *run) beginningFrom(s Start) (Beginning, error) {
+	if r.opts.try != nil {
+		recipe := r.recipe
+		recipe.Start = s
+		return r.opts.try.workspace.beginning(recipe)
+	}
+	return s.Begin(r.data, r.recipe.Dims, r.recipe.Seed)
 }
 
 // trainingRows returns the rows of the table that the training pairs use, in the

@@ -80,6 +80,7 @@ func schedules() table[func() trainer.Schedule] {
 
 func starts() table[func() trainer.Start] {
 	return table[func() trainer.Start]{
+		"auto":        func() trainer.Start { return &trainer.Auto{} },
 		"centred":     func() trainer.Start { return &trainer.Centred{} },
 		"identity":    func() trainer.Start { return &trainer.Identity{} },
 		"orthogonal":  func() trainer.Start { return &trainer.Orthogonal{} },
