@@ -58,46 +58,78 @@ func (white) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {
 	return b, err
 }
 
-// beginning makes the start of the run, or chooses it.
-func (r *run) beginning(ctx context.Context) (Beginning, error) {
+// chooseStart makes the start of the run.
+func (r *run) chooseStart(ctx context.Context) error {
 	if r.recipe.Start.Name() != (Auto{}).Name() {
-		return r.beginningFrom(r.recipe.Start)
+		return r.startFrom(r.recipe.Start)
 	}
 	pairs := r.data.Indices(r.selectOn())
-	var best Beginning
-	var begun, scores splitScores
-	for i, s := range (Auto{}).starts(r.data.Vectors.Dim, r.recipe.Dims, r.recipe.Side) {
-		b, err := r.beginningFrom(s)
-		if err != nil && i > 0 {
-			continue // such as a covariance of too few texts
+	var start Beginning
+	var begun, best splitScores
+	for i, s := range r.candidates() {
+		if err := r.startFrom(s); err != nil {
+			if i > 0 {
+				continue // such as a covariance of too few texts
+			}
+			return err
 		}
-		if err == nil {
-			err = r.use(r.onSides(b))
-		}
-		if err != nil {
-			return b, err
+		if err := r.use(r.start); err != nil {
+			return err
 		}
 		cosines, err := r.eval.cosines(ctx, pairs, true)
 		if err != nil {
-			return b, err
+			return err
 		}
 		its := r.eval.split(pairs, cosines, r.selectOn())
 		if i == 0 {
-			best, begun, scores = b, its, its
+			start, begun, best = r.start, its, its
 			continue
 		}
 		c := comparisons(begun, its, bestThreshold(begun), bestThreshold(its))[r.figure]
-		if c.Gain > c.GainSE && its.figure(r.figure) > scores.figure(r.figure) {
-			best, scores, r.chose = b, its, s.Name()
+		if c.Gain > c.GainSE && its.figure(r.figure) > best.figure(r.figure) {
+			start, best, r.state.Start = r.start, its, s.Name()
 		}
 	}
-	return best, nil
+	r.start = start
+	return nil
+}
+
+// candidates are the starts to choose from.
+func (r *run) candidates() []Start {
+	return Auto{}.starts(r.data.Vectors.Dim, r.recipe.Dims, r.recipe.Side)
+}
+
+// sameStart makes the start of a run that goes on: the choice is not made again.
+func (r *run) sameStart() error {
+	if r.recipe.Start.Name() != (Auto{}).Name() {
+		return r.startFrom(r.recipe.Start)
+	}
+	candidates := r.candidates()
+	for _, s := range candidates {
+		if s.Name() == r.state.Start {
+			return r.startFrom(s)
+		}
+	}
+	return r.startFrom(candidates[0])
+}
+
+// startFrom makes a start that of each matrix of the model: both begin alike.
+func (r *run) startFrom(s Start) error {
+	b, err := r.beginningFrom(s)
+	if err != nil {
+		return err
+	}
+	r.start = Beginning{Offset: b.Offset}
+	for len(r.start.Matrix) < len(r.best) {
+		r.start.Matrix = append(r.start.Matrix, b.Matrix...)
+	}
+	return nil
 }
 
 // startNote says what Auto chose, where that is not the embeddings as they are.
 func (r *run) startNote() string {
-	if r.chose == "" {
+	if r.state.Start == "" {
 		return ""
 	}
-	return fmt.Sprintf("training started from --init %s, which compares the pairs of %s better than the embeddings as they are", r.chose, r.selectedOn())
+	return fmt.Sprintf("training started from --init %s, which compares the pairs of %s better than the embeddings as they are", r.state.Start, r.selectedOn())
 }

@@ -79,7 +79,7 @@ func (r *run) without(ctx context.Context, data *loader.Dataset, pairs []int32) 
 	defer w.closeParts()
 	recipe := r.recipe
 	recipe.CrossValidate, recipe.Patience = 0, 0
-	sub, err := newRun(ctx, data, Options{Recipe: recipe, Backend: r.opts.Backend, try: &try{workspace: w, report: func(int, float64) bool { return true }}})
+	sub, err := newRun(data, Options{Recipe: recipe, Backend: r.opts.Backend, try: &try{workspace: w, report: func(int, float64) bool { return true }}})
 	if err != nil {
 		return nil, nil, err
 	}

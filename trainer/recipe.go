@@ -65,9 +65,9 @@ func Default(d int) Recipe {
 		LearningRate: 0.04 / root,
 		Dropout:      0.1,
 		Loss:         graph.MSE{},
-		Optimizer:    AdamW{WeightDecay: 1.5 * root, ToStart: true},
+		Optimizer:    AdamW{WeightDecay: 0.5 * root, ToStart: true},
 		Schedule:     Cosine{Warmup: 0.1},
-		Start:        Identity{},
+		Start:        Auto{},
 		Patience:     8,
 		SelectOn:     loader.Validation,
 

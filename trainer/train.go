@@ -64,7 +64,7 @@ var ErrInterrupted = errors.New("interrupted")
 // Data without a validation split loses some of its training pairs to one,
 // where the recipe selects on validation.
 func Train(ctx context.Context, data *loader.Dataset, opts Options) (rundir.Summary, error) {
-	r, err := newRun(ctx, data, opts)
+	r, err := newRun(data, opts)
 	if err != nil {
 		return rundir.Summary{}, err
 	}
@@ -98,7 +98,6 @@ type run struct {
 	scored  []int32   // pairs of the splits that are scored after each epoch
 	figure  string    // that chooses the epoch
 	crossed bool      // the pairs are few, and judged in parts
-	chose   string    // the start that Auto chose; empty for the embeddings as they are
 	started time.Time // or when TotalSeconds was last brought up to date
 	trained time.Time // until when TrainSeconds counts, within an epoch
 	saved   time.Time // when the last checkpoint was written, or the run was opened
@@ -112,7 +111,7 @@ type run struct {
 	best    []float32   // matrix of the best epoch; of the result, once that is judged
 }
 
-func newRun(ctx context.Context, data *loader.Dataset, opts Options) (*run, error) {
+func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	recipe := opts.Recipe
 	if err := Prepare(data, recipe); err != nil {
 		return nil, err
@@ -130,7 +129,7 @@ func newRun(ctx context.Context, data *loader.Dataset, opts Options) (*run, erro
 			return nil, err
 		}
 	}
-	if err := r.build(ctx); err != nil {
+	if err := r.build(); err != nil {
 		r.close()
 		return nil, err
 	}
@@ -153,8 +152,8 @@ func (r *run) describe() error {
 	return err
 }
 
-// build makes the model and the start.
-func (r *run) build(ctx context.Context) (err error) {
+// build makes the model.
+func (r *run) build() (err error) {
 	k := r.recipe.Dims
 	if r.opts.try != nil {
 		r.parts, r.eval, err = r.opts.try.workspace.partsFor(r.recipe)
@@ -170,21 +169,7 @@ func (r *run) build(ctx context.Context) (err error) {
 		return r.project.Run(r.eval.inputs(), r.eval.lefts(left), right)
 	}
 	r.best = make([]float32, size)
-	beginning, err := r.beginning(ctx)
-	if err != nil {
-		return err
-	}
-	r.start = r.onSides(beginning)
 	return nil
-}
-
-// onSides makes a start that of each matrix of the model: both begin alike.
-func (r *run) onSides(b Beginning) Beginning {
-	whole := Beginning{Offset: b.Offset}
-	for len(whole.Matrix) < len(r.best) {
-		whole.Matrix = append(whole.Matrix, b.Matrix...)
-	}
-	return whole
 }
 
 // beginningFrom is a start, not to be changed.
@@ -220,6 +205,10 @@ func (r *run) close() {
 
 // begin sets the start and scores it as epoch 0.
 func (r *run) begin(ctx context.Context) error {
+	r.state = state{Config: r.config, BestScore: math.Inf(-1)}
+	if err := r.chooseStart(ctx); err != nil {
+		return err
+	}
 	if err := r.use(r.start); err != nil {
 		return err
 	}
@@ -235,7 +224,6 @@ func (r *run) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	r.state = state{Config: r.config, BestScore: math.Inf(-1)}
 	// There is nothing to go on from before the start is scored.
 	if err := r.score(context.WithoutCancel(ctx), 0, 0, 0); err != nil {
 		return err

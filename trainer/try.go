@@ -35,7 +35,7 @@ func Try(ctx context.Context, w *Workspace, recipe Recipe, report func(epoch int
 		return Tried{}, err
 	}
 	t := &try{workspace: w, report: report, Tried: Tried{Best: math.Inf(-1)}}
-	r, err := newRun(ctx, w.data, Options{Recipe: recipe, Backend: w.backend, try: t})
+	r, err := newRun(w.data, Options{Recipe: recipe, Backend: w.backend, try: t})
 	if err != nil {
 		return Tried{}, err
 	}

@@ -86,7 +86,7 @@ func recipeFlags() []cli.Flag {
 		number("threshold", "of logistic: the cosine at which a pair is as likely similar as not", "0.5"),
 		choice("optimizer", optimizers().list(), both(d.Optimizer.Name(), n.Optimizer.Name())),
 		number("momentum", "of sgd", "0, or the schedule's"),
-		number("weight-decay", "of adamw", "recipe default 1.5·√d, else 0.01"),
+		number("weight-decay", "of adamw", "recipe default 0.5·√d, else 0.01"),
 		&cli.BoolFlag{Name: "decay-to-start", Usage: "let weight decay pull towards the start instead of zero", DefaultText: both(true, false), Category: category},
 		choice("schedule", schedules().list(), both(d.Schedule.Name(), n.Schedule.Name())),
 		number("warmup", "share of the steps over which cosine and constant rise", "0.1 of cosine, 0 of constant"),
