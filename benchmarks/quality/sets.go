@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/loader/sample"
@@ -46,8 +47,8 @@ func (s source) open(ctx context.Context, which set, draw int) (*loader.Dataset,
 		opts.Split = loader.SplitOptions{By: loader.BySource, Shares: which.shares, Seed: uint64(draw) + 1}
 	}
 	if which.name == sample.Name {
-		if s.embeddings == sampleModel {
-			opts.Cache = ""
+		if strings.Contains(s.embeddings, sampleModel) {
+			opts.Embeddings = sampleModel
 		}
 		return loader.OpenFS(ctx, sample.FS(), sample.Name, opts)
 	}
