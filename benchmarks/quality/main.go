@@ -59,16 +59,18 @@ func command(ctx context.Context, args []string) error {
 
 // A plan is what a call of run computes.
 type plan struct {
-	model   string // the short name of the embedding model
-	source  source
-	work    string // folder of cosines
-	out     string // folder of rows
-	sizes   []int  // labelled pairs; 0 is all
-	draws   []int  // how often each size is drawn
-	trials  int    // of each search
-	methods []string
-	peers   string // the Python that runs peers.py; "" for none
-	threads int
+	model    string // the short name of the embedding model
+	source   source
+	work     string // folder of cosines
+	out      string // folder of rows
+	sizes    []int  // labelled pairs; 0 is all
+	draws    []int  // how often each size is drawn
+	trials   int    // of each search
+	searched []int  // how many of the draws of each size are searched
+	upTo     int    // labelled pairs, up to which there are searches
+	methods  []string
+	peers    string // the Python that runs peers.py; "" for none
+	threads  int
 }
 
 func runCommand(ctx context.Context, args []string) error {
@@ -86,6 +88,8 @@ func runCommand(ctx context.Context, args []string) error {
 	only := f.String("only", "", "these sets alone, separated by commas")
 	sizes := f.String("sizes", "200,1000,0", "labelled pairs, of which validation is a part; 0 is all")
 	draws := f.String("draws", "10,5,3", "draws of each size")
+	f.IntVar(&p.upTo, "search-up-to", 10000, "labelled pairs, beyond which nothing is searched")
+	searched := f.String("search-draws", "3,2,1", "how many of the draws of each size are searched")
 	methods := f.String("methods", "untrained,closed,default,notebook,peers", "which of them to run: also query, tuned and tuned-peers")
 	again := f.String("again", "", "methods whose rows are computed again, or all")
 	if err := f.Parse(args); err != nil {
@@ -101,8 +105,11 @@ func runCommand(ctx context.Context, args []string) error {
 	if p.draws, err = numbers("draws", *draws); err != nil {
 		return err
 	}
-	if len(p.draws) != len(p.sizes) {
-		return fmt.Errorf("--draws has %d numbers for %d sizes", len(p.draws), len(p.sizes))
+	if p.searched, err = numbers("search-draws", *searched); err != nil {
+		return err
+	}
+	if len(p.draws) != len(p.sizes) || len(p.searched) != len(p.sizes) {
+		return fmt.Errorf("--sizes has %d numbers, --draws %d and --search-draws %d: want as many of each", len(p.sizes), len(p.draws), len(p.searched))
 	}
 	p.methods = words(*methods)
 	for _, name := range p.methods {

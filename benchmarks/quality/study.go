@@ -148,7 +148,7 @@ func (s *study) planned(d *draw) (list []method) {
 			})
 		}
 	}
-	if wanted("tuned") {
+	if wanted("tuned") && s.searches(d) {
 		add(ours+tunedSuffix, bothSides, s.trials, search(recipe))
 		if wanted("query") {
 			add(oursQuery+tunedSuffix, querySide, s.trials, search(query))
@@ -159,7 +159,7 @@ func (s *study) planned(d *draw) (list []method) {
 
 // peerRows computes the rows of the peers.
 func (s *study) peerRows(ctx context.Context, d *draw) error {
-	defaults, tuned := slices.Contains(s.methods, "peers"), slices.Contains(s.methods, "tuned-peers")
+	defaults, tuned := slices.Contains(s.methods, "peers"), slices.Contains(s.methods, "tuned-peers") && s.searches(d)
 	if s.peers == "" || !defaults && !tuned {
 		return nil
 	}
@@ -193,6 +193,11 @@ func (s *study) peerRows(ctx context.Context, d *draw) error {
 		}
 	}
 	return nil
+}
+
+// searches reports whether settings are searched for on a draw.
+func (s *study) searches(d *draw) bool {
+	return d.number < s.searched[slices.Index(s.sizes, d.size)] && d.labelled.Pairs.Len() <= s.upTo
 }
 
 func (s *study) openShop(ctx context.Context) (err error) {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ func tableCommand(args []string) error {
 	f := flag.NewFlagSet("table", flag.ContinueOnError)
 	in := f.String("in", "benchmarks/results/quality", "folder of the results")
 	out := f.String("out", "", "file for the tables; without it they are printed")
+	short := f.Bool("short", false, "the one table of the README")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -24,10 +26,14 @@ func tableCommand(args []string) error {
 	if err != nil {
 		return err
 	}
-	if *out == "" {
-		return r.write(os.Stdout)
+	write := r.write
+	if *short {
+		write = r.writeShort
 	}
-	return atomicfile.Write(*out, r.write)
+	if *out == "" {
+		return write(os.Stdout)
+	}
+	return atomicfile.Write(*out, write)
 }
 
 // results are all files of a folder.
@@ -183,27 +189,63 @@ func line(b *strings.Builder, cells []string) { fmt.Fprintf(b, "| %s |\n", strin
 
 // means are the figures themselves.
 func (r *results) means(b *strings.Builder) {
-	at := func(c studyCase, method string) string {
-		sum, n := 0.0, 0
-		for _, row := range r.rows {
-			if row.Set != c.set || row.Model != c.model || row.Size != c.size || row.Method != method || row.Incomplete != "" {
+	r.grid(b, "Means", r.cell)
+}
+
+// mean is the deciding figure of a method, the mean over its draws.
+func (r *results) mean(c studyCase, method string) (mean float64, ok bool) {
+	sum, n := 0.0, 0
+	for _, row := range r.rows {
+		if row.Set != c.set || row.Model != c.model || row.Size != c.size || row.Method != method || row.Incomplete != "" {
+			continue
+		}
+		f := row.Test
+		if c.unseen {
+			if row.Unseen == nil {
 				continue
 			}
-			f := row.Test
-			if c.unseen {
-				if row.Unseen == nil {
-					continue
-				}
-				f = *row.Unseen
-			}
-			sum, n = sum+f.primary(row.Graded), n+1
+			f = *row.Unseen
 		}
-		if n == 0 {
-			return ""
-		}
-		return fmt.Sprintf("%.3f", sum/float64(n))
+		sum, n = sum+f.primary(row.Graded), n+1
 	}
-	r.grid(b, "Means", at)
+	return sum / float64(n), n > 0
+}
+
+// writeShort writes the table of the README: of the peers at their defaults it
+// has the one that is best on the very figures that are shown.
+func (r *results) writeShort(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("| set | vectors | pairs | untrained | best closed form | notebook | best peer | default | gain over untrained [95 % interval] |\n|---|---|---|---|---|---|---|---|---|\n")
+	for _, c := range r.cases() {
+		gain := r.find(c, ours, untrained, "")
+		if c.unseen || gain == nil {
+			continue
+		}
+		cells := c.cells()
+		for _, method := range []string{untrained, bestClosed, notebook} {
+			cells = append(cells, r.cell(c, method))
+		}
+		peer, best := "", math.Inf(-1)
+		for _, t := range titles() {
+			own := t[0] == untrained || t[0] == bestClosed || t[0] == notebook || strings.HasPrefix(t[0], ours)
+			if mean, ok := r.mean(c, t[0]); ok && !own && !strings.HasSuffix(t[0], tunedSuffix) && mean > best {
+				peer, best = fmt.Sprintf("%.3f (%s)", mean, t[1]), mean
+			}
+		}
+		text := fmt.Sprintf("%+.3f [%+.3f, %+.3f]", gain.Gain, gain.Low, gain.High)
+		line(&b, append(cells, peer, r.cell(c, ours), text))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// cell is a mean as tables show it.
+func (r *results) cell(c studyCase, method string) string {
+	mean, ok := r.mean(c, method)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%.3f", mean)
 }
 
 // grid is a table of the methods that have anything in it.
