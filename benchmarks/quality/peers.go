@@ -26,6 +26,8 @@ var peersScript []byte
 type peer struct {
 	Name string `json:"name"`
 	Side string `json:"side"`
+	// Version is the package with its version.
+	Version string `json:"version"`
 }
 
 // A workshop is the process in which the peers work, with one table of vectors.

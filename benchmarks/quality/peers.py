@@ -15,6 +15,7 @@ import sys
 
 sys.path[:] = [p for p in sys.path if p]  # a folder named torch where we stand is none of it
 
+import importlib.metadata
 import itertools
 import json
 import math
@@ -22,6 +23,7 @@ import os
 import random
 import tempfile
 import time
+import tomllib
 
 import numpy as np
 import torch
@@ -75,7 +77,7 @@ class LlamaIndex:
     loader is a list of the batches that it would make, of queries in random
     order, each similar pair an example."""
 
-    name, side = "llamaindex", "query"
+    name, side, package = "llamaindex", "query", "llama-index-finetuning"
 
     def __init__(self):
         from llama_index.embeddings.adapter import LinearLayer
@@ -114,7 +116,7 @@ class LinearAdapterTrainer:
     that looks vectors up. The negatives are those of the data; where a group has
     none, its own sampler draws them in its default way."""
 
-    name, side = "linear-adapter-trainer", "query"
+    name, side, package = "linear-adapter-trainer", "query", "linear-adapter-trainer"
 
     def __init__(self):
         import linear_adapter_trainer as library
@@ -177,7 +179,7 @@ class Dense:
     3 epochs of batches of 8 in random order, AdamW at 5e-5 that falls linearly,
     gradients clipped to 1."""
 
-    side = "both"
+    side, package = "both", "sentence-transformers"
 
     def __init__(self, loss=None):
         from sentence_transformers.sentence_transformer import losses
@@ -258,6 +260,23 @@ def peers():
     return found, notes
 
 
+def version(peer):
+    """The package with its version; a checkout has it in its pyproject.toml."""
+    try:
+        return f"{peer.package} {importlib.metadata.version(peer.package)}"
+    except importlib.metadata.PackageNotFoundError:
+        pass
+    for folder in sys.path:
+        try:
+            with open(os.path.join(folder, "pyproject.toml"), "rb") as f:
+                project = tomllib.load(f)["project"]
+        except (OSError, KeyError):
+            continue
+        if project.get("name") == peer.package:
+            return f"{peer.package} {project['version']}"
+    return peer.package
+
+
 def cosines(table, pairs, left, right):
     a, b = table[torch.tensor(pairs["left"])], table[torch.tensor(pairs["right"])]
     with torch.no_grad():
@@ -284,7 +303,7 @@ def main():
     table = torch.from_numpy(np.load(sys.argv[1]))
     found, notes = peers()
     say = lambda line: print(json.dumps(line), file=out, flush=True)
-    say({"peers": [{"name": p.name, "side": p.side} for p in found.values()], "notes": notes})
+    say({"peers": [{"name": p.name, "side": p.side, "version": version(p)} for p in found.values()], "notes": notes})
     for line in sys.stdin:
         try:
             say(answer(found, table, json.loads(line)))

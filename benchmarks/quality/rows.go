@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gofrs/flock"
+
 	"github.com/cosfit/cosfit/internal/atomicfile"
 )
 
@@ -29,7 +31,7 @@ type Row struct {
 
 	Labelled   int             `json:"labelled"`             // pairs to learn from
 	Left       int             `json:"validation"`           // of them, where a method leaves some aside
-	Validated  *float64        `json:"validated,omitempty"`  // the deciding figure on those
+	Validated  *float64        `json:"validated,omitempty"`  // the deciding figure on those; a method that learned from them too flatters itself
 	Threshold  *float64        `json:"threshold,omitempty"`  // that the method itself chose
 	Accepted   bool            `json:"accepted"`             // false: the result is what training started from
 	Test       Figures         `json:"test"`                 // all test pairs
@@ -38,6 +40,7 @@ type Row struct {
 	Trials     int             `json:"trials,omitempty"`     // of a search
 	Settings   json.RawMessage `json:"settings,omitempty"`   // of what was chosen
 	Graded     bool            `json:"graded,omitempty"`     // Spearman decides, else ROC AUC
+	Version    string          `json:"version,omitempty"`    // of a peer's package
 	Incomplete string          `json:"incomplete,omitempty"` // why there are no figures
 }
 
@@ -47,6 +50,7 @@ func (r Row) key() string { return fmt.Sprintf("%d-%d-%s", r.Size, r.Draw, r.Met
 type rows struct {
 	path, cosines string
 	file          *os.File
+	lock          *flock.Flock // two processes would lose each other's rows
 	byKey         map[string]Row
 }
 
@@ -56,7 +60,10 @@ func openRows(path, cosines string) (*rows, error) {
 			return nil, err
 		}
 	}
-	r := &rows{path: path, cosines: cosines, byKey: map[string]Row{}}
+	r := &rows{path: path, cosines: cosines, byKey: map[string]Row{}, lock: flock.New(filepath.Join(cosines, ".lock"))}
+	if free, err := r.lock.TryLock(); err != nil || !free {
+		return nil, errors.Join(err, fmt.Errorf("%s is in use: another run is at work on it", cosines))
+	}
 	list, err := readLines[Row](path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -68,7 +75,7 @@ func openRows(path, cosines string) (*rows, error) {
 	return r, err
 }
 
-func (r *rows) close() error { return r.file.Close() }
+func (r *rows) close() error { return errors.Join(r.file.Close(), r.lock.Unlock()) }
 
 // readLines reads a file of JSON lines. A last line that a kill cut off is left
 // out.

@@ -107,6 +107,7 @@ func (s *study) run(ctx context.Context) error {
 type method struct {
 	name, side string
 	trials     int
+	version    string
 	do         func() (outcome, error)
 }
 
@@ -115,7 +116,7 @@ func (s *study) planned(d *draw) (list []method) {
 	wanted := func(name string) bool { return slices.Contains(s.methods, name) }
 	ctx, dim := context.Background(), d.all.Vectors.Dim
 	add := func(name, side string, trials int, do func() (outcome, error)) {
-		list = append(list, method{name, side, trials, do})
+		list = append(list, method{name: name, side: side, trials: trials, do: do})
 	}
 	recipe := trainer.Default(dim)
 	query := recipe
@@ -171,14 +172,14 @@ func (s *study) peerRows(ctx context.Context, d *draw) error {
 			return err
 		}
 		if defaults {
-			if err := s.row(d, method{p.Name, p.Side, 0, func() (outcome, error) { return s.shop.fit(d, p, 0) }}); err != nil {
+			if err := s.row(d, method{p.Name, p.Side, 0, p.Version, func() (outcome, error) { return s.shop.fit(d, p, 0) }}); err != nil {
 				return err
 			}
 		}
 		if !tuned || p.Name == "dense-cosine" { // one of the settings that dense draws
 			continue
 		}
-		err := s.row(d, method{p.Name + tunedSuffix, p.Side, s.trials, func() (outcome, error) {
+		err := s.row(d, method{p.Name + tunedSuffix, p.Side, s.trials, p.Version, func() (outcome, error) {
 			return d.search(s.trials, func(trial int) (outcome, error) {
 				if trial == 0 {
 					if o, ok, err := s.rows.outcome(d, p.Name); ok || err != nil {
@@ -265,7 +266,7 @@ func (s *study) bestClosed(d *draw) (outcome, error) {
 
 // row computes a row that is missing and writes it down.
 func (s *study) row(d *draw, m method) error {
-	row := Row{Set: s.set.name, Model: s.model, Size: d.size, Draw: d.number, Method: m.name, Side: m.side, Graded: d.all.Labels.Graded, Trials: m.trials}
+	row := Row{Set: s.set.name, Model: s.model, Size: d.size, Draw: d.number, Method: m.name, Side: m.side, Graded: d.all.Labels.Graded, Trials: m.trials, Version: m.version}
 	if s.rows.has(row.key()) {
 		return nil
 	}
