@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -246,5 +245,3 @@ func (d *draw) validated(o outcome) float64 {
 	validation := listOf(d.carved, d.carved.Indices(loader.Validation))
 	return newScored(o.validation, validation, d.all.Labels.Graded, math.NaN()).primary(nil)
 }
-
-func (f closedForm) String() string { return fmt.Sprintf("%s (%s)", f.Name(), f.side) }

@@ -33,11 +33,10 @@ type study struct {
 	set  set
 	rows *rows
 
-	shop  *workshop // nil until it is needed
-	ids   []string  // of the workshop's table
-	draws []*draw   // of the data set that is open
-	all   *loader.Dataset
-	at    int // the draw that all is of
+	shop *workshop // nil until it is needed
+	ids  []string  // of the workshop's table
+	all  *loader.Dataset
+	at   int // the draw that all is of
 }
 
 func (s *study) close() {
