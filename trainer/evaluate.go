@@ -93,6 +93,9 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 	if err := e.retrieve(ctx, task, true, s.After, afterApart); err != nil {
 		return s, nil, err
 	}
+	if err := e.account(&s, opts.Split, pairs, before, after); err != nil {
+		return s, nil, err
+	}
 	if c, found := s.Comparisons[opts.Split.String()][s.Selection]; found {
 		s.Judgement = rundir.Judgement{Accepted: c.GainInterval.Low > 0, Text: fmt.Sprintf("%s on %s went from %.3f to %.3f: %s.",
 			figureNames[s.Selection], opts.Split, c.Before, c.After, verdict(c))}

@@ -45,8 +45,25 @@ func Panel(w io.Writer, s rundir.Summary, scores []rundir.Score, split, title st
 	p.histograms(scores, split, before.Threshold, after.Threshold)
 	p.line("")
 	p.wrap(s.Judgement.Text, " ", func(line string) string { return style.bold(line) })
+	p.account(s)
 	p.next(next)
 	p.line("")
+}
+
+// account says what puts the gain into proportion, where anything does.
+func (p printer) account(s rundir.Summary) {
+	var remarks []string
+	if s.Account != nil {
+		remarks = append(remarks, s.Account.Remarks...)
+	}
+	if g := s.Guard; g != nil {
+		remarks = append(remarks, fmt.Sprintf("Texts it was not learned for (%s): %.0f %% of each one's %d nearest stay so, and cosines before and after have a Spearman correlation of %.2f.",
+			g.Path, 100*g.NeighboursKept, g.Neighbours, g.Spearman))
+	}
+	if len(remarks) > 0 {
+		p.line("")
+		p.wrap(strings.Join(remarks, " "), " ", func(line string) string { return line })
+	}
 }
 
 // A Command is something to type next, and why.
