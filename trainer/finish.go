@@ -51,6 +51,11 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 	if err := r.account(&s, all, before, learned); err != nil {
 		return s, err
 	}
+	if r.opts.Guard != nil {
+		if s.Guard, err = guarded(r.projection(s), r.opts.Guard, r.data, 0); err != nil {
+			return s, err
+		}
+	}
 	t := &r.state.Timing
 	t.EvaluateSeconds += time.Since(start).Seconds()
 	t.TotalSeconds += time.Since(r.started).Seconds()

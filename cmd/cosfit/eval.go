@@ -19,6 +19,7 @@ func evalCommand() *cli.Command {
 		&cli.StringFlag{Name: "run", Usage: "folder of the run"},
 		&cli.StringFlag{Name: "matrix", Usage: "a matrix file (.safetensors or .npy) instead of a run"},
 		&cli.StringFlag{Name: "split", Usage: "split that the panel shows", Value: "test"},
+		guardFlag(),
 	}
 	flags = append(flags, dataFlags()...)
 	return &cli.Command{
@@ -57,13 +58,20 @@ func eval(c *cli.Context) error {
 		return err
 	}
 	defer data.Close()
+	guard, err := openGuard(c, config.Guard, data)
+	if err != nil {
+		return err
+	}
+	if guard != nil {
+		defer guard.Close()
+	}
 	backend, err := place.open()
 	if err != nil {
 		return err
 	}
 	defer backend.Close()
 	place.tell(c.App.ErrWriter)
-	opts := trainer.EvaluateOptions{Backend: backend, Split: split, Threads: c.Int("threads")}
+	opts := trainer.EvaluateOptions{Backend: backend, Split: split, Threads: c.Int("threads"), Guard: guard}
 	if config.Loss.Name != "" {
 		if opts.Loss, err = component(losses(), "loss", config.Loss); err != nil {
 			return err

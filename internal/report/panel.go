@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/cosfit/cosfit/internal/rundir"
@@ -57,8 +58,8 @@ func (p printer) account(s rundir.Summary) {
 		remarks = append(remarks, s.Account.Remarks...)
 	}
 	if g := s.Guard; g != nil {
-		remarks = append(remarks, fmt.Sprintf("Texts it was not learned for (%s): %.0f %% of each one's %d nearest stay so, and cosines before and after have a Spearman correlation of %.2f.",
-			g.Path, 100*g.NeighboursKept, g.Neighbours, g.Spearman))
+		remarks = append(remarks, fmt.Sprintf("On texts it was not learned for (%s), %.0f %% of the %d nearest neighbours stay, and Spearman's correlation of cosines before and after is %.2f.",
+			filepath.Base(g.Path), 100*g.NeighboursKept, g.Neighbours, g.Spearman))
 	}
 	if len(remarks) > 0 {
 		p.line("")

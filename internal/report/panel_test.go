@@ -83,9 +83,9 @@ func TestPanelAccount(t *testing.T) {
 	_, end, _ := strings.Cut(b.String(), "somewhere here.\n")
 	want := `
  Little room: a figure is already high. A second remark, which goes on in the
- same lines as the first one does. Texts it was not learned for (other
- texts.parquet): 76 % of each one's 10 nearest stay so, and cosines before and
- after have a Spearman correlation of 0.94.
+ same lines as the first one does. On texts it was not learned for (other
+ texts.parquet), 76 % of the 10 nearest neighbours stay, and Spearman's
+ correlation of cosines before and after is 0.94.
 
 `
 	if end != want {

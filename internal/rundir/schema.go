@@ -108,7 +108,8 @@ type Config struct {
 	Precision     string `json:"precision"` // of training steps: fp32, tf32 or bf16
 	Kernel        string `json:"kernel"`
 	Recipe
-	Data Data `json:"data,omitzero"`
+	Data  Data   `json:"data,omitzero"`
+	Guard string `json:"guard,omitempty"` // path of texts that the result is tried on as well
 }
 
 // Metrics are the figures of one split.
