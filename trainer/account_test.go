@@ -106,3 +106,22 @@ func TestAccountOfNothing(t *testing.T) {
 		t.Errorf("account %+v", a)
 	}
 }
+
+// TestAccountOfGrades: graded labels have ridge regression and Spearman's
+// correlation, on any scale.
+func TestAccountOfGrades(t *testing.T) {
+	data := planted(t)
+	v, p := data.Vectors, &data.Pairs
+	for i, r := range p.Right {
+		row := v.Data[int(r)*v.Dim : (int(r)+1)*v.Dim]
+		p.Label[i] = min(5, max(0, 2.5+row[0]+row[1]))
+	}
+	data.Labels = loader.LabelRange{Max: 5, Graded: true}
+	a := accountOf(t, data, func(r *trainer.Recipe) { r.Epochs = 1 }).Account
+	if q := a.PassageOnly; a.Figure != "spearman" || q.Method != "ridge regression" || !q.Most || q.Value < 0.9 || q.Chance != 0 {
+		t.Errorf("account %+v, passages %+v", a, q)
+	}
+	if _, ok := a.Headroom["spearman"]; !ok || len(a.Headroom) != 1 {
+		t.Errorf("headroom %v, want that of Spearman's correlation alone", a.Headroom)
+	}
+}
