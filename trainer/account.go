@@ -88,8 +88,11 @@ func passageRemark(a *rundir.Account) []string {
 	if p == nil || !p.Most {
 		return nil
 	}
-	return []string{fmt.Sprintf("The right texts alone, without the left ones, reach a %s of %.3f: most of the labels can be told without comparing anything. Negatives that are right answers elsewhere would be a fairer test.",
-		figureNames[a.Figure], p.Value)}
+	remark := fmt.Sprintf("The right texts alone, without the left ones, reach a %s of %.3f: most of the labels can be told without comparing anything.", figureNames[a.Figure], p.Value)
+	if a.Figure == byROCAUC {
+		remark += " Negatives that are right answers elsewhere would be a fairer test."
+	}
+	return []string{remark}
 }
 
 func roomRemark(a *rundir.Account) (remarks []string) {
