@@ -1,8 +1,12 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -13,7 +17,7 @@ import (
 )
 
 func guardFlag() cli.Flag {
-	return &cli.StringFlag{Name: "guard", Usage: "a data set of other texts with vectors of the same model, or \"sample\": what the matrix does to what it was not learned for; - for none",
+	return &cli.StringFlag{Name: "guard", Usage: "other texts with vectors of the same model, a data set, a file of texts and vectors, or \"sample\": what the matrix does to what it was not learned for; - for none",
 		DefaultText: "the sample, where it is of the same model"}
 }
 
@@ -62,11 +66,52 @@ func readGuard(c *cli.Context, name string, data *loader.Dataset) (*loader.Datas
 	}
 	opts.Passages, opts.Strict = true, false
 	guard, err := loader.Open(c.Context, name, opts)
-	if err != nil && opts.Embeddings != "" {
-		opts.Embeddings = ""
+	if err == nil {
+		return guard, nil
+	}
+	if opts.Embeddings = ""; data.Embeddings != "" {
 		if own, e := loader.Open(c.Context, name, opts); e == nil {
 			return own, nil
 		}
 	}
-	return guard, err
+	if info, e := os.Stat(name); e != nil || info.IsDir() {
+		return nil, err
+	}
+	alone, e := textsAlone(name)
+	if e != nil {
+		return nil, fmt.Errorf("%w; as a file of texts and vectors: %w", err, e)
+	}
+	return alone, nil
+}
+
+// textsAlone reads a file of texts, or of their ids, with their vectors, such as
+// cosfit cache export writes: as many as a guard has use for, those with the lowest
+// ids.
+func textsAlone(name string) (*loader.Dataset, error) {
+	const most = 10_000
+	type text struct {
+		id     string
+		vector []float32
+	}
+	var texts []text
+	lowest := func() {
+		slices.SortFunc(texts, func(a, b text) int { return strings.Compare(a.id, b.id) })
+		texts = slices.CompactFunc(texts, func(a, b text) bool { return a.id == b.id })
+		texts = texts[:min(len(texts), most)]
+	}
+	err := loader.EmbeddingSource{File: name}.Read(func(id loader.ID, vector []float32) error {
+		if texts = append(texts, text{id.String(), slices.Clone(vector)}); len(texts) == 2*most {
+			lowest()
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	lowest()
+	t := &loader.Table{}
+	for _, x := range texts {
+		t.Dim, t.IDs, t.Data = len(x.vector), append(t.IDs, x.id), append(t.Data, x.vector...)
+	}
+	return &loader.Dataset{Name: name, Vectors: t}, nil
 }

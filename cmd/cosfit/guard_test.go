@@ -38,19 +38,25 @@ func TestGuard(t *testing.T) {
 	if g == nil || g.Path != filepath.Join(dir, "other") || g.Texts != 120 || !(g.NeighboursKept > 0.2 && g.NeighboursKept <= 1) {
 		t.Errorf("the run's own guard: %+v", g)
 	}
+	must(t, dir, "cache", "export", "--cache", "cache", "--out", "all.parquet")
+	if alone := summary("eval", "--run", "run", "--guard", "all.parquet").Guard; alone.Texts != g.Texts || alone.NeighboursKept != g.NeighboursKept || alone.Spearman != g.Spearman {
+		t.Errorf("texts and vectors of both in a file: %+v, want as before %+v", alone, g)
+	}
 	if g := summary("eval", "--run", "run", "--guard", "-").Guard; g != nil {
 		t.Errorf("asked for none: %+v", g)
 	}
 	if s := summary(append(train, "--force")...); s.Guard != nil || s.Account == nil {
 		t.Errorf("without one: %+v, account %+v", s.Guard, s.Account)
 	}
+	put(t, dir, "broken.jsonl", `{"text": "a", "embedding": [1, "b"]}`)
 	for _, c := range []struct{ guard, want string }{
 		{"sample", "sample has embeddings of 384 dimensions and pairs of 64: --guard takes texts with vectors of the same model"},
 		{"pairs", filepath.Join(dir, "pairs") + " has 0 texts that are not in pairs: --guard takes at least 21"},
+		{"broken.jsonl", "broken.jsonl: line 1: "},
 		{"nowhere", "open " + filepath.Join(dir, "nowhere") + ": file does not exist"},
 	} {
 		code, _, stderr := cosfit(t, context.Background(), dir, "train", "--data", "pairs", "--cache", "cache", "--out", "new", "--guard", c.guard)
-		if code != 1 || !strings.HasSuffix(stderr, "cosfit: "+c.want+"\n") {
+		if code != 1 || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") > 1 {
 			t.Errorf("--guard %s: exit code %d, %s", c.guard, code, stderr)
 		}
 		if _, err := os.Stat(filepath.Join(dir, "new")); err == nil {
