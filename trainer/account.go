@@ -17,22 +17,24 @@ const detectable = 2.802
 const littleRoom = 0.05
 
 // account fills in a summary's account of a split, whose figures must be there.
-// before and learned are the cosines of pairs as the embeddings are and under the
-// matrix that was learned, which need not be the result.
+// before and learned are the cosines of pairs as the embeddings are, or nil where
+// these cannot be compared, and under the matrix that was learned, which need not be
+// the result.
 func (e *evaluator) account(s *rundir.Summary, split loader.Split, pairs []int32, before, learned []float32) error {
-	m, scored := s.Before[split.String()]
-	if !scored {
+	if m, scored := s.After[split.String()]; !scored || m.Pairs == 0 {
 		return nil
 	}
 	a := &rundir.Account{Split: split.String(), Figure: selectionFigure(Recipe{}, e.data.Labels.Graded), Remarks: []string{}}
 	c := s.Comparisons[a.Split][a.Figure]
-	b := e.split(pairs, before, split)
-	_, a.Groups = denseGroups(b.groups)
-	se := gainError(b, e.split(pairs, learned, split), a.Figure)
-	if a.MinimumDetectable = detectable * se; se == 0 { // nothing was learned
-		a.MinimumDetectable = rundir.None
+	l := e.split(pairs, learned, split)
+	_, a.Groups = denseGroups(l.groups)
+	a.MinimumDetectable, a.Headroom = rundir.None, map[string]rundir.Figure{}
+	if before != nil {
+		if se := gainError(e.split(pairs, before, split), l, a.Figure); se != 0 { // or nothing was learned
+			a.MinimumDetectable = detectable * se
+		}
+		a.Headroom = headroom(s.Before[a.Split])
 	}
-	a.Headroom = headroom(m)
 	scores, passage, err := passageScores(e.data, pairs, split)
 	if err != nil {
 		return err
@@ -79,7 +81,10 @@ func judgePassages(p *rundir.PassageOnly, s splitScores, figure string, c rundir
 	estimate := estimator(figure)(s)
 	i := bootstrap(s.groups, resamplesFor(len(s.groups)), bootstrapSeed, estimate)
 	p.Value, p.Interval = rundir.Figure(estimate(nil)), rundir.Interval{Low: rundir.Figure(i.low), High: rundir.Figure(i.high)}
-	best := max(c.Before, c.After)
+	best := c.After
+	if c.Before > best {
+		best = c.Before
+	}
 	p.Most = p.Interval.Low > p.Chance && p.Value-p.Chance > (best-p.Chance)/2
 }
 
