@@ -152,6 +152,7 @@ func settings(c rundir.Config) map[string]any {
 		return nil
 	}
 	delete(m, "data")
+	delete(m, "guard")
 	m["data"] = c.Data.Fingerprint
 	return m
 }

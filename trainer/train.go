@@ -23,6 +23,9 @@ type Options struct {
 	Version  string         // of the program, for config.json
 	Source   rundir.Data    // where the data came from; Train fills in the rest
 	Progress func(Progress) // called after each epoch; may be nil
+	// Guard is texts outside the domain of the training, on which the result is
+	// tried as well; may be nil. CheckGuard must have passed.
+	Guard *loader.Dataset
 
 	// CheckpointEvery is how much training a crash may cost, at most: a
 	// checkpoint is written after the first step that ends later than this after
@@ -128,6 +131,9 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 		if err := r.describe(); err != nil {
 			return nil, err
 		}
+	}
+	if opts.Guard != nil {
+		r.config.Guard = opts.Guard.Name
 	}
 	if err := r.build(); err != nil {
 		r.close()

@@ -108,7 +108,8 @@ type Config struct {
 	Precision     string `json:"precision"` // of training steps: fp32, tf32 or bf16
 	Kernel        string `json:"kernel"`
 	Recipe
-	Data Data `json:"data,omitzero"`
+	Data  Data   `json:"data,omitzero"`
+	Guard string `json:"guard,omitempty"` // path of texts that the result is tried on as well
 }
 
 // Metrics are the figures of one split.
@@ -185,6 +186,8 @@ type Summary struct {
 	After         map[string]Metrics               `json:"after"`
 	Comparisons   map[string]map[string]Comparison `json:"comparisons"`
 	WithoutShared *WithoutShared                   `json:"without_shared,omitempty"` // nil where test shares nothing with training
+	Account       *Account                         `json:"account,omitempty"`        // of test, or of the split that chose the epoch
+	Guard         *Guard                           `json:"guard,omitempty"`          // nil where there are no such texts
 	Selection     string                           `json:"selection"`                // name of the figure that chose the epoch
 	SelectedOn    string                           `json:"selected_on"`
 	BestEpoch     int                              `json:"best_epoch"` // 0 is the start
