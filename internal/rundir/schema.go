@@ -55,7 +55,8 @@ type Part struct {
 type Recipe struct {
 	Name          string  `json:"recipe"`
 	Dims          int     `json:"dims"`
-	Side          string  `json:"side,omitempty"` // empty means both
+	Side          string  `json:"side,omitempty"`  // empty means both
+	Shape         *Part   `json:"shape,omitempty"` // none means full
 	Epochs        int     `json:"epochs"`
 	BatchSize     int     `json:"batch_size"`
 	LearningRate  float64 `json:"learning_rate"`
@@ -63,6 +64,7 @@ type Recipe struct {
 	Loss          Part    `json:"loss"`
 	Matryoshka    []int   `json:"matryoshka,omitempty"`
 	Optimizer     Part    `json:"optimizer"`
+	Average       float64 `json:"average,omitempty"` // decay
 	Schedule      Part    `json:"schedule"`
 	Start         Part    `json:"init"`
 	ClosedForm    *Part   `json:"closed_form,omitempty"`
