@@ -31,11 +31,11 @@ type LearningCurveOptions struct {
 // LearningCurve trains by a recipe with parts of the training groups, each of
 // which holds the smaller ones of its draw, and with all of them, and scores the
 // validation split at each one's best epoch. Test takes no part. A recipe that
-// chooses on test chooses on validation here, for which training groups are carved
-// off where there is no such split.
+// chooses on test, or judges few pairs in parts, chooses on validation here, for
+// which training groups are carved off where there is no such split.
 func LearningCurve(ctx context.Context, data *loader.Dataset, opts LearningCurveOptions) (rundir.LearningCurve, error) {
 	start := time.Now()
-	opts.Recipe.SelectOn = loader.Validation
+	opts.Recipe.SelectOn, opts.Recipe.CrossValidate = loader.Validation, 0
 	if err := Prepare(data, opts.Recipe); err != nil {
 		return rundir.LearningCurve{}, err
 	}
