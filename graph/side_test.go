@@ -82,7 +82,8 @@ func TestSides(t *testing.T) {
 	}
 }
 
-// TestSidedProjector: rows of both sides, of one, and of none.
+// TestSidedProjector: rows of both sides, of one, and of none, with an offset,
+// which only a matrix takes off.
 func TestSidedProjector(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 3))
 	const d, k = 13, 7
@@ -90,13 +91,15 @@ func TestSidedProjector(t *testing.T) {
 	defer backend.Close()
 	x := random(rng, 10*d)
 	table := upload(t, backend, x, 10, d)
+	less := random(rng, d)
+	offset := upload(t, backend, less, d)
 	for _, side := range []graph.Side{graph.Both, graph.Query, graph.Dual} {
 		m := random(rng, side.Rows(d)*k)
 		projector, err := graph.NewProjector(backend, side, d, upload(t, backend, m, side.Rows(d), k))
 		must(t, err)
 		defer projector.Close()
 		for _, rows := range [][2][]int32{{{1, 2, 3}, {4, 1}}, {{5}, nil}, {nil, {9, 0, 9, 2}}} {
-			p, err := projector.Run(table, rows[0], rows[1])
+			p, err := projector.Run(table, offset, rows[0], rows[1])
 			must(t, err)
 			got := make([]float32, p.Size())
 			must(t, backend.Download(got, p))
@@ -107,7 +110,7 @@ func TestSidedProjector(t *testing.T) {
 					for j := range k {
 						sum := 0.0
 						for i, v := range row {
-							sum += float64(v) * float64(m[(side.Rows(d)-d)*right*k+i*k+j])
+							sum += (float64(v) - float64(less[i])) * float64(m[(side.Rows(d)-d)*right*k+i*k+j])
 						}
 						if side == graph.Query && right == 1 {
 							sum = float64(row[j])
@@ -120,38 +123,5 @@ func TestSidedProjector(t *testing.T) {
 				t.Errorf("%s, rows %v: off by %g", side, rows, e)
 			}
 		}
-	}
-}
-
-// TestLeftBy: where left rows stand elsewhere in the table than the same texts'
-// right ones, InfoNCE still knows them.
-func TestLeftBy(t *testing.T) {
-	rng := rand.New(rand.NewPCG(13, 3))
-	const d, texts, by = 8, 12, 12
-	backend := cpu.New(2)
-	defer backend.Close()
-	x := random(rng, texts*d)
-	table := upload(t, backend, slices.Concat(x, x), 2*texts, d)
-	left, right := []int32{0, 1, 2, 3}, []int32{1, 2, 7, 8} // two passages are queries too
-	moved := make([]int32, len(left))
-	for i, r := range left {
-		moved[i] = r + by
-	}
-	m := random(rng, d*d)
-	loss := func(b *graph.Batch) float32 {
-		b.Table, b.Right, b.Labels, b.Groups = table, right, []float32{1, 1, 1, 1}, []int32{0, 1, 2, 3}
-		model := sidedModel(t, backend, graph.Query, d, d, graph.InfoNCE{Temperature: 0.3, Symmetric: true}, m)
-		defer model.Close()
-		must(t, model.Step(b))
-		value, err := model.Loss()
-		must(t, err)
-		return value
-	}
-	want := loss(&graph.Batch{Left: left})
-	if got := loss(&graph.Batch{Left: moved, LeftBy: by}); got != want {
-		t.Errorf("the loss is %g, want %g", got, want)
-	}
-	if got := loss(&graph.Batch{Left: moved}); got == want {
-		t.Error("the rows alone tell the texts, so this shows nothing")
 	}
 }

@@ -166,7 +166,7 @@ func (r *run) build() (err error) {
 	size := r.recipe.Side.Rows(r.data.Vectors.Dim) * k
 	r.eval.dims, r.eval.loss, r.eval.side = k, r.recipe.Loss, r.recipe.Side
 	r.eval.project = func(_ []float32, left, right []int32) (graph.Array, error) {
-		return r.project.Run(r.eval.inputs(), r.eval.lefts(left), right)
+		return r.project.Run(r.eval.table, r.eval.offset, left, right)
 	}
 	r.best = make([]float32, size)
 	return nil
@@ -328,7 +328,7 @@ func (r *run) order(epoch int) loader.Order {
 // step runs the graph for one batch and updates the matrix.
 func (r *run) step(batch loader.Batch) error {
 	err := r.model.Step(&graph.Batch{
-		Table: r.eval.inputs(), Left: r.eval.lefts(batch.Left), LeftBy: r.eval.leftBy(), Right: batch.Right,
+		Table: r.eval.table, Offset: r.eval.offset, Left: batch.Left, Right: batch.Right,
 		Labels: batch.Labels, Low: float32(r.data.Labels.Min), Groups: batch.Groups,
 		Dropout: graph.Dropout{Rate: r.recipe.Dropout, Seed: r.recipe.Seed, Step: uint32(r.state.Step)},
 	})
