@@ -241,26 +241,28 @@ func (d *Dataset) lacks(l lacking, opts Options) error {
 // readSpaces reads the vectors of folders of the cache into the table.
 func (d *Dataset) readSpaces(ctx context.Context, opts Options, parts ...part) error {
 	d.Cache = opts.Cache
-	store := newVectorStore(d.Vectors, opts)
-	for _, p := range parts {
-		segments, err := openCached(filepath.Join(opts.Cache, p.name))
-		if err != nil {
+	folders := make([]*Segments, len(parts))
+	for i, p := range parts {
+		var err error
+		if folders[i], err = openCached(filepath.Join(opts.Cache, p.name)); err != nil {
 			return err
 		}
-		space := segments.Space
-		switch {
-		case d.Vectors.Dim == 0:
-			d.Model, d.Vectors.Dim = space.Model, space.Dimensions
-			if len(parts) == 1 {
-				d.Space = space
-			}
-			if err := store.reserve(d.Vectors.Rows()); err != nil {
-				return err
-			}
-		case d.Vectors.Dim != space.Dimensions:
-			return fmt.Errorf("%s: --embeddings %s has vectors of %d and of %d dimensions, want the same on both sides", d.Name, opts.Embeddings, d.Vectors.Dim, space.Dimensions)
-		}
-		if err := d.readSpace(ctx, segments, p.want, store, opts); err != nil {
+	}
+	left, right := folders[0].Space, folders[len(folders)-1].Space
+	if left.Dimensions != right.Dimensions && !opts.UnequalSides {
+		return fmt.Errorf("%s: --embeddings %s has vectors of %d and of %d dimensions, want the same on both sides, but for cosfit train --side query", d.Name, opts.Embeddings, left.Dimensions, right.Dimensions)
+	}
+	d.Model = left.Model
+	if len(parts) == 1 {
+		d.Space = left
+	}
+	d.Vectors.setDims(left.Dimensions, right.Dimensions)
+	store := newVectorStore(d.Vectors, opts)
+	if err := store.reserve(d.Vectors.Rows()); err != nil {
+		return err
+	}
+	for i, p := range parts {
+		if err := d.readSpace(ctx, folders[i], p.want, store, opts); err != nil {
 			return err
 		}
 	}

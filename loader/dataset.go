@@ -167,6 +167,9 @@ func (d *Dataset) Fingerprint() (string, error) {
 	h := sha256.New()
 	p := &d.Pairs
 	h.Write(bytesOf([]int64{int64(d.Vectors.Dim), int64(p.Len())}))
+	if left, right := d.Vectors.Dims(); left != right {
+		h.Write(bytesOf([]int64{int64(left), int64(right)}))
+	}
 	for i := range p.Label {
 		h.Write(rows[p.Left[i]][:])
 		h.Write(rows[p.Right[i]][:])
