@@ -23,8 +23,8 @@ type wanted struct {
 
 // A part is the texts whose vectors are in a space.
 type part struct {
-	name string // of the space's folder
-	want wanted
+	space *Segments
+	want  wanted
 }
 
 // readCached reads the vectors of a space of the cache: the one that is named,
@@ -43,7 +43,11 @@ func (d *Dataset) readCached(ctx context.Context, own []string, opts Options) er
 			return err
 		}
 	}
-	return d.readSpaces(ctx, opts, part{d.Embeddings, want})
+	space, err := openCached(filepath.Join(opts.Cache, d.Embeddings))
+	if err != nil {
+		return err
+	}
+	return d.readSpaces(ctx, opts, part{space, want})
 }
 
 // bySide divides what --embeddings says into two names, where it does.
@@ -68,7 +72,19 @@ func (d *Dataset) readSides(ctx context.Context, own []string, sides [2]string, 
 		if err != nil {
 			return err
 		}
-		parts = append(parts, part{name, want})
+		space, err := openCached(filepath.Join(opts.Cache, name))
+		if err != nil {
+			return err
+		}
+		parts = append(parts, part{space, want})
+	}
+	left, right := parts[0], parts[1]
+	if left.space.Space.Dimensions != right.space.Space.Dimensions && opts.UnequalSides {
+		more, err := d.inBoth(left, right)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, more...)
 	}
 	d.Embeddings = opts.Embeddings
 	return d.readSpaces(ctx, opts, parts...)
@@ -238,17 +254,11 @@ func (d *Dataset) lacks(l lacking, opts Options) error {
 		d.Name, l.texts, l.of, l.dir, l.first, line)
 }
 
-// readSpaces reads the vectors of folders of the cache into the table.
+// readSpaces reads the vectors of spaces into the table: the first is that of the
+// left texts, the last that of the right ones.
 func (d *Dataset) readSpaces(ctx context.Context, opts Options, parts ...part) error {
 	d.Cache = opts.Cache
-	folders := make([]*Segments, len(parts))
-	for i, p := range parts {
-		var err error
-		if folders[i], err = openCached(filepath.Join(opts.Cache, p.name)); err != nil {
-			return err
-		}
-	}
-	left, right := folders[0].Space, folders[len(folders)-1].Space
+	left, right := parts[0].space.Space, parts[len(parts)-1].space.Space
 	if left.Dimensions != right.Dimensions && !opts.UnequalSides {
 		return fmt.Errorf("%s: --embeddings %s has vectors of %d and of %d dimensions, want the same on both sides, but for cosfit train --side query", d.Name, opts.Embeddings, left.Dimensions, right.Dimensions)
 	}
@@ -261,8 +271,8 @@ func (d *Dataset) readSpaces(ctx context.Context, opts Options, parts ...part) e
 	if err := store.reserve(d.Vectors.Rows()); err != nil {
 		return err
 	}
-	for i, p := range parts {
-		if err := d.readSpace(ctx, folders[i], p.want, store, opts); err != nil {
+	for _, p := range parts {
+		if err := d.readSpace(ctx, p.space, p.want, store, opts); err != nil {
 			return err
 		}
 	}

@@ -90,6 +90,15 @@ func (e *evaluator) rowsAtOnce(share int64) int {
 	return int(max(2, e.data.Memory/share/int64(4*(e.data.Vectors.Dim+e.dims))))
 }
 
+// untrained returns the cosine of each of the given pairs as the embeddings are,
+// or nil where those of the two sides have none.
+func (e *evaluator) untrained(ctx context.Context, pairs []int32) ([]float32, error) {
+	if left, right := e.data.Vectors.Dims(); left != right {
+		return nil, nil
+	}
+	return e.cosines(ctx, pairs, false)
+}
+
 // cosines returns the cosine of each of the given pairs, projected or as the
 // embeddings are. A text is projected once where the memory holds what all texts
 // become, else once for each part of the pairs.
@@ -150,7 +159,7 @@ type splitScores struct {
 	ranking  *ranking // nil where graded
 }
 
-// split picks one split out of the cosines of some pairs.
+// split picks one split out of the cosines of some pairs, which may be nil.
 func (e *evaluator) split(pairs []int32, cosines []float32, s loader.Split) splitScores {
 	return e.scores(pairs, cosines, func(pair int32) bool { return e.data.Pairs.Split[pair] == s })
 }
@@ -159,6 +168,9 @@ func (e *evaluator) split(pairs []int32, cosines []float32, s loader.Split) spli
 func (e *evaluator) scores(pairs []int32, cosines []float32, which func(pair int32) bool) splitScores {
 	p := &e.data.Pairs
 	out := splitScores{graded: e.data.Labels.Graded, low: float32(e.data.Labels.Min)}
+	if cosines == nil {
+		return out
+	}
 	for i, pair := range pairs {
 		if which(pair) {
 			out.cosines = append(out.cosines, cosines[i])
@@ -271,7 +283,7 @@ func (e *evaluator) figures(s *rundir.Summary, pairs []int32, before, after []fl
 	s.Comparisons = map[string]map[string]rundir.Comparison{}
 	for split := range loader.Split(loader.NumSplits) {
 		b, a := e.split(pairs, before, split), e.split(pairs, after, split)
-		if len(b.cosines) == 0 {
+		if len(a.cosines) == 0 {
 			continue
 		}
 		name := split.String()

@@ -155,15 +155,16 @@ func (r *run) describe() error {
 // build makes the model.
 func (r *run) build() (err error) {
 	k := r.recipe.Dims
+	d, _ := r.data.Vectors.Dims()
 	if r.opts.try != nil {
 		r.parts, r.eval, err = r.opts.try.workspace.partsFor(r.recipe)
-	} else if r.parts, err = newParts(r.opts.Backend, r.recipe, r.data.Vectors.Dim); err == nil {
+	} else if r.parts, err = newParts(r.opts.Backend, r.recipe, d); err == nil {
 		r.eval, err = newEvaluator(r.data, r.opts.Backend)
 	}
 	if err != nil {
 		return err
 	}
-	size := r.recipe.Side.Rows(r.data.Vectors.Dim) * k
+	size := r.recipe.Side.Rows(d) * k
 	r.eval.dims, r.eval.loss, r.eval.side = k, r.recipe.Loss, r.recipe.Side
 	r.eval.project = func(_ []float32, left, right []int32) (graph.Array, error) {
 		return r.project.Run(r.eval.table, r.eval.offset, left, right)

@@ -53,17 +53,19 @@ func (o *score) Backward(ds graph.Array) (graph.Array, error) {
 	return o.dm, nil
 }
 
-// source is where a batch gathers embeddings of d dimensions from.
-func source(b *graph.Batch, d int) (kernel.Source, error) {
+// source is where a batch gathers embeddings of d dimensions from, in a table
+// whose rows have that width.
+func source(b *graph.Batch, d, width int) (kernel.Source, error) {
 	table, err := own(b.Table)
 	if err != nil {
 		return kernel.Source{}, err
 	}
-	if have := table.Shape()[1]; have != d {
-		return kernel.Source{}, fmt.Errorf("cpu: embeddings of %d dimensions for a matrix of %d rows", have, d)
+	if have := table.Shape()[1]; have != width {
+		return kernel.Source{}, fmt.Errorf("cpu: embeddings of %d dimensions, want %d for a matrix of %d rows", have, width, d)
 	}
+	from := kernel.Source{Table: table.data, Width: width}
 	if b.Offset == nil {
-		return kernel.Source{Table: table.data}, nil
+		return from, nil
 	}
 	offset, err := own(b.Offset)
 	if err != nil {
@@ -72,13 +74,14 @@ func source(b *graph.Batch, d int) (kernel.Source, error) {
 	if offset.Size() != d {
 		return kernel.Source{}, fmt.Errorf("cpu: an offset of %d numbers for embeddings of %d", offset.Size(), d)
 	}
-	return kernel.Source{Table: table.data, Offset: offset.data}, nil
+	from.Offset = offset.data
+	return from, nil
 }
 
 // project computes P = X·M for the embeddings of both sides of a batch, with
 // dropout.
 func project(x *kernel.Operand, d, k int, m graph.Array, b *graph.Batch, p []float32) ([]float32, error) {
-	from, err := source(b, d)
+	from, err := source(b, d, d)
 	if err != nil {
 		return nil, err
 	}

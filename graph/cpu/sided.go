@@ -34,7 +34,7 @@ type half struct {
 // Forward computes P = X·M for each side that has a matrix, and copies the
 // other's embeddings.
 func (o *sidedProjection) Forward(m graph.Array, b *graph.Batch) (graph.Array, error) {
-	from, err := source(b, o.d)
+	from, err := source(b, o.d, o.side.Width(o.d, o.k))
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (o *sidedProjection) Forward(m graph.Array, b *graph.Batch) (graph.Array, e
 		return o.p, nil
 	}
 	for i, row := range b.Right {
-		copy(q[i*o.k:(i+1)*o.k], from.Table[int(row)*o.d:])
+		copy(q[i*o.k:(i+1)*o.k], from.Table[int(row)*from.Width:])
 	}
 	return o.p, nil
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"slices"
 	"unsafe"
 )
@@ -42,7 +43,8 @@ func (x *Operand) Rows() int { return x.n }
 
 // A Source is where an operand's embeddings come from.
 type Source struct {
-	Table  []float32 // [_, d], row-major
+	Table  []float32 // [_, Width], row-major
+	Width  int       // of which the first d numbers are taken; 0 means d
 	Offset []float32 // [d], which is taken off each row, before dropout; nil: none
 }
 
@@ -65,6 +67,7 @@ func (x *Operand) GatherTimes(from Source, left, right []int32, drop Dropout, m 
 // beginGathering settles what Gather does, and returns how many panels it fills.
 func (x *Operand) beginGathering(from Source, left, right []int32, drop Dropout) (panels int) {
 	from.Table = slices.Clip(from.Table) // a row that is not there panics
+	from.Width = cmp.Or(from.Width, x.d)
 	x.from, x.left, x.right = from, left, right
 	x.drop, x.dropping = newDropper(x.micro, drop), drop.Rate > 0
 	x.n = len(left) + len(right)
@@ -143,7 +146,7 @@ func (x *Operand) gatherPart(row, c0 int, dst []float32) {
 		clear(dst)
 		return
 	}
-	at := int(of[row])*x.d + c0
+	at := int(of[row])*x.from.Width + c0
 	src := x.from.Table[at : at+len(dst)]
 	if x.from.Offset != nil {
 		offset := x.from.Offset[c0:][:len(dst)]

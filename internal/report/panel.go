@@ -93,9 +93,15 @@ func (p printer) epochs(s rundir.Summary) {
 	p.line(p.style.dim(text))
 }
 
-// figures draws the table.
+// figures draws the table. What is not known before has one column.
 func (p printer) figures(before, after rundir.Metrics, c map[string]rundir.Comparison) {
-	p.line(p.style.dim(fmt.Sprintf(" %-11s %-20s %-20s %s", "", "before", "after", "gain [95 % interval]")))
+	heading := fmt.Sprintf(" %-11s %-20s %-20s %s", "", "before", "after", "gain [95 % interval]")
+	for _, x := range c {
+		if !x.Before.Known() {
+			heading = fmt.Sprintf(" %-11s %s", "", "with the matrix [95 % interval]")
+		}
+	}
+	p.line(p.style.dim(heading))
 	for _, f := range []struct {
 		name, key string
 		scale     float64
@@ -141,6 +147,10 @@ func (p printer) compared(name string, c rundir.Comparison, scale float64, verb 
 		}
 		return fmt.Sprintf("%s [%s, %s]", number(f), number(i.Low), number(i.High))
 	}
+	if !c.Before.Known() {
+		p.line(fmt.Sprintf(" %-11s %s", name, with(c.After, c.AfterInterval)))
+		return
+	}
 	gain := signed(c.Gain)
 	if c.GainInterval.Low.Known() {
 		gain = fmt.Sprintf("%s [%s, %s]", gain, signed(c.GainInterval.Low), signed(c.GainInterval.High))
@@ -156,7 +166,11 @@ func (p printer) compared(name string, c rundir.Comparison, scale float64, verb 
 
 // plain draws a figure without intervals, unless it is unknown.
 func (p printer) plain(name string, before, after rundir.Figure, scale float64, verb string) {
-	if !before.Known() || !after.Known() {
+	if !after.Known() {
+		return
+	}
+	if !before.Known() {
+		p.line(fmt.Sprintf(" %-11s %s", name, fmt.Sprintf(verb, scale*float64(after))))
 		return
 	}
 	b, a := scale*float64(before), scale*float64(after)

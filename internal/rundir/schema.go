@@ -94,10 +94,12 @@ type Data struct {
 	Fingerprint string            `json:"fingerprint"`
 	Model       string            `json:"model"`
 	Dimensions  int               `json:"dimensions"`
-	LabelRange  string            `json:"label_range"`
-	Pairs       map[string]int    `json:"pairs"`
-	Texts       int               `json:"texts"`
-	Notes       []string          `json:"notes"`
+	// RightDimensions are those of the right texts' vectors where a second model made them, else 0.
+	RightDimensions int            `json:"right_dimensions,omitempty"`
+	LabelRange      string         `json:"label_range"`
+	Pairs           map[string]int `json:"pairs"`
+	Texts           int            `json:"texts"`
+	Notes           []string       `json:"notes"`
 }
 
 // Config is config.json.
