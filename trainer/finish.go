@@ -98,6 +98,9 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 			r.best, r.state.BestEpoch = r.start.Matrix, 0
 		}
 	}
+	if s.LearnedLoss, err = r.resultLoss(); err != nil {
+		return nil, err
+	}
 	thresholdBefore, thresholdAfter := r.recipe.threshold(untrained), r.recipe.threshold(r.judged)
 	r.eval.figures(s, all, before, after, thresholdBefore, thresholdAfter)
 	if r.crossed {
@@ -122,6 +125,22 @@ func (r *run) unseen(ctx context.Context) (start, learned splitScores, err error
 	}
 	training := r.data.Indices(loader.Train)
 	return r.eval.split(training, a, loader.Train), r.eval.split(training, b, loader.Train), nil
+}
+
+// resultLoss makes the loss that figures report that of the result's epoch, and
+// returns it where it learned anything of its own.
+func (r *run) resultLoss() (*rundir.Part, error) {
+	fitted, ok := r.recipe.Loss.(graph.Fitted)
+	if !ok || fitted.Parameters() == nil {
+		return nil, nil
+	}
+	if r.state.BestEpoch == 0 {
+		r.reportLoss(fitted.Parameters())
+		return nil, nil
+	}
+	r.reportLoss(r.state.Learned)
+	part, err := partOf(r.eval.loss)
+	return &part, err
 }
 
 // startCosines returns the cosines of pairs under the start.

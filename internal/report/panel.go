@@ -1,8 +1,11 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/cosfit/cosfit/internal/rundir"
@@ -91,6 +94,25 @@ func (p printer) epochs(s rundir.Summary) {
 		text += fmt.Sprintf("; %d more brought nothing better", s.Epochs-s.BestEpoch)
 	}
 	p.line(p.style.dim(text))
+	p.learned(s.LearnedLoss)
+}
+
+// learned says what the loss learned beside the matrix.
+func (p printer) learned(loss *rundir.Part) {
+	if loss == nil {
+		return
+	}
+	var settings map[string]any
+	if json.Unmarshal(loss.Settings, &settings) != nil {
+		return // written by something else
+	}
+	var numbers []string
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if v, ok := settings[name].(float64); ok {
+			numbers = append(numbers, fmt.Sprintf("%s %.3g", name, v))
+		}
+	}
+	p.line(p.style.dim(fmt.Sprintf(" Learned beside the matrix: %s of %s", strings.Join(numbers, ", "), loss.Name)))
 }
 
 // figures draws the table. What is not known before has one column.

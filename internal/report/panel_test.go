@@ -56,6 +56,17 @@ func TestPanelGolden(t *testing.T) {
 	golden(t, "panel.txt", panel(Style{}))
 }
 
+// What a loss learned stands in the panel.
+func TestLearnedLoss(t *testing.T) {
+	s, scores := example()
+	s.LearnedLoss = &rundir.Part{Name: "logistic", Settings: []byte(`{"threshold":0.4567,"scale":21.57,"learn":true}`)}
+	var b bytes.Buffer
+	Panel(&b, s, scores, "test", "", nil, Style{})
+	if want := "Learned beside the matrix: scale 21.6, threshold 0.457 of logistic\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("no %q in\n%s", want, b.String())
+	}
+}
+
 // Between two models there is nothing before.
 func TestAcrossGolden(t *testing.T) {
 	s, scores := example()

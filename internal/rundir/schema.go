@@ -189,8 +189,9 @@ type Summary struct {
 	WithoutShared *WithoutShared                   `json:"without_shared,omitempty"` // nil where test shares nothing with training
 	Selection     string                           `json:"selection"`                // name of the figure that chose the epoch
 	SelectedOn    string                           `json:"selected_on"`
-	BestEpoch     int                              `json:"best_epoch"` // 0 is the start
-	Epochs        int                              `json:"epochs"`     // that were run
+	BestEpoch     int                              `json:"best_epoch"`             // 0 is the start
+	Epochs        int                              `json:"epochs"`                 // that were run
+	LearnedLoss   *Part                            `json:"learned_loss,omitempty"` // with the numbers of its own that the best epoch had; nil where it learned none, or the result is the start
 	Steps         int                              `json:"steps"`
 	Device        string                           `json:"device"`
 	Precision     string                           `json:"precision"`
