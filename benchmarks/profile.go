@@ -120,7 +120,7 @@ func stagesOf(t Task) (stages []stage, close func()) {
 	drop := kernel.Dropout{Rate: dropout, Seed: 1}
 	const size = 4 // bytes of a number
 	return []stage{
-		{name: "gathering with dropout", bytes: 2 * size * n * d, do: func() { drop.Step++; x.Gather(p.table, left, right, drop) }},
+		{name: "gathering with dropout", bytes: 2 * size * n * d, do: func() { drop.Step++; x.Gather(kernel.Source{Table: p.table}, left, right, drop) }},
 		{name: projecting, flop: 2 * n * d * k, do: func() { x.Times(p.matrix, t.K, projected) }},
 		{name: "cosines", bytes: size * n * k, do: func() { g.Cosines(projected, s) }},
 		{name: "loss", bytes: 3 * size * n / 2, do: func() { graph.MSE{}.Evaluate(graph.Scored{Cosines: s, Labels: p.labels}, ds) }},

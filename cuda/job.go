@@ -50,6 +50,13 @@ func (b *Backend) put(batch *graph.Batch) error {
 			return err
 		}
 		job.Table = table.at
+		if batch.Offset != nil {
+			offset, err := b.own(batch.Offset)
+			if err != nil {
+				return err
+			}
+			job.Offset = offset.at
+		}
 		job.Drop(batch.Dropout)
 	}
 	k, err := b.steps.take(b.context, stepBlocks, bytes)
@@ -89,6 +96,9 @@ func (b *Backend) batched(batch *graph.Batch, d int) error {
 	}
 	if have := batch.Table.Shape()[1]; have != d {
 		return fmt.Errorf("cuda: embeddings of %d dimensions for a matrix of %d rows", have, d)
+	}
+	if batch.Offset != nil && batch.Offset.Size() != d {
+		return fmt.Errorf("cuda: an offset of %d numbers for embeddings of %d", batch.Offset.Size(), d)
 	}
 	return nil
 }

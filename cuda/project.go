@@ -109,14 +109,14 @@ func (o *projection) parts(batch *graph.Batch, f func(first, rows int) error) er
 		rows, lefts := min(most, n-first), len(batch.Left)
 		ofLeft := max(0, min(lefts-first, rows))
 		if ofLeft > 0 {
-			side := graph.Batch{Table: batch.Table, Left: batch.Left[first : first+ofLeft], Dropout: batch.Dropout}
+			side := graph.Batch{Table: batch.Table, Offset: batch.Offset, Left: batch.Left[first : first+ofLeft], Dropout: batch.Dropout}
 			side.Dropout.Row += uint32(first)
 			if err := o.gather(&side, 0, ofLeft); err != nil {
 				return err
 			}
 		}
 		if from := first + ofLeft - lefts; ofLeft < rows {
-			side := graph.Batch{Table: batch.Table, Right: batch.Right[from : from+rows-ofLeft], Dropout: batch.Dropout}
+			side := graph.Batch{Table: batch.Table, Offset: batch.Offset, Right: batch.Right[from : from+rows-ofLeft], Dropout: batch.Dropout}
 			side.Dropout.Row += uint32(from)
 			if err := o.gather(&side, ofLeft, rows-ofLeft); err != nil {
 				return err

@@ -100,8 +100,8 @@ type Dropout = kernel.Dropout
 // A Batch is the input of a step: pairs of rows of a table of embeddings.
 type Batch struct {
 	Table   Array     // [n, d], in the backend's memory
+	Offset  Array     // [d], which is taken off the rows that a matrix takes, before dropout; nil: none
 	Left    []int32   // [B] rows of Table
-	LeftBy  int32     // how far Left's rows are from those that the same texts have as right ones
 	Right   []int32   // [B] rows of Table; may be empty for Project
 	Labels  []float32 // [B]; unused by Score and Project
 	Low     float32   // the lower end of the label range: 0 or −1

@@ -46,7 +46,7 @@ func TestErrorsOfKernels(t *testing.T) {
 		if err := model.Step(p.batch); err != errFull {
 			t.Errorf("a step: %v", err)
 		}
-		if _, err := projector.Run(p.batch.Table, p.batch.Left, nil); err != errFull {
+		if _, err := projector.Run(p.batch.Table, nil, p.batch.Left, nil); err != errFull {
 			t.Errorf("a projection: %v", err)
 		}
 	}

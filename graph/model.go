@@ -226,10 +226,10 @@ func NewProjector(b Backend, side Side, d int, matrix Array) (*Projector, error)
 	return &Projector{batch.Value().(*batchValue), projected, gorgonia.NewTapeMachine(g)}, nil
 }
 
-// Run returns P [n, k] for rows of a table [_, d], those of left texts above
-// those of right ones, valid until the next run.
-func (p *Projector) Run(table Array, left, right []int32) (Array, error) {
-	p.batch.batch = &Batch{Table: table, Left: left, Right: right}
+// Run returns P [n, k] for rows of a table [_, d] less an offset [d], unless that
+// is nil: those of left texts above those of right ones, valid until the next run.
+func (p *Projector) Run(table, offset Array, left, right []int32) (Array, error) {
+	p.batch.batch = &Batch{Table: table, Offset: offset, Left: left, Right: right}
 	if err := runTape(p.machine); err != nil {
 		return nil, err
 	}

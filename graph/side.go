@@ -13,7 +13,7 @@ type Side int
 // The sides.
 const (
 	Both  Side = iota // one matrix [d, k] for all texts
-	Query             // a matrix [d, k] for the left texts; of the right ones the first k dimensions stay as they are
+	Query             // a matrix [d, k] for the left texts; of the right ones the first k dimensions stay as they are. k may be more than d: see Width
 	Dual              // a matrix for each side, [2·d, k]: the left one above the right one
 )
 
@@ -25,6 +25,16 @@ func (s Side) String() string { return sideNames[s] }
 func (s Side) Rows(d int) int {
 	if s == Dual {
 		return 2 * d
+	}
+	return d
+}
+
+// Width is how many numbers the rows of a table need for a matrix [d, k] of this
+// side. A left embedding is the first d of its row, and for Query a right one the
+// first k, so that they may come from models of different dimensions.
+func (s Side) Width(d, k int) int {
+	if s == Query {
+		return max(d, k)
 	}
 	return d
 }

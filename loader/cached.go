@@ -23,8 +23,8 @@ type wanted struct {
 
 // A part is the texts whose vectors are in a space.
 type part struct {
-	name string // of the space's folder
-	want wanted
+	space *Segments
+	want  wanted
 }
 
 // readCached reads the vectors of a space of the cache: the one that is named,
@@ -43,7 +43,11 @@ func (d *Dataset) readCached(ctx context.Context, own []string, opts Options) er
 			return err
 		}
 	}
-	return d.readSpaces(ctx, opts, part{d.Embeddings, want})
+	space, err := openCached(filepath.Join(opts.Cache, d.Embeddings))
+	if err != nil {
+		return err
+	}
+	return d.readSpaces(ctx, opts, part{space, want})
 }
 
 // bySide divides what --embeddings says into two names, where it does.
@@ -68,7 +72,19 @@ func (d *Dataset) readSides(ctx context.Context, own []string, sides [2]string, 
 		if err != nil {
 			return err
 		}
-		parts = append(parts, part{name, want})
+		space, err := openCached(filepath.Join(opts.Cache, name))
+		if err != nil {
+			return err
+		}
+		parts = append(parts, part{space, want})
+	}
+	left, right := parts[0], parts[1]
+	if left.space.Space.Dimensions != right.space.Space.Dimensions && opts.UnequalSides {
+		more, err := d.inBoth(left, right)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, more...)
 	}
 	d.Embeddings = opts.Embeddings
 	return d.readSpaces(ctx, opts, parts...)
@@ -238,29 +254,25 @@ func (d *Dataset) lacks(l lacking, opts Options) error {
 		d.Name, l.texts, l.of, l.dir, l.first, line)
 }
 
-// readSpaces reads the vectors of folders of the cache into the table.
+// readSpaces reads the vectors of spaces into the table: the first is that of the
+// left texts, the last that of the right ones.
 func (d *Dataset) readSpaces(ctx context.Context, opts Options, parts ...part) error {
 	d.Cache = opts.Cache
+	left, right := parts[0].space.Space, parts[len(parts)-1].space.Space
+	if left.Dimensions != right.Dimensions && !opts.UnequalSides {
+		return fmt.Errorf("%s: --embeddings %s has vectors of %d and of %d dimensions, want the same on both sides, but for cosfit train --side query", d.Name, opts.Embeddings, left.Dimensions, right.Dimensions)
+	}
+	d.Model = left.Model
+	if len(parts) == 1 {
+		d.Space = left
+	}
+	d.Vectors.setDims(left.Dimensions, right.Dimensions)
 	store := newVectorStore(d.Vectors, opts)
+	if err := store.reserve(d.Vectors.Rows()); err != nil {
+		return err
+	}
 	for _, p := range parts {
-		segments, err := openCached(filepath.Join(opts.Cache, p.name))
-		if err != nil {
-			return err
-		}
-		space := segments.Space
-		switch {
-		case d.Vectors.Dim == 0:
-			d.Model, d.Vectors.Dim = space.Model, space.Dimensions
-			if len(parts) == 1 {
-				d.Space = space
-			}
-			if err := store.reserve(d.Vectors.Rows()); err != nil {
-				return err
-			}
-		case d.Vectors.Dim != space.Dimensions:
-			return fmt.Errorf("%s: --embeddings %s has vectors of %d and of %d dimensions, want the same on both sides", d.Name, opts.Embeddings, d.Vectors.Dim, space.Dimensions)
-		}
-		if err := d.readSpace(ctx, segments, p.want, store, opts); err != nil {
+		if err := d.readSpace(ctx, p.space, p.want, store, opts); err != nil {
 			return err
 		}
 	}

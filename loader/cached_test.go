@@ -254,11 +254,24 @@ func TestEmbeddingsBySide(t *testing.T) {
 	if together := mustOpen(t, set, Options{Cache: cache, Embeddings: "q"}); !slices.Equal(together.Pairs.Split, d.Pairs.Split) {
 		t.Errorf("the split is %v, want %v", d.Pairs.Split, together.Pairs.Split)
 	}
+	for _, memory := range []int64{0, 400} { // in memory, and in a scratch file
+		opts := Options{Cache: cache, Embeddings: "q,short", UnequalSides: true, Memory: memory, Scratch: t.TempDir()}
+		unequal := mustOpen(t, set, opts)
+		if left, right := unequal.Vectors.Dims(); left != 3 || right != 2 || (unequal.Vectors.Data == nil) != (memory > 0) {
+			t.Errorf("%d and %d dimensions, in memory: %v", left, right, unequal.Vectors.Data != nil)
+		}
+		for i := range pairs {
+			a, b := vector(t, unequal.Vectors, unequal.Pairs.Left[i]), vector(t, unequal.Vectors, unequal.Pairs.Right[i])
+			if want := append(slices.Clone(vectorOn("short", id(right(i)))[:2]), 0); !slices.Equal(a, vectorOn("q", id(i))) || !slices.Equal(b, want) {
+				t.Errorf("pair %d: %v and %v, want the second %v", i, a, b, want)
+			}
+		}
+	}
 	open := func(embeddings string) error {
 		_, err := Open(context.Background(), set, Options{Cache: cache, Embeddings: embeddings})
 		return err
 	}
-	wantError(t, open("q,short"), set+": --embeddings q,short has vectors of 3 and of 2 dimensions, want the same on both sides")
+	wantError(t, open("q,short"), set+": --embeddings q,short has vectors of 3 and of 2 dimensions, want the same on both sides, but for cosfit train --side query")
 	wantError(t, open("q,x"), set+`: no embeddings named "x"; there are: p, q, short`)
 	wantError(t, open("p,q"), set+": 1 of its 40 texts have no vector in "+filepath.Join(cache, "p")+", the first of them "+id(0).String()+
 		": embed them with cosfit embed --data "+set+" --provider test --model m --dimensions 3, and with the flags that gave the prompt \"p\"")

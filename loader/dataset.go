@@ -27,6 +27,10 @@ type Dataset struct {
 	Notes      []string // what was decided for the user while opening, one sentence each
 	Memory     int64    // bytes that buffers may take, 0 without a bound: Options.Memory
 
+	// Rows that texts of one side have on the other, where two models made the
+	// sides' vectors: right texts as the left ones' model has them, and the reverse.
+	alsoLeft, alsoRight wanted
+
 	spare  [2]*Chunk                    // memory for Chunks
 	source func(func(Text) error) error // visits the texts that the data bring
 
@@ -167,6 +171,9 @@ func (d *Dataset) Fingerprint() (string, error) {
 	h := sha256.New()
 	p := &d.Pairs
 	h.Write(bytesOf([]int64{int64(d.Vectors.Dim), int64(p.Len())}))
+	if left, right := d.Vectors.Dims(); left != right {
+		h.Write(bytesOf([]int64{int64(left), int64(right)}))
+	}
 	for i := range p.Label {
 		h.Write(rows[p.Left[i]][:])
 		h.Write(rows[p.Right[i]][:])

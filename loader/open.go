@@ -23,6 +23,9 @@ type Options struct {
 	// CacheGiven says that the user named the cache, so that commands which
 	// messages propose name it as well.
 	CacheGiven bool
+	// UnequalSides takes left and right texts whose vectors have different
+	// dimensions, as those of two models; see [Table.Sides].
+	UnequalSides bool
 	// LabelRange is the scale of the labels, such as "0..5", where the file's
 	// metadata do not say. Empty means 0..1, or −1..1 where one is negative.
 	LabelRange string

@@ -14,9 +14,13 @@ import (
 // A Table holds unique vectors: in memory, or in a scratch file where they take
 // more than half of Options.Memory.
 type Table struct {
-	Dim  int       // d
-	IDs  []string  // text id of each row: hex of the first 16 bytes of SHA-256 of the text
-	Data []float32 // [len(IDs), Dim], row-major; nil where the vectors are in a scratch file
+	Dim int // d, the numbers in a row
+	// Sides are how many of a row's numbers are the vector of a left text and that
+	// of a right one, where these come from models of different dimensions: the rest
+	// of the shorter one's row is zeros. Both are 0 where all vectors have Dim.
+	Sides [2]int
+	IDs   []string  // text id of each row: hex of the first 16 bytes of SHA-256 of the text
+	Data  []float32 // [len(IDs), Dim], row-major; nil where the vectors are in a scratch file
 
 	scratch *scratchFile
 }
@@ -42,6 +46,22 @@ func (t *Table) Close() error {
 		return nil
 	}
 	return t.scratch.close()
+}
+
+// Dims returns the dimensions of the left texts' vectors and of the right texts'.
+func (t *Table) Dims() (left, right int) {
+	if t.Sides == [2]int{} {
+		return t.Dim, t.Dim
+	}
+	return t.Sides[0], t.Sides[1]
+}
+
+// setDims makes rows that vectors of both sides fit.
+func (t *Table) setDims(left, right int) {
+	t.Dim = max(left, right)
+	if left != right {
+		t.Sides = [2]int{left, right}
+	}
 }
 
 // Rows returns the number of vectors.

@@ -11,8 +11,9 @@ import (
 // with the vectors.
 type vectorStore struct {
 	table  *Table
-	memory int64  // bytes; 0 means no bound
-	dir    string // of the scratch file
+	memory int64     // bytes; 0 means no bound
+	row    []float32 // memory of put
+	dir    string    // of the scratch file
 }
 
 func newVectorStore(t *Table, opts Options) *vectorStore {
@@ -46,9 +47,14 @@ func (s *vectorStore) exceeds(rows int) bool {
 	return s.memory > 0 && 2*4*int64(rows)*int64(s.table.Dim) > s.memory
 }
 
-// put sets a row: any that was reserved, or else the next.
+// put sets a row: any that was reserved, or else the next. Behind a vector of the
+// shorter side it is filled up with zeros.
 func (s *vectorStore) put(row int, v []float32) error {
 	t := s.table
+	if len(v) < t.Dim {
+		s.row = append(append(s.row[:0], v...), make([]float32, t.Dim-len(v))...)
+		v = s.row
+	}
 	if t.scratch == nil && s.exceeds(row+1) {
 		if err := s.spill(); err != nil {
 			return err
@@ -98,11 +104,11 @@ func (s *vectorStore) sameModel(earlier int, v []float32, f *parquetFile, row in
 			return err
 		}
 	}
-	first := make([]float32, len(v))
+	first := make([]float32, s.table.Dim)
 	if err := s.table.Read([]int32{int32(earlier)}, first); err != nil {
 		return err
 	}
-	if c := cosine(first, v); c < bound {
+	if c := cosine(first[:len(v)], v); c < bound {
 		return f.errorf("row %d: %s is another vector than an earlier row has for the same text (their cosine is %.2f): are vectors of two models mixed? Embed all texts with one", row, column, c)
 	}
 	return nil

@@ -35,6 +35,19 @@ func (f *parquetFile) vectors(column string, visit func(row int, v []float32) er
 	})
 }
 
+// vectorLength is how long the vectors of a column are, by its first row.
+func (f *parquetFile) vectorLength(column string) (n int, err error) {
+	enough := errors.New("the first row is enough")
+	err = f.vectors(column, func(_ int, v []float32) error {
+		n = len(v)
+		return enough
+	})
+	if errors.Is(err, enough) {
+		return n, nil
+	}
+	return n, err
+}
+
 // usable hands the vectors on to visit that a pair can have.
 func (f *parquetFile) usable(column string, visit func(row int, v []float32) error) func(int, []float32) error {
 	dim := 0 // of the first row

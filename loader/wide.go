@@ -131,6 +131,17 @@ func (d *Dataset) readWide(ctx context.Context, f *parquetFile, columns Columns,
 
 func (d *Dataset) readBothSides(ctx context.Context, f *parquetFile, columns Columns, opts Options) (err error) {
 	b := tableBuilder{store: newVectorStore(d.Vectors, opts), rows: map[digest]int32{}}
+	if opts.UnequalSides {
+		left, err := f.vectorLength(columns.Left)
+		if err != nil {
+			return err
+		}
+		right, err := f.vectorLength(columns.Right)
+		if err != nil {
+			return err
+		}
+		d.Vectors.setDims(left, right)
+	}
 	if d.Pairs.Left, err = b.read(ctx, f, columns.Left, columns.LeftText); err != nil {
 		return err
 	}
@@ -204,8 +215,8 @@ func (s *sideReader) add(row int, v []float32) error {
 	if t.Dim == 0 {
 		t.Dim = len(v)
 	}
-	if len(v) != t.Dim {
-		return s.file.errorf("row %d: %s has %d values, %s has %d: both columns need the same length", row, s.column, len(v), s.other, t.Dim)
+	if len(v) != t.Dim && t.Sides == [2]int{} {
+		return s.file.errorf("row %d: %s has %d values, %s has %d: both columns need the same length, but for cosfit train --side query", row, s.column, len(v), s.other, t.Dim)
 	}
 	id := ""
 	if s.ids != nil {

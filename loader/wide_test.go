@@ -259,7 +259,7 @@ func TestWrongWideFiles(t *testing.T) {
 
 		"shorter":       "row 5: candidate_answers_EMB has 3 values, row 0 has 4: all vectors need the same length",
 		"longer_left":   "row 23: question_text_EMB has 7 values, row 0 has 4: all vectors need the same length",
-		"shorter_right": "row 0: candidate_answers_EMB has 3 values, question_text_EMB has 4: both columns need the same length",
+		"shorter_right": "row 0: candidate_answers_EMB has 3 values, question_text_EMB has 4: both columns need the same length, but for cosfit train --side query",
 
 		"nan":       "row 5: question_text_EMB has NaN at position 2, want finite numbers" + remedy,
 		"bytes_nan": "row 5: question_text_EMB has NaN at position 2, want finite numbers" + remedy,
@@ -353,7 +353,7 @@ func FuzzWide(f *testing.F) {
 	for _, name := range []string{
 		"good/bytes_plain", "good/float_pages_v2", "good/double_split", "good/half_split", "good/cut_inside_rows",
 		"good/bytes_dictionary", "good/dictionary_pages_v1_long", "good/delta", "good/pandas", "good/pandas_numpy_zstd",
-		"good/label_bool", "good/list_view", "good/large_list", "good/fixed_size_list", "wrong/null_inside_cut",
+		"good/label_bool", "good/list_view", "good/large_list", "good/fixed_size_list", "wrong/null_inside_cut", "wrong/shorter_right",
 	} {
 		data, err := os.ReadFile("testdata/" + name + ".parquet")
 		if err != nil {
@@ -373,7 +373,7 @@ func openBytes(data []byte) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readWide(context.Background(), f, Options{})
+	return readWide(context.Background(), f, Options{UnequalSides: true}) // which takes all that is taken without
 }
 
 // checkWhole demands what every data set promises.
@@ -400,6 +400,40 @@ func checkWhole(t *testing.T, d *Dataset) {
 		if x-x != 0 {
 			t.Fatalf("a vector holds %v", x)
 		}
+	}
+}
+
+// TestUnequalSides: vectors of two models stand in rows of the longer ones, and
+// are other data than rows that have the zeros.
+func TestUnequalSides(t *testing.T) {
+	const short = "testdata/wrong/shorter_right.parquet"
+	for _, memory := range []int64{0, 300} { // in memory, and in a scratch file
+		opts := Options{UnequalSides: true, Memory: memory, Scratch: t.TempDir()}
+		d := mustOpen(t, short, opts)
+		if left, right := d.Vectors.Dims(); left != fixtureDim || right != fixtureDim-1 || (d.Vectors.Data == nil) != (memory > 0) {
+			t.Errorf("%d and %d dimensions, in memory: %v", left, right, d.Vectors.Data != nil)
+		}
+		for i := range fixtureRows {
+			if got := vector(t, d.Vectors, d.Pairs.Right[i]); got[fixtureDim-1] != 0 || got[0] == 0 && got[1] == 0 {
+				t.Errorf("the right vector of pair %d is %v", i, got)
+			}
+		}
+		swapped := opts
+		swapped.Columns = Columns{Left: DefaultColumns().Right, Right: DefaultColumns().Left, LeftText: DefaultColumns().RightText, RightText: DefaultColumns().LeftText}
+		other := mustOpen(t, short, swapped)
+		if left, right := other.Vectors.Dims(); left != fixtureDim-1 || right != fixtureDim {
+			t.Errorf("%d and %d dimensions where the columns are swapped", left, right)
+		}
+		same := *d
+		table := *d.Vectors
+		table.Sides = [2]int{}
+		same.Vectors = &table
+		if fingerprint(t, d) == fingerprint(t, &same) {
+			t.Error("the sides' dimensions are not in the fingerprint")
+		}
+	}
+	if d := mustOpen(t, "testdata/good/pandas.parquet", Options{UnequalSides: true}); d.Vectors.Sides != [2]int{} {
+		t.Errorf("equal sides are of %v dimensions", d.Vectors.Sides)
 	}
 }
 

@@ -59,7 +59,7 @@ func (f CCA) Solve(data *loader.Dataset, _ int) (Beginning, error) {
 	for i := range table.Dim {
 		whole.Set(i, i, whole.At(i, i)+unrelated)
 	}
-	q, err := rotation(floats(&whole), table.Dim)
+	q, err := rotation(floats(&whole), table.Dim, table.Dim)
 	if err != nil {
 		return Beginning{}, err
 	}

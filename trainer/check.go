@@ -16,9 +16,12 @@ func Prepare(data *loader.Dataset, recipe Recipe) error {
 	if err := recipe.check(); err != nil {
 		return err
 	}
-	d := data.Vectors.Dim
-	if recipe.Side == graph.Query && recipe.Dims != d {
-		return setting("dims", "is %d, but with --side query the passages keep their %d dimensions, which queries are compared with: leave it out", recipe.Dims, d)
+	d, right := data.Vectors.Dims()
+	if err := recipe.checkAcross(d, right); err != nil {
+		return err
+	}
+	if recipe.Side == graph.Query && recipe.Dims != right {
+		return setting("dims", "is %d, but with --side query the passages keep their %d dimensions, which queries are compared with: leave it out", recipe.Dims, right)
 	}
 	if recipe.ClosedForm != nil {
 		if err := recipe.ClosedForm.Fits(d, recipe.Dims); err != nil {
@@ -33,8 +36,8 @@ func Prepare(data *loader.Dataset, recipe Recipe) error {
 			return setting("shape", "%s has %v", s.Name(), err)
 		}
 	}
-	if name := recipe.Start.Name(); recipe.Side == graph.Query && slices.Contains([]string{"orthogonal", "pca", "random"}, name) {
-		return setting("init", "is %s, which turns the queries away from the passages that --side query leaves as they are: use identity, centred, top-removed or whitening", name)
+	if err := recipe.checkStart(d == right); err != nil {
+		return err
 	}
 	crossed := recipe.SelectOn == loader.Validation && HoldOut(data, recipe.CrossValidate)
 	for _, s := range []loader.Split{loader.Train, recipe.SelectOn} {
@@ -47,6 +50,23 @@ func Prepare(data *loader.Dataset, recipe Recipe) error {
 		if err := checkSplit(data, s); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkStart refuses a start that does not go with the side, where both sides'
+// vectors are of one space or not.
+func (r Recipe) checkStart(oneSpace bool) error {
+	name := r.Start.Name()
+	switch r.Start.(type) {
+	case Ridge, *Ridge, Procrustes, *Procrustes:
+		if r.Side != graph.Query {
+			return setting("init", "is %s, which brings queries to their passages: it goes with --side query", name)
+		}
+		return nil
+	}
+	if r.Side == graph.Query && oneSpace && slices.Contains([]string{"orthogonal", "pca", "random"}, name) {
+		return setting("init", "is %s, which turns the queries away from the passages that --side query leaves as they are: use identity, centred, top-removed, whitening, ridge or procrustes", name)
 	}
 	return nil
 }
@@ -92,10 +112,16 @@ func describe(data *loader.Dataset, source rundir.Data) (rundir.Data, error) {
 	fingerprint, err := data.Fingerprint()
 	source.Fingerprint = fingerprint
 	source.Model = data.Model
-	source.Dimensions = data.Vectors.Dim
+	left, right := data.Vectors.Dims()
+	if source.Dimensions = left; right != left {
+		source.RightDimensions = right
+	}
 	source.LabelRange = data.Labels.String()
 	source.Texts = data.Vectors.Rows()
 	source.Notes = slices.Clone(data.Notes)
+	if note := acrossNote(data); note != "" {
+		source.Notes = append(source.Notes, note)
+	}
 	source.Pairs = map[string]int{}
 	for s := range loader.Split(loader.NumSplits) {
 		source.Pairs[s.String()] = len(data.Indices(s))

@@ -30,8 +30,8 @@ type EvaluateOptions struct {
 // of each split, which flatters them.
 func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projection, opts EvaluateOptions) (rundir.Summary, []rundir.Score, error) {
 	t := data.Vectors
-	if p.In != t.Dim {
-		return rundir.Summary{}, nil, fmt.Errorf("%s: embeddings of %d dimensions, but the matrix takes %d: choose the data or --embeddings that it was learned from", data.Name, t.Dim, p.In)
+	if err := fits(p, data); err != nil {
+		return rundir.Summary{}, nil, err
 	}
 	backend, loss := opts.Backend, opts.Loss
 	if loss == nil {
@@ -57,7 +57,7 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		return projected, projected.Set(y)
 	}
 	pairs := data.Indices(loader.Train, loader.Validation, loader.Test)
-	before, err := e.cosines(ctx, pairs, false)
+	before, err := e.untrained(ctx, pairs)
 	if err != nil {
 		return rundir.Summary{}, nil, err
 	}
@@ -88,7 +88,7 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 	task := newRetrievalTask(data)
 	s.Data.Notes = append(s.Data.Notes, task.notes...)
 	beforeApart, afterApart := apart(&s)
-	if err := e.retrieve(ctx, task, false, s.Before, beforeApart); err != nil {
+	if err := e.retrieveUntrained(ctx, task, s.Before, beforeApart); err != nil {
 		return s, nil, err
 	}
 	if err := e.retrieve(ctx, task, true, s.After, afterApart); err != nil {
@@ -102,11 +102,29 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 			return s, nil, err
 		}
 	}
-	if c, found := s.Comparisons[opts.Split.String()][s.Selection]; found {
+	switch c, found := s.Comparisons[opts.Split.String()][s.Selection]; {
+	case found && !c.Before.Known():
+		s.Judgement.Text = fmt.Sprintf("%s on %s is %.3f, 95 %% interval %.3f to %.3f.", figureNames[s.Selection], opts.Split, c.After, c.AfterInterval.Low, c.AfterInterval.High)
+	case found:
 		s.Judgement = rundir.Judgement{Accepted: c.GainInterval.Low > 0, Text: fmt.Sprintf("%s on %s went from %.3f to %.3f: %s.",
 			figureNames[s.Selection], opts.Split, c.Before, c.After, verdict(c))}
 	}
 	return s, scoreRows(data, pairs, before, after), nil
+}
+
+// fits refuses data that a matrix does not take.
+func fits(p *projection.Projection, data *loader.Dataset) error {
+	left, right := data.Vectors.Dims()
+	const remedy = "choose the data or --embeddings that it was learned from"
+	switch {
+	case left == right && p.In != left:
+		return fmt.Errorf("%s: embeddings of %d dimensions, but the matrix takes %d: %s", data.Name, left, p.In, remedy)
+	case p.Right() != nil && left != right:
+		return fmt.Errorf("%s: left vectors of %d and right ones of %d dimensions, but the matrix is not for left texts alone: %s", data.Name, left, right, remedy)
+	case p.Right() == nil && (p.In != left || p.Out != right):
+		return fmt.Errorf("%s: left vectors of %d and right ones of %d dimensions, but the matrix maps %d to %d: %s", data.Name, left, right, p.In, p.Out, remedy)
+	}
+	return nil
 }
 
 // applyTo writes rows of vectors [_, d] under p, or, where that is nil, their
@@ -116,14 +134,17 @@ func applyTo(p *projection.Projection, y, vectors []float32, rows []int32, d, th
 		return
 	}
 	k := len(y) / len(rows)
-	x := make([]float32, 0, len(rows)*d)
+	var x []float32
+	if p != nil {
+		x = make([]float32, 0, len(rows)*p.In)
+	}
 	for i, r := range rows {
 		row := vectors[int(r)*d : (int(r)+1)*d]
 		if p == nil {
 			copy(y[i*k:(i+1)*k], row)
 			continue
 		}
-		x = append(x, row...)
+		x = append(x, row[:p.In]...)
 	}
 	if p != nil {
 		p.ApplyAll(y, x, false, threads)

@@ -40,11 +40,9 @@ type evaluator struct {
 	data    *loader.Dataset
 	backend graph.Backend
 	table   graph.Table // the embeddings of the chunk at hand
-	shifted graph.Table // the same less offset, which is what the matrix takes; with graph.Query, as they are and then less offset. Unused where there is no offset
-	offset  []float32
-	less    []float32 // memory of shifted
-	rows    []int32   // memory of lefts
-	dims    int       // k
+	offset  graph.Array // [d], which is taken off what the matrix takes; nil: none
+	offsets graph.Array // memory of offset
+	dims    int         // k
 	// project returns rows of the table, whose contents are vectors, as the matrix
 	// makes them: those of left texts above those of right ones.
 	project func(vectors []float32, left, right []int32) (graph.Array, error)
@@ -56,45 +54,20 @@ type evaluator struct {
 // subtract makes the matrix take embeddings less an offset [d], or as they are
 // where that is nil.
 func (e *evaluator) subtract(offset []float32) (err error) {
-	if e.offset = offset; offset != nil {
-		e.whole = false
-		if e.shifted == nil {
-			e.shifted, err = e.backend.NewTable(len(offset))
+	e.offset = nil
+	if offset == nil {
+		return nil
+	}
+	if e.offsets == nil {
+		if e.offsets, err = e.backend.NewArray(len(offset)); err != nil {
+			return err
 		}
 	}
-	return err
+	e.offset = e.offsets
+	return e.backend.Upload(e.offset, offset)
 }
 
-// lefts are rows of left texts among the inputs.
-func (e *evaluator) lefts(rows []int32) []int32 {
-	if e.offset == nil || e.side != graph.Query {
-		return rows
-	}
-	at := e.leftBy()
-	e.rows = e.rows[:0]
-	for _, r := range rows {
-		e.rows = append(e.rows, at+r)
-	}
-	return e.rows
-}
-
-// leftBy is how far they are from the rows that the texts have as right ones.
-func (e *evaluator) leftBy() int32 {
-	if e.offset == nil || e.side != graph.Query {
-		return 0
-	}
-	return int32(len(e.less) / len(e.offset) / 2)
-}
-
-// inputs is the table that the matrix takes.
-func (e *evaluator) inputs() graph.Table {
-	if e.offset == nil {
-		return e.table
-	}
-	return e.shifted
-}
-
-// hold makes the tables hold vectors that the data set delivered. One in memory
+// hold makes the table hold vectors that the data set delivered. One in memory
 // delivers the same array each time and never changes it, so once is enough.
 func (e *evaluator) hold(vectors []float32) error {
 	if e.whole {
@@ -102,21 +75,6 @@ func (e *evaluator) hold(vectors []float32) error {
 	}
 	if err := e.table.Set(vectors); err != nil {
 		return err
-	}
-	if e.offset != nil {
-		e.less = e.less[:0]
-		if e.side == graph.Query {
-			e.less = append(e.less, vectors...)
-		}
-		e.less = append(e.less, vectors...)
-		for row := e.less[len(e.less)-len(vectors):]; len(row) > 0; row = row[len(e.offset):] {
-			for i, v := range e.offset {
-				row[i] -= v
-			}
-		}
-		if err := e.shifted.Set(e.less); err != nil {
-			return err
-		}
 	}
 	e.whole = e.data.Vectors.Data != nil
 	return nil
@@ -130,6 +88,15 @@ func (e *evaluator) rowsAtOnce(share int64) int {
 		return math.MaxInt
 	}
 	return int(max(2, e.data.Memory/share/int64(4*(e.data.Vectors.Dim+e.dims))))
+}
+
+// untrained returns the cosine of each of the given pairs as the embeddings are,
+// or nil where those of the two sides have none.
+func (e *evaluator) untrained(ctx context.Context, pairs []int32) ([]float32, error) {
+	if left, right := e.data.Vectors.Dims(); left != right {
+		return nil, nil
+	}
+	return e.cosines(ctx, pairs, false)
 }
 
 // cosines returns the cosine of each of the given pairs, projected or as the
@@ -192,7 +159,7 @@ type splitScores struct {
 	ranking  *ranking // nil where graded
 }
 
-// split picks one split out of the cosines of some pairs.
+// split picks one split out of the cosines of some pairs, which may be nil.
 func (e *evaluator) split(pairs []int32, cosines []float32, s loader.Split) splitScores {
 	return e.scores(pairs, cosines, func(pair int32) bool { return e.data.Pairs.Split[pair] == s })
 }
@@ -201,6 +168,9 @@ func (e *evaluator) split(pairs []int32, cosines []float32, s loader.Split) spli
 func (e *evaluator) scores(pairs []int32, cosines []float32, which func(pair int32) bool) splitScores {
 	p := &e.data.Pairs
 	out := splitScores{graded: e.data.Labels.Graded, low: float32(e.data.Labels.Min)}
+	if cosines == nil {
+		return out
+	}
 	for i, pair := range pairs {
 		if which(pair) {
 			out.cosines = append(out.cosines, cosines[i])
@@ -313,7 +283,7 @@ func (e *evaluator) figures(s *rundir.Summary, pairs []int32, before, after []fl
 	s.Comparisons = map[string]map[string]rundir.Comparison{}
 	for split := range loader.Split(loader.NumSplits) {
 		b, a := e.split(pairs, before, split), e.split(pairs, after, split)
-		if len(b.cosines) == 0 {
+		if len(a.cosines) == 0 {
 			continue
 		}
 		name := split.String()

@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 	start := time.Now()
 	all := r.data.Indices(loader.Train, loader.Validation, loader.Test)
-	before, err := r.eval.cosines(ctx, all, false)
+	before, err := r.eval.untrained(ctx, all)
 	if err != nil {
 		return rundir.Summary{}, err
 	}
@@ -56,12 +57,13 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 			return s, err
 		}
 	}
+	d, _ := r.data.Vectors.Dims()
 	t := &r.state.Timing
 	t.EvaluateSeconds += time.Since(start).Seconds()
 	t.TotalSeconds += time.Since(r.started).Seconds()
 	if trained := r.trainedPairs(); t.TrainSeconds > 0 {
 		t.PairsPerSecond = trained / t.TrainSeconds
-		t.GFLOPS = r.recipe.flop() * trained * float64(r.data.Vectors.Dim) * float64(r.recipe.Dims) / t.TrainSeconds / 1e9
+		t.GFLOPS = r.recipe.flop() * trained * float64(d) * float64(r.recipe.Dims) / t.TrainSeconds / 1e9
 	}
 	s.Timing = *t
 	return s, r.write(s, all, before, after)
@@ -103,11 +105,16 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 			}
 		}
 		o.learned = comparisons(begun, r.judged, bestThreshold(begun), bestThreshold(r.judged))[r.figure]
-		o.untrained = rundir.Figure(untrained.figure(r.figure))
+		if o.untrained = rundir.None; before != nil {
+			o.untrained = rundir.Figure(untrained.figure(r.figure))
+		}
 		if !o.beatsStart() {
 			after, s.BestEpoch, r.judged = start, 0, begun
 			r.best, r.state.BestEpoch = r.start.Matrix, 0
 		}
+	}
+	if s.LearnedLoss, err = r.resultLoss(); err != nil {
+		return nil, err
 	}
 	thresholdBefore, thresholdAfter := r.recipe.threshold(untrained), r.recipe.threshold(r.judged)
 	r.eval.figures(s, all, before, after, thresholdBefore, thresholdAfter)
@@ -135,6 +142,22 @@ func (r *run) unseen(ctx context.Context) (start, learned splitScores, err error
 	return r.eval.split(training, a, loader.Train), r.eval.split(training, b, loader.Train), nil
 }
 
+// resultLoss makes the loss that figures report that of the result's epoch, and
+// returns it where it learned anything of its own.
+func (r *run) resultLoss() (*rundir.Part, error) {
+	fitted, ok := r.recipe.Loss.(graph.Fitted)
+	if !ok || fitted.Parameters() == nil {
+		return nil, nil
+	}
+	if r.state.BestEpoch == 0 {
+		r.reportLoss(fitted.Parameters())
+		return nil, nil
+	}
+	r.reportLoss(r.state.Learned)
+	part, err := partOf(r.eval.loss)
+	return &part, err
+}
+
 // startCosines returns the cosines of pairs under the start.
 func (r *run) startCosines(ctx context.Context, all []int32) ([]float32, error) {
 	if err := r.use(r.start); err != nil {
@@ -150,7 +173,7 @@ func (r *run) retrieve(ctx context.Context, s *rundir.Summary) error {
 	task := newRetrievalTask(r.data)
 	s.Data.Notes = append(s.Data.Notes, task.notes...)
 	beforeApart, afterApart := apart(s)
-	if err := r.eval.retrieve(ctx, task, false, s.Before, beforeApart); err != nil {
+	if err := r.eval.retrieveUntrained(ctx, task, s.Before, beforeApart); err != nil {
 		return err
 	}
 	return r.eval.retrieve(ctx, task, true, s.After, afterApart)
@@ -195,14 +218,17 @@ func (r *run) write(s rundir.Summary, all []int32, before, after []float32) erro
 	return dir.RemoveCheckpoint()
 }
 
-// scoreRows are the rows of scores.parquet.
+// scoreRows are the rows of scores.parquet; without cosines before, these are NaN.
 func scoreRows(data *loader.Dataset, pairs []int32, before, after []float32) []rundir.Score {
 	p, ids := &data.Pairs, data.Vectors.IDs
 	scores := make([]rundir.Score, len(pairs))
 	for i, pair := range pairs {
 		scores[i] = rundir.Score{
 			Left: ids[p.Left[pair]], Right: ids[p.Right[pair]], Split: p.Split[pair].String(), Kind: p.Kind[pair].String(),
-			Label: p.Label[pair], Before: before[i], After: after[i],
+			Label: p.Label[pair], Before: float32(math.NaN()), After: after[i],
+		}
+		if before != nil {
+			scores[i].Before = before[i]
 		}
 	}
 	return scores
@@ -217,7 +243,8 @@ func (r *run) projection(s rundir.Summary) *projection.Projection {
 	if t := s.After[s.SelectedOn].Threshold; t.Known() {
 		m.Threshold = new(float64(t))
 	}
-	d, k := r.data.Vectors.Dim, r.recipe.Dims
+	d, _ := r.data.Vectors.Dims()
+	k := r.recipe.Dims
 	p := &projection.Projection{Matrix: r.best[:d*k], Offset: r.result().Offset, In: d, Out: k, Metadata: m}
 	if r.recipe.Side == graph.Dual {
 		p.MatrixRight = r.best[d*k:]

@@ -25,9 +25,11 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 	if slices.ContainsFunc(cosines, func(c float32) bool { return c != c }) {
 		return &DivergedError{epoch, r.recipe.LearningRate}
 	}
-	if err := r.reportLoss(); err != nil {
+	parameters, err := r.parameters()
+	if err != nil {
 		return err
 	}
+	r.reportLoss(parameters)
 	chosen := r.eval.split(r.scored, cosines, r.selectOn())
 	score := chosen.figure(r.figure)
 	r.state.Epochs, r.state.Batch = epoch, 0
@@ -39,6 +41,7 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 		if err := r.opts.Backend.Download(r.best, r.shown); err != nil {
 			return err
 		}
+		r.state.Learned = parameters
 	}
 	if r.opts.try != nil {
 		r.opts.try.scored(epoch, score)
@@ -57,18 +60,21 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 	return nil
 }
 
-// reportLoss makes the loss that figures report that of the moment, where the loss
-// learns numbers of its own.
-func (r *run) reportLoss() error {
+// parameters are what the loss has learned of its own so far, or nil.
+func (r *run) parameters() ([]float32, error) {
 	if r.fit == nil {
-		return nil
+		return nil, nil
 	}
-	parameters := make([]float32, r.model.Parameters().Size())
-	if err := r.opts.Backend.Download(parameters, r.model.Parameters()); err != nil {
-		return err
+	p := make([]float32, r.model.Parameters().Size())
+	return p, r.opts.Backend.Download(p, r.model.Parameters())
+}
+
+// reportLoss makes the loss that figures report the one with these parameters,
+// unless there are none.
+func (r *run) reportLoss(parameters []float32) {
+	if parameters != nil {
+		r.eval.loss = r.recipe.Loss.(graph.Fitted).At(parameters)
 	}
-	r.eval.loss = r.recipe.Loss.(graph.Fitted).At(parameters)
-	return nil
 }
 
 // history makes the rows of an epoch. The threshold is the validation split's

@@ -16,13 +16,22 @@ const bootstrapSeed = 1
 
 // compare sets a figure of a split before and after side by side. The
 // intervals of both and of the gain come from the same resamples of groups.
+//
+// Without cosines before, only what is after is known.
 func compare(before, after splitScores, estimate func(splitScores) func(weights []float64) float64) rundir.Comparison {
-	b, a := estimate(before), estimate(after)
-	gain := func(w []float64) float64 { return a(w) - b(w) }
+	a := estimate(after)
 	interval := func(f func([]float64) float64) (rundir.Interval, float64) {
-		i := bootstrap(before.groups, resamplesFor(len(before.groups)), bootstrapSeed, f)
+		i := bootstrap(after.groups, resamplesFor(len(after.groups)), bootstrapSeed, f)
 		return rundir.Interval{Low: rundir.Figure(i.low), High: rundir.Figure(i.high)}, i.se
 	}
+	if len(before.cosines) == 0 {
+		none := rundir.Interval{Low: rundir.None, High: rundir.None}
+		c := rundir.Comparison{Before: rundir.None, BeforeInterval: none, After: rundir.Figure(a(nil)), Gain: rundir.None, GainSE: rundir.None, GainInterval: none}
+		c.AfterInterval, _ = interval(a)
+		return c
+	}
+	b := estimate(before)
+	gain := func(w []float64) float64 { return a(w) - b(w) }
 	c := rundir.Comparison{Before: rundir.Figure(b(nil)), After: rundir.Figure(a(nil)), Gain: rundir.Figure(gain(nil))}
 	c.BeforeInterval, _ = interval(b)
 	c.AfterInterval, _ = interval(a)
@@ -34,10 +43,10 @@ func compare(before, after splitScores, estimate func(splitScores) func(weights 
 
 // comparisons of the figures that the judgement and the panel show.
 func comparisons(before, after splitScores, thresholdBefore, thresholdAfter rundir.Figure) map[string]rundir.Comparison {
-	if len(before.cosines) == 0 {
+	if len(after.cosines) == 0 {
 		return nil
 	}
-	if before.graded {
+	if after.graded {
 		return map[string]rundir.Comparison{bySpearman: compare(before, after, estimator(bySpearman))}
 	}
 	threshold := map[*ranking]rundir.Figure{before.ranking: thresholdBefore, after.ranking: thresholdAfter}
@@ -135,6 +144,9 @@ func (o outcome) judgement() rundir.Judgement {
 		text = "Worse than no matrix: " + change + "." + below
 	}
 	switch {
+	case o.tested && !o.test.Before.Known():
+		text += fmt.Sprintf(" On test, which took no part in any choice, it is %.3f, 95 %% interval %.3f to %.3f.", o.test.After, o.test.AfterInterval.Low, o.test.AfterInterval.High)
+		return rundir.Judgement{Accepted: below == "", Text: text}
 	case !o.tested:
 		text += " There is no test split, so nothing independent says how much of that is real."
 	case o.test.GainInterval.High < 0:
@@ -149,7 +161,7 @@ func (o outcome) judgement() rundir.Judgement {
 // belowUntrained warns where even the result is worse than no matrix at all,
 // as with few columns or a random start.
 func (o outcome) belowUntrained(result rundir.Figure) string {
-	if result >= o.untrained {
+	if !o.untrained.Known() || result >= o.untrained {
 		return ""
 	}
 	return fmt.Sprintf(" The embeddings as they are reach %.3f there: with more --dims or --init identity nothing would be lost.", o.untrained)
@@ -172,7 +184,7 @@ func verdict(c rundir.Comparison) string {
 // flattered is the judgement of a run whose epoch was chosen on test.
 func flattered(figure string, before, after rundir.Metrics) rundir.Judgement {
 	text := "The epoch was chosen on the test split itself, which flatters its figures. Use --recipe default for figures to rely on."
-	if figure == byAccuracy {
+	if figure == byAccuracy && before.AccuracyBestThreshold.Known() {
 		text = fmt.Sprintf("The epoch and the threshold were chosen on the test split itself, which flatters its accuracy: %.1f %% before, %.1f %% after, and %.1f %% for always saying the commoner class. Use --recipe default for figures to rely on.",
 			100*before.AccuracyBestThreshold, 100*after.AccuracyBestThreshold, 100*after.Majority)
 	}

@@ -165,7 +165,6 @@ func (r Recipe) Config() (rundir.Recipe, error) {
 		Matryoshka: r.Matryoshka, Patience: r.Patience, CrossValidate: r.CrossValidate, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
 		ShuffleWindow: r.ShuffleWindow,
 	}
-	type named interface{ Name() string }
 	parts := map[*rundir.Part]named{&c.Loss: r.Loss, &c.Optimizer: r.Optimizer, &c.Schedule: r.Schedule, &c.Start: r.Start}
 	if r.ClosedForm != nil {
 		c.ClosedForm = &rundir.Part{}
@@ -176,13 +175,25 @@ func (r Recipe) Config() (rundir.Recipe, error) {
 		parts[c.Shape] = r.Shape
 	}
 	for to, component := range parts {
-		settings, err := json.Marshal(component)
-		if err != nil {
-			return c, fmt.Errorf("settings of %s: %w", component.Name(), err)
-		}
-		if to.Name = component.Name(); string(settings) != "{}" {
-			to.Settings = settings
+		var err error
+		if *to, err = partOf(component); err != nil {
+			return c, err
 		}
 	}
 	return c, nil
+}
+
+// A named is a component of a recipe.
+type named interface{ Name() string }
+
+// partOf is a component with its settings, as files have it.
+func partOf(component named) (rundir.Part, error) {
+	settings, err := json.Marshal(component)
+	if err != nil {
+		return rundir.Part{}, fmt.Errorf("settings of %s: %w", component.Name(), err)
+	}
+	if string(settings) == "{}" {
+		settings = nil
+	}
+	return rundir.Part{Name: component.Name(), Settings: settings}, nil
 }

@@ -26,6 +26,7 @@ type state struct {
 	Step      int            `json:"step"`            // steps done
 	BestEpoch int            `json:"best_epoch"`
 	BestScore float64        `json:"best_score"`
+	Learned   []float32      `json:"learned,omitempty"` // a loss's own parameters at the best epoch
 	History   []rundir.Epoch `json:"history"`
 	Timing    rundir.Timing  `json:"timing"`
 	Tuning    []byte         `json:"tuning,omitempty"` // the choices of a graph.Tuned backend
@@ -120,9 +121,6 @@ func (r *run) resume() error {
 		if err := r.opts.Backend.Upload(a, arrays[i]); err != nil {
 			return err
 		}
-	}
-	if err := r.reportLoss(); err != nil {
-		return err
 	}
 	return r.eval.subtract(offset)
 }

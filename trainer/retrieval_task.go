@@ -135,6 +135,15 @@ func sortedOrder(rows []int32, ids []string) []int32 {
 	return order
 }
 
+// retrieveUntrained is retrieve with the embeddings as they are, which has no
+// figures where those of the two sides cannot be compared.
+func (e *evaluator) retrieveUntrained(ctx context.Context, t *retrievalTask, into map[string]rundir.Metrics, apart *rundir.Metrics) error {
+	if left, right := e.data.Vectors.Dims(); left != right {
+		return nil
+	}
+	return e.retrieve(ctx, t, false, into, apart)
+}
+
 // retrieve adds the retrieval figures to the metrics of each split, and, where
 // apart is not nil, those of the test queries that share nothing with training
 // to it.

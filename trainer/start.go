@@ -57,12 +57,15 @@ type Random struct{}
 // Name returns "random".
 func (Random) Name() string { return "random" }
 
+func (Random) mapsAcross() {}
+
 // Fits takes any shape.
 func (Random) Fits(_, _ int) error { return nil }
 
 // Begin returns draws that depend on the seed alone.
 func (Random) Begin(data *loader.Dataset, k int, seed uint64) (Beginning, error) {
-	return Beginning{Matrix: normal(data.Vectors.Dim*k, seed)}, nil
+	d, _ := data.Vectors.Dims()
+	return Beginning{Matrix: normal(d*k, seed)}, nil
 }
 
 // normal returns n draws of N(0, 1).

@@ -161,9 +161,10 @@ func (r *run) describe() error {
 // build makes the model.
 func (r *run) build() (err error) {
 	k := r.recipe.Dims
+	d, _ := r.data.Vectors.Dims()
 	if r.opts.try != nil {
 		r.parts, r.eval, err = r.opts.try.workspace.partsFor(r.recipe)
-	} else if r.parts, err = newParts(r.opts.Backend, r.recipe, r.data.Vectors.Dim); err == nil {
+	} else if r.parts, err = newParts(r.opts.Backend, r.recipe, d); err == nil {
 		r.eval, err = newEvaluator(r.data, r.opts.Backend)
 	}
 	if err != nil {
@@ -171,7 +172,7 @@ func (r *run) build() (err error) {
 	}
 	r.eval.dims, r.eval.loss, r.eval.side = k, r.recipe.Loss, r.recipe.Side
 	r.eval.project = func(_ []float32, left, right []int32) (graph.Array, error) {
-		return r.project.Run(r.eval.inputs(), r.eval.lefts(left), right)
+		return r.project.Run(r.eval.table, r.eval.offset, left, right)
 	}
 	r.best = make([]float32, r.shown.Size())
 	return nil
@@ -348,7 +349,7 @@ func (r *run) order(epoch int) loader.Order {
 // step runs the graph for one batch and updates the matrix.
 func (r *run) step(batch loader.Batch) error {
 	err := r.model.Step(&graph.Batch{
-		Table: r.eval.inputs(), Left: r.eval.lefts(batch.Left), LeftBy: r.eval.leftBy(), Right: batch.Right,
+		Table: r.eval.table, Offset: r.eval.offset, Left: batch.Left, Right: batch.Right,
 		Labels: batch.Labels, Low: float32(r.data.Labels.Min), Groups: batch.Groups,
 		Dropout: graph.Dropout{Rate: r.recipe.Dropout, Seed: r.recipe.Seed, Step: uint32(r.state.Step)},
 	})

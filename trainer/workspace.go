@@ -110,7 +110,8 @@ func (w *Workspace) partsFor(recipe Recipe) (*parts, *evaluator, error) {
 	if rule != nil {
 		recipe.Optimizer = rule
 	}
-	p, err := newParts(w.backend, recipe, w.data.Vectors.Dim)
+	d, _ := w.data.Vectors.Dims()
+	p, err := newParts(w.backend, recipe, d)
 	if err != nil {
 		return nil, nil, err
 	}

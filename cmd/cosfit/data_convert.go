@@ -67,7 +67,11 @@ func convertData(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	data, err := openData(c, source)
+	opts, err := loaderOptions(c, source)
+	if err != nil {
+		return err
+	}
+	data, err := openWith(c.Context, source.Path, opts)
 	if err != nil {
 		return err
 	}

@@ -79,12 +79,14 @@ func loaderOptions(c *cli.Context, source rundir.Data) (loader.Options, error) {
 	return opts, err
 }
 
-// openData opens what sourceFrom found.
+// openData opens what sourceFrom found, for a matrix, which may be one from left
+// vectors to right ones of other dimensions.
 func openData(c *cli.Context, source rundir.Data) (*loader.Dataset, error) {
 	opts, err := loaderOptions(c, source)
 	if err != nil {
 		return nil, err
 	}
+	opts.UnequalSides = true
 	return openWith(c.Context, source.Path, opts)
 }
 

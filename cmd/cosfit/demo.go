@@ -28,7 +28,7 @@ func demoCommand() *cli.Command {
 func demo(c *cli.Context) error {
 	t := training{
 		context: c, source: rundir.Data{Path: sample.Name}, title: "cosfit demo",
-		recipe: func(d int) (trainer.Recipe, error) { return trainer.Default(d), nil },
+		recipe: func(d, _ int) (trainer.Recipe, error) { return trainer.Default(d), nil },
 		open:   func() (rundir.Dir, error) { return rundir.Create(c.String("out"), true) },
 		finish: func(dir rundir.Dir) error { return export(dir, "npy", dir.NPYPath()) },
 		next:   afterDemo,

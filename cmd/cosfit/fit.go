@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -87,14 +88,14 @@ func fit(c *cli.Context) error {
 
 // checkTraining finds what is wrong with the flags of a training before vectors
 // are bought for it.
-func checkTraining(c *cli.Context, recipe func(d int) (trainer.Recipe, error)) error {
+func checkTraining(c *cli.Context, recipe func(left, right int) (trainer.Recipe, error)) error {
 	if _, err := placeFrom(c); err != nil {
 		return err
 	}
 	if _, err := memoryFrom(c); err != nil {
 		return err
 	}
-	_, err := recipe(1) // flags are wrong for any dimensions
+	_, err := recipe(1, 1) // flags are wrong for any dimensions
 	return err
 }
 
@@ -247,7 +248,7 @@ func (t *training) runOnce(out string) error {
 // shown shows a finished run, if it was made with the same settings.
 func (t *training) shown(dir rundir.Dir, config rundir.Config) error {
 	c := t.context
-	recipe, err := t.recipe(config.Data.Dimensions)
+	recipe, err := t.recipe(config.Data.Dimensions, cmp.Or(config.Data.RightDimensions, config.Data.Dimensions))
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func recipeFlags() []cli.Flag {
 		number("dropout", "probability of zeroing an input element while training", both(d.Dropout, n.Dropout)),
 		choice("loss", losses().list(), both(d.Loss.Name(), n.Loss.Name())),
 		number("shrinkage", "of the recipes cca, wccn and whitening, and of --init whitening: share of a multiple of the identity in the covariance", "Ledoit and Wolf's"),
-		number("penalty", "of the recipes procrustes and ridge: what holds the matrix at the identity", "1"),
+		number("penalty", "of procrustes and ridge, as a recipe or a start: what holds the matrix at the identity, or ridge's small between two models", "1; between two models 0.001, 0.1"),
 		number("margin", "of contrastive and triplet: how far apart cosines are to be", "0.5, 0.3"),
 		number("scale", "of angle, cosent, logistic and pairwise: what cosines are multiplied by", "20"),
 		number("temperature", "of infonce: what cosines are divided by", "0.05"),
@@ -246,8 +246,10 @@ func partSettings(c *cli.Context, r *trainer.Recipe) error {
 			"whitening", "a number above 0, at most 1", func(v float64) bool { return v > 0 && v <= 1 }},
 		{"penalty", "recipe", r.Name, cmp.Or(
 			field(r.ClosedForm, func(f *trainer.Procrustes) *float64 { return &f.Penalty }),
-			field(r.ClosedForm, func(f *trainer.Ridge) *float64 { return &f.Penalty })),
-			"procrustes or ridge", "a number above 0", func(v float64) bool { return v > 0 && !math.IsInf(v, 0) }},
+			field(r.ClosedForm, func(f *trainer.Ridge) *float64 { return &f.Penalty }),
+			field(r.Start, func(f *trainer.Procrustes) *float64 { return &f.Penalty }),
+			field(r.Start, func(f *trainer.Ridge) *float64 { return &f.Penalty })),
+			"procrustes or ridge, or such an --init", "a number above 0", func(v float64) bool { return v > 0 && !math.IsInf(v, 0) }},
 		{"threshold", "loss", loss, field(r.Loss, func(l *graph.Logistic) *float64 { return &l.Threshold }),
 			"logistic", "a cosine", func(v float64) bool { return v >= -1 && v <= 1 }},
 	} {

@@ -42,8 +42,8 @@ func closedForms() table[func() trainer.ClosedForm] {
 	return table[func() trainer.ClosedForm]{
 		"cca":             func() trainer.ClosedForm { return &trainer.CCA{} },
 		"mean-difference": func() trainer.ClosedForm { return &trainer.MeanDifference{} },
-		"procrustes":      func() trainer.ClosedForm { return &trainer.Procrustes{Penalty: 1} },
-		"ridge":           func() trainer.ClosedForm { return &trainer.Ridge{Penalty: 1} },
+		"procrustes":      func() trainer.ClosedForm { return &trainer.Procrustes{} },
+		"ridge":           func() trainer.ClosedForm { return &trainer.Ridge{} },
 		"wccn":            func() trainer.ClosedForm { return &trainer.WCCN{} },
 		"whitening":       func() trainer.ClosedForm { return &trainer.Whitening{} },
 	}
@@ -85,7 +85,9 @@ func starts() table[func() trainer.Start] {
 		"identity":    func() trainer.Start { return &trainer.Identity{} },
 		"orthogonal":  func() trainer.Start { return &trainer.Orthogonal{} },
 		"pca":         func() trainer.Start { return &trainer.PCA{} },
+		"procrustes":  func() trainer.Start { return &trainer.Procrustes{} },
 		"random":      func() trainer.Start { return &trainer.Random{} },
+		"ridge":       func() trainer.Start { return &trainer.Ridge{} },
 		"top-removed": func() trainer.Start { return &trainer.TopRemoved{} },
 		"whitening":   func() trainer.Start { return &trainer.Whitened{Power: 1} },
 	}

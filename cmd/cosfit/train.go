@@ -71,15 +71,15 @@ func train(c *cli.Context) error {
 	return t.run()
 }
 
-// recipeOf reads the flags of recipes; what it returns makes one for embeddings
-// of d dimensions.
-func recipeOf(c *cli.Context) (func(d int) (trainer.Recipe, error), error) {
+// recipeOf reads the flags of recipes; what it returns makes one for left and
+// right embeddings of so many dimensions.
+func recipeOf(c *cli.Context) (func(left, right int) (trainer.Recipe, error), error) {
 	create, err := recipes().get("recipe", c.String("recipe"))
 	if err != nil {
 		return nil, err
 	}
-	return func(d int) (trainer.Recipe, error) {
-		r, err := editable(create(d))
+	return func(left, right int) (trainer.Recipe, error) {
+		r, err := editable(create(left).Across(left, right))
 		if err != nil {
 			return r, err
 		}
@@ -132,7 +132,7 @@ func begun(c *cli.Context, out string) (config rundir.Config, err error) {
 func goOnWith(c *cli.Context, out string, config rundir.Config, source rundir.Data, title string) error {
 	t := training{context: c, source: source, title: title, next: afterTraining, resume: true}
 	t.place = func() (*place, error) { return placeAgain(c, config, out) }
-	t.recipe = func(int) (trainer.Recipe, error) {
+	t.recipe = func(_, _ int) (trainer.Recipe, error) {
 		r, err := configured(config.Recipe)
 		if err != nil {
 			return r, err
@@ -148,8 +148,8 @@ func goOnWith(c *cli.Context, out string, config rundir.Config, source rundir.Da
 type training struct {
 	context *cli.Context
 	source  rundir.Data
-	place   func() (*place, error)              // may be nil: what the flags ask for
-	recipe  func(d int) (trainer.Recipe, error) // for embeddings of d dimensions
+	place   func() (*place, error)                        // may be nil: what the flags ask for
+	recipe  func(left, right int) (trainer.Recipe, error) // for embeddings of so many dimensions
 	resume  bool
 	title   string
 	guard   string                     // texts to try the result on, where the flag does not name any
@@ -177,7 +177,7 @@ func (t *training) run() error {
 		return err
 	}
 	defer data.Close()
-	recipe, err := t.recipe(data.Vectors.Dim)
+	recipe, err := t.recipe(data.Vectors.Dims())
 	if err != nil {
 		return err
 	}
@@ -277,8 +277,13 @@ func settingAsUsage(err error) error {
 
 func describeData(d *loader.Dataset) string {
 	count := func(s loader.Split) int { return len(d.Indices(s)) }
-	return fmt.Sprintf("%s: %d train, %d validation, %d test pairs, %d dimensions",
-		d.Name, count(loader.Train), count(loader.Validation), count(loader.Test), d.Vectors.Dim)
+	left, right := d.Vectors.Dims()
+	dimensions := fmt.Sprint(left)
+	if left != right {
+		dimensions = fmt.Sprintf("%d and %d", left, right)
+	}
+	return fmt.Sprintf("%s: %d train, %d validation, %d test pairs, %s dimensions",
+		d.Name, count(loader.Train), count(loader.Validation), count(loader.Test), dimensions)
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) graph.Backend, tolerance float64)
 		"upload and download":  (*suite).transfers,
 		"score":                (*suite).score,
 		"score with dropout":   (*suite).dropout,
+		"offset":               (*suite).offset,
 		"a short batch after":  (*suite).shortBatch,
 		"score of zeros":       (*suite).zeros,
 		"score of equal texts": (*suite).equal,
@@ -241,6 +242,32 @@ func (s *suite) dropout() {
 	}
 }
 
+// offset takes a vector off all embeddings, and then no longer.
+func (s *suite) offset() {
+	for _, shape := range shapes[1:] {
+		p := s.problem(shape[0], shape[1], shape[2])
+		less := s.random(p.d)
+		p.ref.Less, p.batch.Offset = widen(less), s.array(less, p.d)
+		score, project := s.newScore(p.d, p.k, p.n+5), s.newProject(p.d, p.k, p.n+5)
+		s.checkScore(score, p)
+		s.checkProject(project, p)
+		p.batch.Dropout = graph.Dropout{Rate: 0.3, Seed: s.rng.Uint64(), Step: s.rng.Uint32()}
+		s.checkScore(score, p)
+		again := *p.batch // a new batch, since a backend may know one by its address
+		p.ref.Less, again.Offset, p.batch = nil, nil, &again
+		s.checkScore(score, p)
+	}
+	p := s.problem(6, 4, 3)
+	p.batch.Offset = s.array(s.random(5), 5)
+	for name, forward := range map[string]func(graph.Array, *graph.Batch) (graph.Array, error){
+		"score": s.newScore(6, 4, 3).Forward, "project": s.newProject(6, 4, 3).Forward,
+	} {
+		if _, err := forward(p.m, p.batch); err == nil || !strings.Contains(err.Error(), "offset of 5") {
+			s.Errorf("%s with an offset of another length: error is %v", name, err)
+		}
+	}
+}
+
 // shortBatch runs one kernel over batches that shrink and grow.
 func (s *suite) shortBatch() {
 	kernel := s.newScore(19, 11, 25)
@@ -288,30 +315,34 @@ func (s *suite) project() {
 	for _, shape := range shapes {
 		p := s.problem(shape[0], shape[1], shape[2])
 		p.batch.Right = p.batch.Right[:p.n/2] // sides of different length
-		kernel := s.newProject(p.d, p.k, p.n+5)
-		projected, err := kernel.Forward(p.m, p.batch)
-		s.must(err)
-		rows := append(slices.Clone(p.batch.Left), p.batch.Right...)
-		var want []float64
-		x := make([][]float64, len(rows))
-		for i, row := range rows {
-			x[i] = p.ref.Embedding(row, i, 0, graph.Dropout{})
-			want = append(want, p.ref.Project(x[i])...)
-		}
-		s.near("projection", s.download(projected), want)
-		dp := s.random(len(want))
-		dm, err := kernel.Backward(s.array(dp, len(rows), p.k))
-		s.must(err)
-		gradient := make([]float64, p.d*p.k)
-		for i := range rows {
-			for c, v := range x[i] {
-				for j := range p.k {
-					gradient[c*p.k+j] += v * float64(dp[i*p.k+j])
-				}
+		s.checkProject(s.newProject(p.d, p.k, p.n+5), p)
+	}
+}
+
+func (s *suite) checkProject(kernel graph.ProjectKernel, p *problem) {
+	s.Helper()
+	projected, err := kernel.Forward(p.m, p.batch)
+	s.must(err)
+	rows := append(slices.Clone(p.batch.Left), p.batch.Right...)
+	var want []float64
+	x := make([][]float64, len(rows))
+	for i, row := range rows {
+		x[i] = p.ref.Embedding(row, i, 0, graph.Dropout{})
+		want = append(want, p.ref.Project(x[i])...)
+	}
+	s.near("projection", s.download(projected), want)
+	dp := s.random(len(want))
+	dm, err := kernel.Backward(s.array(dp, len(rows), p.k))
+	s.must(err)
+	gradient := make([]float64, p.d*p.k)
+	for i := range rows {
+		for c, v := range x[i] {
+			for j := range p.k {
+				gradient[c*p.k+j] += v * float64(dp[i*p.k+j])
 			}
 		}
-		s.near("gradient", s.download(dm), gradient)
 	}
+	s.near("gradient", s.download(dm), gradient)
 }
 
 func (s *suite) loss() {

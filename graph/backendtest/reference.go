@@ -11,14 +11,19 @@ import (
 type Reference struct {
 	D, K  int
 	Table []float64 // [n, D]
+	Less  []float64 // [D], the batch's offset; nil: none
 	M     []float64 // [D, K]
 }
 
-// Embedding returns row i of a side of the batch after dropout.
+// Embedding returns row i of a side of the batch, less the offset, after dropout.
 func (r *Reference) Embedding(row int32, i int, side uint32, drop graph.Dropout) []float64 {
 	x := make([]float64, r.D)
 	for c := range x {
-		x[c] = r.Table[int(row)*r.D+c] * keep(drop, side, drop.Row+uint32(i), c)
+		x[c] = r.Table[int(row)*r.D+c]
+		if r.Less != nil {
+			x[c] -= r.Less[c]
+		}
+		x[c] *= keep(drop, side, drop.Row+uint32(i), c)
 	}
 	return x
 }

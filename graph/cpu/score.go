@@ -53,15 +53,37 @@ func (o *score) Backward(ds graph.Array) (graph.Array, error) {
 	return o.dm, nil
 }
 
+// source is where a batch gathers embeddings of d dimensions from, in a table
+// whose rows have that width.
+func source(b *graph.Batch, d, width int) (kernel.Source, error) {
+	table, err := own(b.Table)
+	if err != nil {
+		return kernel.Source{}, err
+	}
+	if have := table.Shape()[1]; have != width {
+		return kernel.Source{}, fmt.Errorf("cpu: embeddings of %d dimensions, want %d for a matrix of %d rows", have, width, d)
+	}
+	from := kernel.Source{Table: table.data, Width: width}
+	if b.Offset == nil {
+		return from, nil
+	}
+	offset, err := own(b.Offset)
+	if err != nil {
+		return kernel.Source{}, err
+	}
+	if offset.Size() != d {
+		return kernel.Source{}, fmt.Errorf("cpu: an offset of %d numbers for embeddings of %d", offset.Size(), d)
+	}
+	from.Offset = offset.data
+	return from, nil
+}
+
 // project computes P = X·M for the embeddings of both sides of a batch, with
 // dropout.
 func project(x *kernel.Operand, d, k int, m graph.Array, b *graph.Batch, p []float32) ([]float32, error) {
-	table, err := own(b.Table)
+	from, err := source(b, d, d)
 	if err != nil {
 		return nil, err
-	}
-	if table.Shape()[1] != d {
-		return nil, fmt.Errorf("cpu: embeddings of %d dimensions for a matrix of %d rows", table.Shape()[1], d)
 	}
 	matrix, err := own(m)
 	if err != nil {
@@ -71,6 +93,6 @@ func project(x *kernel.Operand, d, k int, m graph.Array, b *graph.Batch, p []flo
 		return nil, fmt.Errorf("cpu: a matrix of shape %v, want (%d, %d)", s, d, k)
 	}
 	p = grow(p, (len(b.Left)+len(b.Right))*k)
-	x.GatherTimes(table.data, b.Left, b.Right, b.Dropout, matrix.data, k, p)
+	x.GatherTimes(from, b.Left, b.Right, b.Dropout, matrix.data, k, p)
 	return p, nil
 }

@@ -34,7 +34,7 @@ type half struct {
 // Forward computes P = X·M for each side that has a matrix, and copies the
 // other's embeddings.
 func (o *sidedProjection) Forward(m graph.Array, b *graph.Batch) (graph.Array, error) {
-	table, err := own(b.Table)
+	from, err := source(b, o.d, o.side.Width(o.d, o.k))
 	if err != nil {
 		return nil, err
 	}
@@ -42,22 +42,19 @@ func (o *sidedProjection) Forward(m graph.Array, b *graph.Batch) (graph.Array, e
 	if err != nil {
 		return nil, err
 	}
-	if d := table.Shape()[1]; d != o.d {
-		return nil, fmt.Errorf("cpu: embeddings of %d dimensions for a matrix of %d rows a side", d, o.d)
-	}
 	if s := matrix.Shape(); s[0] != o.side.Rows(o.d) || s[1] != o.k {
 		return nil, fmt.Errorf("cpu: a matrix of shape %v, want (%d, %d)", s, o.side.Rows(o.d), o.k)
 	}
 	o.lefts = len(b.Left)
 	o.p.resize(o.lefts + len(b.Right))
 	p, q := o.p.data[:o.lefts*o.k], o.p.data[o.lefts*o.k:]
-	o.left.x.GatherTimes(table.data, b.Left, nil, b.Dropout, matrix.data[:o.d*o.k], o.k, p)
+	o.left.x.GatherTimes(from, b.Left, nil, b.Dropout, matrix.data[:o.d*o.k], o.k, p)
 	if o.side == graph.Dual {
-		o.right.x.GatherTimes(table.data, nil, b.Right, b.Dropout, matrix.data[o.d*o.k:], o.k, q)
+		o.right.x.GatherTimes(from, nil, b.Right, b.Dropout, matrix.data[o.d*o.k:], o.k, q)
 		return o.p, nil
 	}
 	for i, row := range b.Right {
-		copy(q[i*o.k:(i+1)*o.k], table.data[int(row)*o.d:])
+		copy(q[i*o.k:(i+1)*o.k], from.Table[int(row)*from.Width:])
 	}
 	return o.p, nil
 }

@@ -16,7 +16,6 @@ type vectorLoss struct {
 	vectors  graph.Vectors
 	value    *array
 	dp       *array
-	lefts    []int32 // texts of the left rows
 
 	scaled                         *array // dp times the gradient from above
 	byParameters, scaledParameters *array // of a graph.FittedVectorLoss
@@ -55,11 +54,7 @@ func (o *vectorLoss) evaluate(p graph.Array, b *graph.Batch, function func(v *gr
 	}
 	v := &o.vectors
 	v.K, v.P = a.Shape()[1], a.data
-	o.lefts = o.lefts[:0]
-	for _, row := range b.Left {
-		o.lefts = append(o.lefts, row-b.LeftBy)
-	}
-	v.Left, v.Right, v.Labels, v.Low, v.Groups = o.lefts, b.Right, b.Labels, b.Low, b.Groups
+	v.Left, v.Right, v.Labels, v.Low, v.Groups = b.Left, b.Right, b.Labels, b.Low, b.Groups
 	v.Reuse()
 	if o.dp.Shape()[1] != v.K {
 		o.dp = newArray(0, v.K)

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"slices"
 	"unsafe"
 )
@@ -16,7 +17,7 @@ type Operand struct {
 	// behind it, which turned may read.
 	x panels
 
-	table       []float32
+	from        Source
 	left, right []int32
 	drop        dropper
 	dropping    bool
@@ -40,25 +41,34 @@ func (p *Pool) NewOperand(d int) *Operand {
 // Rows returns n.
 func (x *Operand) Rows() int { return x.n }
 
-// Gather takes rows of table [_, d], the left ones and then the right ones,
+// A Source is where an operand's embeddings come from.
+type Source struct {
+	Table  []float32 // [_, Width], row-major
+	Width  int       // of which the first d numbers are taken; 0 means d
+	Offset []float32 // [d], which is taken off each row, before dropout; nil: none
+}
+
+// Gather takes rows of a source, the left ones and then the right ones,
 // with dropout as Pool.Gather has it: the sides' masks are those of side 0 and 1.
-func (x *Operand) Gather(table []float32, left, right []int32, drop Dropout) {
-	x.pool.Run(x.beginGathering(table, left, right, drop), x.gather)
-	x.table = nil // it belongs to the caller
+func (x *Operand) Gather(from Source, left, right []int32, drop Dropout) {
+	x.pool.Run(x.beginGathering(from, left, right, drop), x.gather)
+	x.from = Source{} // it belongs to the caller
 }
 
 // GatherTimes is Gather and then Times, which packs m while others gather.
-func (x *Operand) GatherTimes(table []float32, left, right []int32, drop Dropout, m []float32, k int, out []float32) {
-	panels := x.beginGathering(table, left, right, drop)
+func (x *Operand) GatherTimes(from Source, left, right []int32, drop Dropout, m []float32, k int, out []float32) {
+	panels := x.beginGathering(from, left, right, drop)
 	x.packed = x.pool.beginPacking(x.micro, &x.m, view{m, 1, k}, k, x.d, x.micro.columns)
 	x.pool.Run(x.packed+panels, x.both)
-	x.table = nil
+	x.from = Source{}
 	x.project(k, out)
 }
 
 // beginGathering settles what Gather does, and returns how many panels it fills.
-func (x *Operand) beginGathering(table []float32, left, right []int32, drop Dropout) (panels int) {
-	x.table, x.left, x.right = slices.Clip(table), left, right // clipped: a row that is not there panics
+func (x *Operand) beginGathering(from Source, left, right []int32, drop Dropout) (panels int) {
+	from.Table = slices.Clip(from.Table) // a row that is not there panics
+	from.Width = cmp.Or(from.Width, x.d)
+	x.from, x.left, x.right = from, left, right
 	x.drop, x.dropping = newDropper(x.micro, drop), drop.Rate > 0
 	x.n = len(left) + len(right)
 	rows := x.micro.rows
@@ -136,8 +146,15 @@ func (x *Operand) gatherPart(row, c0 int, dst []float32) {
 		clear(dst)
 		return
 	}
-	at := int(of[row])*x.d + c0
-	src := x.table[at : at+len(dst)]
+	at := int(of[row])*x.from.Width + c0
+	src := x.from.Table[at : at+len(dst)]
+	if x.from.Offset != nil {
+		offset := x.from.Offset[c0:][:len(dst)]
+		for i, v := range src {
+			dst[i] = v - offset[i]
+		}
+		src = dst
+	}
 	if !x.dropping {
 		copy(dst, src)
 		return

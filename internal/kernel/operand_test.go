@@ -57,13 +57,27 @@ func TestOperand(t *testing.T) {
 				drop := Dropout{Rate: 0.2, Seed: 3, Step: uint32(k)}
 				p := NewPool(threads)
 				x, g := operandOf(p, m, d), gradientOf(p, m, k)
-				x.Gather(random(rng, d), make([]int32, pairs+17), nil, Dropout{}) // a larger batch before
-				x.Gather(table, left, right, drop)
+				x.Gather(Source{Table: random(rng, d)}, make([]int32, pairs+17), nil, Dropout{}) // a larger batch before
+				from, less := Source{Table: table}, table
+				if d%2 == 1 { // of the other sizes, rows hold nothing else
+					from = Source{Table: poisoned(50 * (d + 3)), Width: d + 3}
+					for i := range 50 {
+						copy(from.Table[i*from.Width:], table[i*d:(i+1)*d])
+					}
+				}
+				if k%2 == 1 { // the other sizes go without an offset
+					from.Offset = random(rng, d)
+					less = slices.Clone(table)
+					for i := range less {
+						less[i] -= from.Offset[i%d]
+					}
+				}
+				x.Gather(from, left, right, drop)
 
 				n := len(left) + len(right)
 				want := make([]float32, n*d)
-				p.Gather(d, table, left, 0, drop, want)
-				p.Gather(d, table, right, 1, drop, want[len(left)*d:])
+				p.Gather(d, less, left, 0, drop, want)
+				p.Gather(d, less, right, 1, drop, want[len(left)*d:])
 				projected := poisoned(n * k)
 				x.Times(matrix, k, projected)
 				dp := random(rng, n*k)
@@ -145,7 +159,7 @@ func TestStepAllocatesNothing(t *testing.T) {
 	x, g := p.NewOperand(d), p.NewGradient(k)
 	projected, dm, s, ds := make([]float32, 2*pairs*k), make([]float32, d*k), make([]float32, pairs), random(rng, pairs)
 	allocations := testing.AllocsPerRun(20, func() {
-		x.Gather(table, rows, rows, Dropout{Rate: 0.1})
+		x.Gather(Source{Table: table}, rows, rows, Dropout{Rate: 0.1})
 		x.Times(matrix, k, projected)
 		g.Cosines(projected, s)
 		g.Pull(ds)

@@ -21,8 +21,8 @@ func BenchmarkPasses(b *testing.B) {
 	for name, f := range map[string]func(){
 		"gather":            func() { NewPool(1).Gather(d, table, rows, 0, Dropout{}, out) },
 		"gather + dropout":  func() { NewPool(1).Gather(d, table, rows, 0, Dropout{Rate: 0.1}, out) },
-		"operand":           func() { x.Gather(table, rows, nil, Dropout{}) },
-		"operand + dropout": func() { x.Gather(table, rows, nil, Dropout{Rate: 0.1}) },
+		"operand":           func() { x.Gather(Source{Table: table}, rows, nil, Dropout{}) },
+		"operand + dropout": func() { x.Gather(Source{Table: table}, rows, nil, Dropout{Rate: 0.1}) },
 		"cosines":           func() { NewPool(1).Cosines(k, l, r, s, gl, gr) },
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -17,7 +17,7 @@ const (
 var blocks = []rune(" ▁▂▃▄▅▆▇█")
 
 // histograms draws the distribution of cosine for similar and dissimilar
-// pairs, before beside after, over one common axis. Graded labels are cut at
+// pairs, before, where there is any, beside after, over one common axis. Graded labels are cut at
 // the middle of their range, which is 0.5 or 0.
 func (p printer) histograms(scores []rundir.Score, split string, before, after rundir.Figure) {
 	var own []rundir.Score
@@ -48,6 +48,19 @@ func (p printer) histograms(scores []rundir.Score, split string, before, after r
 		bins[kind][0][axis.bin(s.Before)]++
 		bins[kind][1][axis.bin(s.After)]++
 	}
+	ticks := p.style.dim(axis.ticks())
+	if own[0].Before != own[0].Before {
+		for kind, name := range []string{"similar", "dissimilar"} {
+			p.line("")
+			p.line(p.style.dim(" cosine of " + name + " pairs"))
+			for _, row := range bars(bins[kind][1]) {
+				p.line(" " + string(row))
+			}
+		}
+		p.line(" " + axis.mark(after))
+		p.line(" " + ticks)
+		return
+	}
 	for kind, name := range []string{"similar", "dissimilar"} {
 		p.line("")
 		p.line(p.style.dim(fmt.Sprintf(" %-*s%s%s", histogramWidth, "cosine of "+name+" pairs, before", histogramGap, "after")))
@@ -56,9 +69,8 @@ func (p printer) histograms(scores []rundir.Score, split string, before, after r
 			p.line(" " + string(b[row]) + histogramGap + string(a[row]))
 		}
 	}
-	ticks := axis.ticks()
 	p.line(" " + axis.mark(before) + histogramGap + axis.mark(after))
-	p.line(" " + p.style.dim(ticks) + histogramGap + p.style.dim(ticks))
+	p.line(" " + ticks + histogramGap + ticks)
 }
 
 // bars draws counts as rows of block characters, the top one first. The
@@ -87,8 +99,10 @@ type axis struct{ low, high float64 }
 func newAxis(scores []rundir.Score) axis {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, s := range scores {
-		low = min(low, float64(s.Before), float64(s.After))
-		high = max(high, float64(s.Before), float64(s.After))
+		low, high = min(low, float64(s.After)), max(high, float64(s.After))
+		if s.Before == s.Before { // no NaN
+			low, high = min(low, float64(s.Before)), max(high, float64(s.Before))
+		}
 	}
 	a := axis{math.Floor(low*10) / 10, math.Ceil(high*10) / 10}
 	if a.high <= a.low {

@@ -1,9 +1,12 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cosfit/cosfit/internal/rundir"
@@ -109,11 +112,36 @@ func (p printer) epochs(s rundir.Summary) {
 		text += fmt.Sprintf("; %d more brought nothing better", s.Epochs-s.BestEpoch)
 	}
 	p.line(p.style.dim(text))
+	p.learned(s.LearnedLoss)
 }
 
-// figures draws the table.
+// learned says what the loss learned beside the matrix.
+func (p printer) learned(loss *rundir.Part) {
+	if loss == nil {
+		return
+	}
+	var settings map[string]any
+	if json.Unmarshal(loss.Settings, &settings) != nil {
+		return // written by something else
+	}
+	var numbers []string
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if v, ok := settings[name].(float64); ok {
+			numbers = append(numbers, fmt.Sprintf("%s %.3g", name, v))
+		}
+	}
+	p.line(p.style.dim(fmt.Sprintf(" Learned beside the matrix: %s of %s", strings.Join(numbers, ", "), loss.Name)))
+}
+
+// figures draws the table. What is not known before has one column.
 func (p printer) figures(before, after rundir.Metrics, c map[string]rundir.Comparison) {
-	p.line(p.style.dim(fmt.Sprintf(" %-11s %-20s %-20s %s", "", "before", "after", "gain [95 % interval]")))
+	heading := fmt.Sprintf(" %-11s %-20s %-20s %s", "", "before", "after", "gain [95 % interval]")
+	for _, x := range c {
+		if !x.Before.Known() {
+			heading = fmt.Sprintf(" %-11s %s", "", "with the matrix [95 % interval]")
+		}
+	}
+	p.line(p.style.dim(heading))
 	for _, f := range []struct {
 		name, key string
 		scale     float64
@@ -159,6 +187,10 @@ func (p printer) compared(name string, c rundir.Comparison, scale float64, verb 
 		}
 		return fmt.Sprintf("%s [%s, %s]", number(f), number(i.Low), number(i.High))
 	}
+	if !c.Before.Known() {
+		p.line(fmt.Sprintf(" %-11s %s", name, with(c.After, c.AfterInterval)))
+		return
+	}
 	gain := signed(c.Gain)
 	if c.GainInterval.Low.Known() {
 		gain = fmt.Sprintf("%s [%s, %s]", gain, signed(c.GainInterval.Low), signed(c.GainInterval.High))
@@ -174,7 +206,11 @@ func (p printer) compared(name string, c rundir.Comparison, scale float64, verb 
 
 // plain draws a figure without intervals, unless it is unknown.
 func (p printer) plain(name string, before, after rundir.Figure, scale float64, verb string) {
-	if !before.Known() || !after.Known() {
+	if !after.Known() {
+		return
+	}
+	if !before.Known() {
+		p.line(fmt.Sprintf(" %-11s %s", name, fmt.Sprintf(verb, scale*float64(after))))
 		return
 	}
 	b, a := scale*float64(before), scale*float64(after)

@@ -56,6 +56,35 @@ func TestPanelGolden(t *testing.T) {
 	golden(t, "panel.txt", panel(Style{}))
 }
 
+// What a loss learned stands in the panel.
+func TestLearnedLoss(t *testing.T) {
+	s, scores := example()
+	s.LearnedLoss = &rundir.Part{Name: "logistic", Settings: []byte(`{"threshold":0.4567,"scale":21.57,"learn":true}`)}
+	var b bytes.Buffer
+	Panel(&b, s, scores, "test", "", nil, Style{})
+	if want := "Learned beside the matrix: scale 21.6, threshold 0.457 of logistic\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("no %q in\n%s", want, b.String())
+	}
+}
+
+// Between two models there is nothing before.
+func TestAcrossGolden(t *testing.T) {
+	s, scores := example()
+	before, none := s.Before["test"], rundir.None
+	before.Threshold, before.F1, before.MRR, before.RecallAt1, before.RecallAt10, before.NDCGAt10, before.Majority = none, none, none, none, none, none, none
+	s.Before["test"] = before
+	for name, c := range s.Comparisons["test"] {
+		unknown := rundir.Interval{Low: none, High: none}
+		s.Comparisons["test"][name] = rundir.Comparison{Before: none, BeforeInterval: unknown, After: c.After, AfterInterval: c.AfterInterval, Gain: none, GainInterval: unknown}
+	}
+	for i := range scores {
+		scores[i].Before = float32(math.NaN())
+	}
+	var b bytes.Buffer
+	Panel(&b, s, scores, "test", "cosfit test · made up", nil, Style{})
+	golden(t, "across.txt", b.String())
+}
+
 // leakyPanel has figures without the pairs that share with training.
 func leakyPanel(left int) string {
 	s, scores := example()

@@ -96,10 +96,12 @@ type Data struct {
 	Fingerprint string            `json:"fingerprint"`
 	Model       string            `json:"model"`
 	Dimensions  int               `json:"dimensions"`
-	LabelRange  string            `json:"label_range"`
-	Pairs       map[string]int    `json:"pairs"`
-	Texts       int               `json:"texts"`
-	Notes       []string          `json:"notes"`
+	// RightDimensions are those of the right texts' vectors where a second model made them, else 0.
+	RightDimensions int            `json:"right_dimensions,omitempty"`
+	LabelRange      string         `json:"label_range"`
+	Pairs           map[string]int `json:"pairs"`
+	Texts           int            `json:"texts"`
+	Notes           []string       `json:"notes"`
 }
 
 // Config is config.json.
@@ -192,8 +194,9 @@ type Summary struct {
 	Guard         *Guard                           `json:"guard,omitempty"`          // nil where there are no such texts
 	Selection     string                           `json:"selection"`                // name of the figure that chose the epoch
 	SelectedOn    string                           `json:"selected_on"`
-	BestEpoch     int                              `json:"best_epoch"` // 0 is the start
-	Epochs        int                              `json:"epochs"`     // that were run
+	BestEpoch     int                              `json:"best_epoch"`             // 0 is the start
+	Epochs        int                              `json:"epochs"`                 // that were run
+	LearnedLoss   *Part                            `json:"learned_loss,omitempty"` // with the numbers of its own that the best epoch had; nil where it learned none, or the result is the start
 	Steps         int                              `json:"steps"`
 	Device        string                           `json:"device"`
 	Precision     string                           `json:"precision"`

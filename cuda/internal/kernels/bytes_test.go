@@ -67,7 +67,7 @@ func TestBytesOnDevice(t *testing.T) {
 		for _, size := range sizes {
 			n, d, k := size[0], size[1], size[2]
 			rows := r.rows(n, n)
-			job := r.batch(r.random(n*d), rows, rows, nil, graph.Dropout{Rate: 0.5})
+			job := r.batch(r.random(n*d), nil, rows, rows, nil, graph.Dropout{Rate: 0.5})
 			x, dp := r.alloc(2*n*d*p.OperandSize()), r.alloc(2*n*k*p.OperandSize())
 			pOn, s, inverses := upload(r, r.random(2*n*k)), r.alloc(4*n), r.alloc(8*n)
 			w, g := upload(r, r.random(d*k)), upload(r, r.random(d*k))

@@ -105,7 +105,7 @@ func TestFormulaThatDoesNotCompile(t *testing.T) {
 // place and refuses another.
 func TestJobLayout(t *testing.T) {
 	n := openNVRTC(t)
-	fields := []string{"table", "left", "right", "labels", "groups", "seed", "step", "row", "bound", "scale", "lefts", "rights", "low"}
+	fields := []string{"table", "offset", "left", "right", "labels", "groups", "seed", "step", "row", "bound", "scale", "lefts", "rights", "low"}
 	job := reflect.TypeFor[Job]()
 	if job.NumField() != len(fields) {
 		t.Fatalf("a job of %d fields, want %v", job.NumField(), fields)

@@ -13,20 +13,24 @@ static __device__ __forceinline__ uint4 philox(uint4 c, unsigned long long key) 
 	return c;
 }
 
-// X [rows, d] = the job's rows of the table times mask/(1−rate). A thread has
+// X [rows, d] = the job's rows of the table, less its offset, times mask/(1−rate). A thread has
 // four columns of a row, which are what one counter of Philox masks.
 extern "C" __global__ void __launch_bounds__(256) gather(const job *__restrict__ batch, operand *__restrict__ X, int rows, int d) {
 	unsigned quads = (d + 3) / 4, i = blockIdx.x * blockDim.x + threadIdx.x;
 	unsigned quad = i % quads;
 	int row = i / quads, column = 4 * quad, lefts = batch->lefts;
 	if (row >= rows) return;
-	const float *table = batch->table;
-	bool wide = d % 4 == 0 && aligned(table) && aligned(X);
+	const float *table = batch->table, *offset = batch->offset;
+	bool wide = d % 4 == 0 && aligned(table) && aligned(offset) && aligned(X);
 	float4 x = make_float4(0, 0, 0, 0);
 	if (row < lefts + batch->rights) {
 		unsigned side = row >= lefts, place = side ? row - lefts : row;
 		long long text = side ? batch->right[place] : batch->left[place];
 		x = load4(table + text * d + column, d - column, wide);
+		if (offset) {
+			float4 o = load4(offset + column, d - column, wide);
+			x.x -= o.x, x.y -= o.y, x.z -= o.z, x.w -= o.w;
+		}
 		unsigned bound = batch->bound;
 		if (bound) {
 			uint4 word = philox(make_uint4(batch->step, side, batch->row + place, quad), batch->seed);

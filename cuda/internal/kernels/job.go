@@ -14,6 +14,7 @@ import (
 // that a recorded graph of a step serves every batch of its size.
 type Job struct {
 	Table       nvidia.Pointer // float [_, d], the embeddings
+	Offset      nvidia.Pointer // float [d], which is taken off them, or 0
 	Left, Right nvidia.Pointer // int32 [Lefts] and [Rights], rows of Table
 	Labels      nvidia.Pointer // float [Lefts]
 	Groups      nvidia.Pointer // int32 [Lefts], or 0

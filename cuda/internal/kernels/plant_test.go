@@ -34,6 +34,8 @@ var plants = []plant{
 		message: "is NaN, want 0"},
 	{name: "a right side that begins a row late", old: "long long left = blockIdx.x, right = left + n;", new: "long long left = blockIdx.x, right = left + n + 1;", test: "Cosine",
 		message: "past the end of allocation"},
+	{name: "an offset that is forgotten", old: "if (offset) {", new: "if (offset && row < lefts) {", test: "Gather",
+		message: "offset true, dropout 0: number "},
 
 	// Of the tail of a row.
 	{name: "a read past the tail", old: "if (count > 3) v.w = p[3];", new: "v.w = p[3];", test: "Gather",
@@ -42,7 +44,7 @@ var plants = []plant{
 		message: "past the end of allocation"},
 	{name: "no tail", old: "c < k; c += 4 * blockDim.x) {\n\t\tfloat4 x = load4(a + c", new: "c + 3 < k; c += 4 * blockDim.x) {\n\t\tfloat4 x = load4(a + c", test: "Cosine",
 		message: "cosines of "},
-	{name: "vectors in rows of any width", old: "bool wide = d % 4 == 0 && aligned(table) && aligned(X);", new: "bool wide = aligned(table) && aligned(X);", test: "Gather",
+	{name: "vectors in rows of any width", old: "bool wide = d % 4 == 0 && aligned(table) && aligned(offset) && aligned(X);", new: "bool wide = aligned(table) && aligned(offset) && aligned(X);", test: "Gather",
 		message: "is not aligned to 16 bytes"},
 	{name: "vectors at any address", old: "bool wide = k % 4 == 0 && aligned(P) && aligned(dP);", new: "bool wide = k % 4 == 0;", test: "Pull",
 		message: "is not aligned to 16 bytes"},

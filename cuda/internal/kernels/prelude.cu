@@ -4,6 +4,7 @@
 // What varies between steps; laid out as Job in job.go.
 struct job {
 	const float *table;       // [_, d] embeddings
+	const float *offset;      // [d], which is taken off them, or null
 	const int *left, *right;  // [lefts], [rights] rows of the table
 	const float *labels;      // [lefts]
 	const int *groups;        // [lefts], or null

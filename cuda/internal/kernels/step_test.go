@@ -26,16 +26,25 @@ func TestGatherOnDevice(t *testing.T) {
 			left, right := r.rows(n, texts), r.rows(r.rng.IntN(2*n+1), texts) // sides of different length
 			left[0] = int32(texts - 1)                                        // the end of the table
 			rows := len(left) + len(right) + 2
-			for _, drop := range []graph.Dropout{{}, {Rate: 0.4, Seed: r.rng.Uint64(), Step: r.rng.Uint32(), Row: r.rng.Uint32N(1000)}} {
+			offset, less := r.random(d), slices.Clone(table)
+			for i := range less {
+				less[i] -= offset[i%d]
+			}
+			for _, with := range []struct {
+				offset, table []float32 // and the table less it
+				drop          graph.Dropout
+			}{{nil, table, graph.Dropout{}}, {nil, table, graph.Dropout{Rate: 0.4, Seed: r.rng.Uint64(), Step: r.rng.Uint32(), Row: r.rng.Uint32N(1000)}},
+				{offset, less, graph.Dropout{}}, {offset, less, graph.Dropout{Rate: 0.4, Seed: r.rng.Uint64()}}} {
+				drop := with.drop
 				want := make([]float32, rows*d) // ends with rows of zeros
-				cpu.Gather(d, table, left, 0, drop, want[:len(left)*d])
-				cpu.Gather(d, table, right, 1, drop, want[len(left)*d:(len(left)+len(right))*d])
+				cpu.Gather(d, with.table, left, 0, drop, want[:len(left)*d])
+				cpu.Gather(d, with.table, right, 1, drop, want[len(left)*d:(len(left)+len(right))*d])
 				for i := range want {
 					want[i] = asOperand(want[i], p)
 				}
 				x := r.alloc(rows * d * p.OperandSize())
-				r.do(step.Gather(r.stream, r.batch(table, left, right, nil, drop), x, rows, d))
-				r.same(fmt.Sprintf("%s X of %d rows of %d, dropout %g", p, rows, d, drop.Rate), r.download(x, rows*d, p.OperandSize()), want)
+				r.do(step.Gather(r.stream, r.batch(table, with.offset, left, right, nil, drop), x, rows, d))
+				r.same(fmt.Sprintf("%s X of %d rows of %d, offset %t, dropout %g", p, rows, d, with.offset != nil, drop.Rate), r.download(x, rows*d, p.OperandSize()), want)
 			}
 		})
 	}
