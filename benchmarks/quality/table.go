@@ -168,7 +168,8 @@ func (r *results) find(at studyCase, method, against, figure string) *Comparison
 func (r *results) write(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("Made of the files beside it by `go run ./benchmarks/quality table`. Figures of test pairs, means over the draws: ROC AUC, of stsb and patent Spearman's correlation. " +
-		"Gains have 95 % intervals over resampled groups; in bold those that differ from 0 after Holm's correction over all comparisons here (p < 0.05).\n")
+		"Gains have 95 % intervals over resampled groups; in bold those that differ from 0 after Holm's correction over all comparisons here (p < 0.05). " +
+		"Searches ran on some of the draws alone: a gain is over the draws that both methods have, a mean over all of its own.\n")
 	r.means(&b)
 	r.gains(&b, ours, "Gain of the default recipe over", "")
 	r.gains(&b, ours+tunedSuffix, "Gain of the default recipe, tuned, over", "")
