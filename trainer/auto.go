@@ -11,7 +11,7 @@ import (
 
 // Auto starts from whichever of a few starts that need no labels compares the
 // pairs best that judge the result. The embeddings as they are stay where no
-// other start is better by more than one standard error over groups.
+// other start is better by more than two standard errors over groups.
 type Auto struct{}
 
 // Name returns "auto".
@@ -86,7 +86,7 @@ func (r *run) chooseStart(ctx context.Context) error {
 			continue
 		}
 		c := comparisons(begun, its, bestThreshold(begun), bestThreshold(its))[r.figure]
-		if c.Gain > c.GainSE && its.figure(r.figure) > best.figure(r.figure) {
+		if c.Gain > 2*c.GainSE && its.figure(r.figure) > best.figure(r.figure) {
 			start, best, r.state.Start = r.start, its, s.Name()
 		}
 	}
