@@ -78,7 +78,7 @@ func eval(c *cli.Context) error {
 	place.tell(c.App.ErrWriter)
 	opts := trainer.EvaluateOptions{Backend: backend, Split: split, Threads: c.Int("threads"), Guard: guard}
 	if config.Loss.Name != "" {
-		if opts.Loss, err = component(losses(), "loss", config.Loss); err != nil {
+		if opts.Loss, err = component(losses(), "loss", lossOf(c, config)); err != nil {
 			return err
 		}
 	}
@@ -98,6 +98,16 @@ func eval(c *cli.Context) error {
 	title := fmt.Sprintf("cosfit eval · %s · %d → %d", source.Path, p.In, p.Out)
 	report.Panel(c.App.Writer, summary, scores, split.String(), title, nil, styleFor(c.App.Writer))
 	return nil
+}
+
+// lossOf is the loss of a run, with what it learned of its own.
+func lossOf(c *cli.Context, config rundir.Config) rundir.Part {
+	if dir, err := rundir.Open(c.String("run")); err == nil {
+		if s, err := dir.ReadSummary(); err == nil && s.LearnedLoss != nil {
+			return *s.LearnedLoss
+		}
+	}
+	return config.Loss
 }
 
 // evalData opens the data to score. Where they are the run's own they get the
