@@ -46,6 +46,7 @@ func serverFlags() []cli.Flag {
 		text("api-version", "of Azure's API with deployments", "2024-10-21 for Azure's own hosts"),
 		text("key-env", "environment variable that holds the key", keyVariable),
 		text("key-file", "file that holds the key", ""),
+		text("encoding", encodings().list()+": how tokens are counted for a model that we do not know", "they are estimated"),
 		text("encoding-format", "base64|float: how vectors come", "base64, or float where the server knows no other"),
 		&cli.DurationFlag{Name: "timeout", Usage: "of one request", DefaultText: "2m", Category: category},
 	}
@@ -108,6 +109,12 @@ func openAIFrom(c *cli.Context, p prompt) (embedder, error) {
 	default:
 		return embedder{}, usage("--encoding-format %q is unknown; there are: base64, float", format)
 	}
+	if o.Encoding, err = encodingFrom(c, embed.Encoding{}); err != nil {
+		return embedder{}, err
+	}
+	if known := embed.EncodingOf(o.Model); known.Known() && o.Encoding.Known() && known.Name != o.Encoding.Name {
+		return embedder{}, usage("--encoding is %s, but %s counts tokens as %s: leave --encoding out", o.Encoding.Name, o.Model, known.Name)
+	}
 	if o.Timeout < 0 || c.IsSet("timeout") && o.Timeout < time.Second {
 		return embedder{}, usage("--timeout is %s, want at least 1s", o.Timeout)
 	}
@@ -119,6 +126,14 @@ func openAIFrom(c *cli.Context, p prompt) (embedder, error) {
 		return embedder{}, usage("--base-url: %w", err)
 	}
 	return embedder{Provider: provider, price: provider.Price(), count: provider.CountTokens()}, nil
+}
+
+// encodingFrom reads --encoding.
+func encodingFrom(c *cli.Context, standard embed.Encoding) (embed.Encoding, error) {
+	if !c.IsSet("encoding") {
+		return standard, nil
+	}
+	return encodings().get("encoding", c.String("encoding"))
 }
 
 // keyFrom finds the key. A server on this machine mostly wants none.

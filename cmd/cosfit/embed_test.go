@@ -327,6 +327,32 @@ func TestEmbedKeys(t *testing.T) {
 	}
 }
 
+// A model that is not known counts tokens as it is told; one that is known has its
+// own way.
+func TestEmbedEncoding(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("OPENAI_API_KEY", "")
+	text := embed.NewText("お誕生日おめでとう") // its tokens are in loader/embed/testdata/tokens.json
+	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := parquet.WriteFile(filepath.Join(dir, "data/texts.parquet"), []textRow{{text.ID, text.Text, "query"}}); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"--model m":                                             "about 14 tokens",
+		"--model m --encoding cl100k_base":                      ": 9 tokens",
+		"--model m --encoding o200k_base":                       ": 8 tokens",
+		"--model text-embedding-3-small":                        ": 9 tokens",
+		"--model text-embedding-3-small --encoding cl100k_base": ": 9 tokens",
+	} {
+		out := must(t, dir, append(strings.Fields("embed --data data --cache cache --base-url http://localhost:1 --dry-run"), strings.Fields(args)...)...)
+		if !strings.Contains(out, want) {
+			t.Errorf("%s: %s, want %s", args, out, want)
+		}
+	}
+}
+
 func TestEmbedMistakes(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("OPENAI_API_KEY", "sk-x")
@@ -340,13 +366,15 @@ func TestEmbedMistakes(t *testing.T) {
 		"--provider static":                "--model-dir is missing: name the folder of a static model",
 		"--model m --base-url localhost:1": `--base-url: the base URL "localhost:1" is not one`,
 		"--model m --encoding-format int8": `--encoding-format "int8" is unknown; there are: base64, float`,
-		"--model m --timeout 1ms":          "--timeout is 1ms, want at least 1s",
-		"--model m --batch 0":              "--batch is 0, want 1 or more",
-		"--model m --concurrency -1":       "--concurrency is -1, want 1 or more",
-		"--model m --retries -1":           "--retries is -1, want 0 or more",
-		"--model m --dimensions 0":         "--dimensions is 0, want 1 to 65536",
-		"--model m --price -1":             "--price is -1, want US dollars",
-		"--model m --max-cost 0 --price 1": "--max-cost is 0, want US dollars",
+		"--model m --encoding p50k_base":   `--encoding "p50k_base" is unknown; there are: cl100k_base, o200k_base`,
+		"--model text-embedding-ada-002 --encoding o200k_base": "--encoding is o200k_base, but text-embedding-ada-002 counts tokens as cl100k_base: leave --encoding out",
+		"--model m --timeout 1ms":                              "--timeout is 1ms, want at least 1s",
+		"--model m --batch 0":                                  "--batch is 0, want 1 or more",
+		"--model m --concurrency -1":                           "--concurrency is -1, want 1 or more",
+		"--model m --retries -1":                               "--retries is -1, want 0 or more",
+		"--model m --dimensions 0":                             "--dimensions is 0, want 1 to 65536",
+		"--model m --price -1":                                 "--price is -1, want US dollars",
+		"--model m --max-cost 0 --price 1":                     "--max-cost is 0, want US dollars",
 		"--model m --max-cost 5 --base-url http://localhost:1": "--max-cost needs a price, and that of m is unknown: give it with --price",
 		"--provider hashing --query-prefix q":                  "do not go with --provider hashing",
 		"--provider hashing --passage-input-type q":            "go with --provider openai, not hashing",

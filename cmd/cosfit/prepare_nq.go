@@ -51,7 +51,7 @@ func nqFlags() []cli.Flag {
 		threadsFlag(),
 		&cli.StringFlag{Name: "html", Value: "lines", Usage: "lines|seed: a line for each paragraph, item and row of a table; or the text that the notebook makes", Category: text},
 		&cli.BoolFlag{Name: "keep-tables", Value: true, Usage: "rows of a table are lines, their cells separated by tabs; else a table is one line", Category: text},
-		&cli.IntFlag{Name: "max-tokens", Value: maxTokens, Usage: "tokens (cl100k_base) after which a text is cut; 0 cuts none", Category: text},
+		&cli.IntFlag{Name: "max-tokens", Value: maxTokens, Usage: "tokens (as --encoding says, else cl100k_base) after which a text is cut; 0 cuts none", Category: text},
 		&cli.IntFlag{Name: "weak", Value: 2, Usage: "passages of other pages for each question, drawn at random within its split", Category: negatives},
 		&cli.IntFlag{Name: "hard", Value: 2, Usage: "passages of its own page for each question, the most similar ones that are no answer", Category: negatives},
 		&cli.IntFlag{Name: "min-chars", Value: o.MinChars, Usage: "characters of a passage that may become a negative, at least", Category: negatives},
@@ -91,11 +91,15 @@ func nqSourceFrom(c *cli.Context) (*nq.Source, error) {
 	default:
 		return nil, usage("--html %q is unknown; there are: lines, seed", rule)
 	}
+	encoding, err := encodingFrom(c, embed.Cl100k())
+	if err != nil {
+		return nil, err
+	}
 	switch most := c.Int("max-tokens"); {
 	case most < 0:
 		return nil, usage("--max-tokens is %d, want 1 or more, or 0 to cut nothing", most)
 	case most > 0:
-		s.Cut = embed.CutCl100k(most)
+		s.Cut = encoding.Cutter(most)
 	}
 	s.Paths, err = nqFiles(c.String("in"))
 	return s, err

@@ -35,6 +35,7 @@ func TestPrepareNQ(t *testing.T) {
 		{"--in", original, "--out", "b", "--threads", "3"},
 		{"--in", simplified, "--out", "c", "--html", "seed"},
 		{"--in", simplified, "--out", "d", "--min-chars", "30", "--keep-tables=false", "--annotations", "majority", "--max-tokens", "100"},
+		{"--in", simplified, "--out", "f", "--min-chars", "30", "--keep-tables=false", "--annotations", "majority", "--max-tokens", "100", "--encoding", "o200k_base"},
 	} {
 		var r nqReport
 		if err := json.Unmarshal([]byte(must(t, dir, append([]string{"prepare", "nq", "--json", "--cache", "cache"}, args...)...)), &r); err != nil {
@@ -55,6 +56,16 @@ func TestPrepareNQ(t *testing.T) {
 	}
 	if d.Unanswered != 8 || d.Questions != 37 || d.Cut == 0 || d.Long.Mean <= a.Long.Mean { // a row in which four of five marked nothing
 		t.Errorf("%+v", d)
+	}
+	var texts [2][]byte
+	for i, name := range []string{"d", "f"} {
+		var err error
+		if texts[i], err = os.ReadFile(filepath.Join(dir, name, "texts.parquet")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if bytes.Equal(texts[0], texts[1]) || reports[4].Cut == 0 {
+		t.Error("--encoding o200k_base cuts where cl100k_base does")
 	}
 	table := must(t, dir, "prepare", "nq", "--in", simplified, "--out", "e", "--rows", "10", "--cache", "cache")
 	for _, want := range []string{"          10  rows\n", "lower quartile", "Passages shorter than", "1,000"} {
@@ -101,6 +112,7 @@ func TestPrepareNQMistakes(t *testing.T) {
 		{"--in bad.jsonl --out o --rows 0", 2, "--rows is 0, want 1 or more"},
 		{"--in bad.jsonl --out o --min-chars -1", 2, "--min-chars is -1, want 0 or more"},
 		{"--in bad.jsonl --out o --max-tokens -1", 2, "--max-tokens is -1"},
+		{"--in bad.jsonl --out o --encoding p50k_base", 2, `--encoding "p50k_base" is unknown`},
 		{"--in bad.jsonl --out o --hard -1", 2, "--hard is -1"},
 		{"--in bad.jsonl --out o --provider none", 2, `--provider "none" is unknown`},
 		{"--in bad.jsonl --out o --provider openai", 2, "--model is missing"},

@@ -13,6 +13,7 @@ import (
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/loader/embed"
 	"github.com/cosfit/cosfit/loader/prepare"
 	"github.com/cosfit/cosfit/projection"
 	"github.com/cosfit/cosfit/trainer"
@@ -118,6 +119,10 @@ func backends() table[func(*place) (graph.Backend, error)] {
 		"cpu":  openCPU,
 		"cuda": openCUDA,
 	}
+}
+
+func encodings() table[embed.Encoding] {
+	return table[embed.Encoding]{embed.Cl100k().Name: embed.Cl100k(), embed.O200k().Name: embed.O200k()}
 }
 
 func providers() table[func(*cli.Context, prompt) (embedder, error)] {

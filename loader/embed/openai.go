@@ -21,10 +21,11 @@ type OpenAIOptions struct {
 	APIVersion string // of Azure's API with deployments; "" means the usual one
 	Key        Key
 	Model      string
-	Dimensions int    // that the model is asked for; 0 means what it has by itself
-	Prefix     string // before each text, as E5 and BGE want: "query: "
-	InputType  string // sent as input_type, as Cohere and Voyage want: "search_query"
-	Float      bool   // ask for lists of numbers rather than base64
+	Dimensions int      // that the model is asked for; 0 means what it has by itself
+	Prefix     string   // before each text, as E5 and BGE want: "query: "
+	InputType  string   // sent as input_type, as Cohere and Voyage want: "search_query"
+	Float      bool     // ask for lists of numbers rather than base64
+	Encoding   Encoding // of a model that EncodingOf does not know
 
 	Concurrency int           // connections that are kept open; 0 means 4
 	Timeout     time.Duration // of one request; 0 means 2 minutes

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// nextPiece returns how long the first piece of a text is, which is not empty.
+// cl100kPiece returns how long the first piece of a text is, which is not empty.
 // The tokenizer makes tokens of each piece by itself. It is cl100k_base's regular
 // expression, whose alternatives are tried in this order:
 //
@@ -17,7 +17,7 @@ import (
 //	\s*[\r\n]+
 //	\s+(?!\S)
 //	\s+
-func nextPiece(text string) int {
+func cl100kPiece(text string) int {
 	r, size := utf8.DecodeRuneInString(text)
 	switch {
 	case unicode.IsLetter(r):
@@ -33,18 +33,28 @@ func nextPiece(text string) int {
 			return size + n
 		}
 	}
-	start := 0
-	if r == ' ' {
-		start = 1
-	}
-	if n := signs(text[start:]); n > 0 {
-		end := start + n
-		for end < len(text) && (text[end] == '\r' || text[end] == '\n') {
-			end++
-		}
-		return end
+	if n := signsAndLines(text, "\r\n"); n > 0 {
+		return n
 	}
 	return spaces(text)
+}
+
+// signsAndLines returns the length of signs, after at most one blank, and of the
+// tail that follows them, or 0 where there are no signs.
+func signsAndLines(text, tail string) int {
+	start := 0
+	if text[0] == ' ' {
+		start = 1
+	}
+	n := signs(text[start:])
+	if n == 0 {
+		return 0
+	}
+	end := start + n
+	for end < len(text) && strings.IndexByte(tail, text[end]) >= 0 {
+		end++
+	}
+	return end
 }
 
 // contraction returns the length of an English one at the front of a text, or 0.

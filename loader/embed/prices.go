@@ -5,7 +5,7 @@ package embed
 type model struct {
 	Dimensions int     // of its vectors, by itself
 	Price      float64 // US dollars for a million tokens
-	Cl100k     bool    // its tokens are those of cl100k_base
+	Encoding   Encoding
 }
 
 // PriceDate is the month whose prices these are: OpenAI's list prices without its
@@ -17,11 +17,11 @@ const PriceDate = "2026-05"
 func knownModel(name string) model {
 	switch name {
 	case "text-embedding-3-small":
-		return model{Dimensions: 1536, Price: 0.02, Cl100k: true}
+		return model{Dimensions: 1536, Price: 0.02, Encoding: Cl100k()}
 	case "text-embedding-3-large":
-		return model{Dimensions: 3072, Price: 0.13, Cl100k: true}
+		return model{Dimensions: 3072, Price: 0.13, Encoding: Cl100k()}
 	case "text-embedding-ada-002":
-		return model{Dimensions: 1536, Price: 0.10, Cl100k: true}
+		return model{Dimensions: 1536, Price: 0.10, Encoding: Cl100k()}
 	}
 	return model{}
 }
@@ -35,12 +35,19 @@ func (p *OpenAI) Price() float64 {
 	return knownModel(p.o.Model).Price
 }
 
-// CountTokens counts as the model does, with the prefix that goes before a text;
-// it is nil where we do not know its vocabulary.
+// EncodingOf returns how a model counts tokens, by its name.
+func EncodingOf(model string) Encoding { return knownModel(model).Encoding }
+
+// CountTokens counts as the model does, or, where that is not known, as the options
+// say, with the prefix that goes before a text; it is nil where they do not say it.
 func (p *OpenAI) CountTokens() func(text string) int {
-	if !knownModel(p.o.Model).Cl100k {
+	encoding := EncodingOf(p.o.Model)
+	if !encoding.Known() {
+		encoding = p.o.Encoding
+	}
+	if !encoding.Known() {
 		return nil
 	}
-	count := Cl100k()
+	count := encoding.Counter()
 	return func(text string) int { return count(p.o.Prefix + text) }
 }

@@ -32,17 +32,20 @@ const mostPieces = 1 << 17
 // most words come again. It belongs to one goroutine.
 type pieceCounter struct {
 	codec *codec.Codec
+	piece func(text string) int
 	known map[string]int
 }
 
-// pieceCounters are made where there are too few.
-func pieceCounters(c *codec.Codec) *sync.Pool {
-	return &sync.Pool{New: func() any { return &pieceCounter{c, map[string]int{}} }}
+// counters makes pieceCounters where there are too few. The vocabulary is built
+// for the first of them.
+func (e Encoding) counters() *sync.Pool {
+	vocabulary := sync.OnceValue(e.codec)
+	return &sync.Pool{New: func() any { return &pieceCounter{vocabulary(), e.piece, map[string]int{}} }}
 }
 
 // next returns how long the next piece of a text is, and how many tokens it has.
 func (c *pieceCounter) next(text string) (length, tokens int) {
-	length = nextPiece(text[:min(len(text), 2*longestPiece)])
+	length = c.piece(text[:min(len(text), 2*longestPiece)])
 	if length > longestPiece {
 		for length = longestPiece; length > longestPiece-utf8.UTFMax && !utf8.RuneStart(text[length]); length-- {
 		}
@@ -62,11 +65,11 @@ func (c *pieceCounter) next(text string) (length, tokens int) {
 	return length, n
 }
 
-// Cl100k counts tokens as OpenAI's embedding models do. It is made once and may
-// be used by several goroutines. The counts are exact, but for runs of more than
-// 512 bytes without a space or a sign, which are counted in pieces.
-func Cl100k() func(text string) int {
-	pool := pieceCounters(codec.NewCl100kBase())
+// Counter returns what counts the tokens of a text. It may be used by several
+// goroutines. The counts are exact, but for runs of more than 512 bytes without a
+// space or a sign, which are counted in pieces.
+func (e Encoding) Counter() func(text string) int {
+	pool := e.counters()
 	return func(text string) int {
 		c := pool.Get().(*pieceCounter)
 		defer pool.Put(c)
@@ -80,11 +83,11 @@ func Cl100k() func(text string) int {
 	}
 }
 
-// CutCl100k shortens texts of more than most tokens to so many, or a few less
-// where the border would be within a character, and says whether it did. What is
-// not UTF-8 is left alone. It is made once and may be used by several goroutines.
-func CutCl100k(most int) func(text string) (cut string, was bool) {
-	pool := pieceCounters(codec.NewCl100kBase())
+// Cutter returns what shortens texts of more than most tokens to so many, or a few
+// less where the border would be within a character, and says whether it did. What
+// is not UTF-8 is left alone. It may be used by several goroutines.
+func (e Encoding) Cutter(most int) func(text string) (cut string, was bool) {
+	pool := e.counters()
 	return func(text string) (string, bool) {
 		if len(text) <= most || !utf8.ValidString(text) { // a token has a byte at least
 			return text, false

@@ -1,35 +1,66 @@
 package embed
 
 import (
+	"encoding/json"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
-
-	"github.com/tiktoken-go/tokenizer/codec"
 )
 
-// The counts are those of OpenAI's tiktoken for cl100k_base. Later versions of the
-// tokenizer that we link are wrong about white space, hence the golden ones.
-func TestCl100k(t *testing.T) {
-	count := Cl100k()
-	for text, want := range map[string]int{
-		"": 0, "hello world": 2, "tiktoken is great!": 6, "antidisestablishmentarianism": 6, "2 + 2 = 4": 7,
-		"お誕生日おめでとう": 9, "a\n \nb": 3, "a  b": 3,
-	} {
-		if got := count(text); got != want {
-			t.Errorf("%q has %d tokens, want %d", text, got, want)
+// Counts and cuts are those of OpenAI's tiktoken. Later versions of the tokenizer
+// that we link are wrong about white space.
+func TestEncodings(t *testing.T) {
+	raw, err := os.ReadFile("testdata/tokens.json") // from tokens.py
+	if err != nil {
+		t.Fatal(err)
+	}
+	type golden struct {
+		Tokens int
+		First  *string
+	}
+	var texts []struct {
+		Text   string
+		Cl100k golden `json:"cl100k_base"`
+		O200k  golden `json:"o200k_base"`
+	}
+	if err := json.Unmarshal(raw, &texts); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range encodings {
+		count, cut := e.Counter(), e.Cutter(3)
+		for _, c := range texts {
+			want := c.Cl100k
+			if e.Name == O200k().Name {
+				want = c.O200k
+			}
+			if got := count(c.Text); got != want.Tokens {
+				t.Errorf("%s: %q has %d tokens, want %d", e.Name, c.Text, got, want.Tokens)
+			}
+			if got, _ := cut(c.Text); want.First != nil && got != *want.First {
+				t.Errorf("%s: %q is cut to %q, want %q", e.Name, c.Text, got, *want.First)
+			}
 		}
 	}
 }
 
+var encodings = []Encoding{Cl100k(), O200k()}
+
 // A run without a break takes no longer than other text takes the tokenizer, and its
 // count is close.
 func TestLongRuns(t *testing.T) {
-	count := Cl100k()
+	for _, e := range encodings {
+		t.Run(e.Name, func(t *testing.T) { testLongRuns(t, e) })
+	}
+}
+
+func testLongRuns(t *testing.T, e Encoding) {
+	count := e.Counter()
+	count("") // builds the vocabulary
 	start := time.Now()
-	if _, err := codec.NewCl100kBase().Count(strings.Repeat("Embeddings are bought once. ", 20_000)); err != nil { // about as many bytes
+	if _, err := e.codec().Count(strings.Repeat("Embeddings are bought once. ", 20_000)); err != nil { // about as many bytes
 		t.Fatal(err)
 	}
 	usual := time.Since(start)
@@ -48,8 +79,8 @@ func TestLongRuns(t *testing.T) {
 }
 
 // Texts are cut on the border of a token and of a character.
-func TestCutCl100k(t *testing.T) {
-	count := Cl100k()
+func TestCut(t *testing.T) {
+	count := Cl100k().Counter()
 	long := strings.Repeat("The cache of DESIGN is content-addressed, so that a text is embedded once, ever. ", 1000)
 	for _, c := range []struct {
 		name, text string
@@ -71,7 +102,7 @@ func TestCutCl100k(t *testing.T) {
 		{"not UTF-8", strings.Repeat("\xff", 9000), 8191, strings.Repeat("\xff", 9000), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, cut := CutCl100k(c.most)(c.text)
+			got, cut := Cl100k().Cutter(c.most)(c.text)
 			if cut != c.cut || c.want != "" && got != c.want || !strings.HasPrefix(c.text, got) {
 				t.Fatalf("%d of %d bytes, cut %v: %.40q", len(got), len(c.text), cut, got)
 			}
@@ -86,34 +117,45 @@ func TestCutCl100k(t *testing.T) {
 }
 
 // FuzzPieces compares the pieces with those of the tokenizer's own regular
-// expression: all at once, a text has as many tokens as its pieces.
+// expressions: all at once, a text has as many tokens as its pieces.
 func FuzzPieces(f *testing.F) {
 	for _, text := range []string{
 		"hello world", "don't DON'T 'S 'ſ 'lL ''re", "a\n \nb", "a  b", "  \r\n \t x", "1234567 ½²Ⅷ", " ==\n\n= --", "日本語 l'été e\u0301t\u0301", "\u00a0\u3000x\u2028 \u180ey", "\xff\xfe a", " ", "\n", "x\n ", "'", "K\u212a\u0130'\u017f",
+		"HTTPServer iPhone's ABC日D", "\u0301AB =\u0301= \u0301'sX", "ǅun ªºʰ", "==/\n/=\r\n//x",
 	} {
 		f.Add(text)
 	}
-	c := codec.NewCl100kBase()
-	count := Cl100k()
+	checks := make([]func(*testing.T, string), len(encodings))
+	for i, e := range encodings {
+		whole, count := e.codec(), e.Counter()
+		checks[i] = func(t *testing.T, text string) {
+			t.Helper()
+			want, err := whole.Count(text)
+			if got := count(text); err != nil || got != want {
+				t.Fatalf("%s: %q has %d tokens in pieces, %d at once (%v)", e.Name, text, got, want, err)
+			}
+		}
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > longestPiece {
 			return
 		}
-		want, err := c.Count(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := count(text); got != want {
-			t.Fatalf("%q has %d tokens in pieces, %d at once", text, got, want)
+		for _, check := range checks {
+			check(t, text)
 		}
 	})
 }
 
 // Long texts have as many tokens in pieces as at once.
 func TestPieces(t *testing.T) {
-	c := codec.NewCl100kBase()
-	count := Cl100k()
-	words := strings.Fields("a the Ünïcode don't x1 42 1234 -- == ¿qué? l'été 日本語 A.B. it's \u180e END")
+	for _, e := range encodings {
+		t.Run(e.Name, func(t *testing.T) { testPieces(t, e) })
+	}
+}
+
+func testPieces(t *testing.T, e Encoding) {
+	c, count := e.codec(), e.Counter()
+	words := strings.Fields("a the Ünïcode don't x1 42 1234 -- == ¿qué? l'été 日本語 A.B. it's \u180e END ABC日D HTTPServer =\u0301 //x")
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20 {
 		var b strings.Builder
@@ -129,7 +171,7 @@ func TestPieces(t *testing.T) {
 }
 
 func TestEstimateTokens(t *testing.T) {
-	count := Cl100k()
+	count := Cl100k().Counter()
 	for _, text := range []string{
 		"The cache of DESIGN is content-addressed, so that a text is embedded once, ever, across data sets.",
 		"Die Einbettungen kosten Geld und Stunden, und deshalb werden sie nur einmal gekauft.",
@@ -141,8 +183,14 @@ func TestEstimateTokens(t *testing.T) {
 	}
 }
 
-func BenchmarkCl100k(b *testing.B) {
-	count := Cl100k()
+func BenchmarkTokens(b *testing.B) {
+	for _, e := range encodings {
+		b.Run(e.Name, func(b *testing.B) { benchmarkTokens(b, e) })
+	}
+}
+
+func benchmarkTokens(b *testing.B, e Encoding) {
+	count := e.Counter()
 	text := strings.Repeat("The cache of DESIGN is content-addressed, so that a text is embedded once, ever. ", 10)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {

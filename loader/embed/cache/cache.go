@@ -19,6 +19,7 @@
 package cache
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -31,6 +32,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/cosfit/cosfit/internal/atomicfile"
 	"github.com/cosfit/cosfit/loader"
@@ -66,7 +68,10 @@ func (c *Cache) Store(space embed.Space) (*Store, error) {
 }
 
 func (c *Cache) store(space embed.Space) *Store {
-	return &Store{cache: c, space: space, claims: newClaims(c.dir, space), mergeAt: mergeAt, segmentBytes: segmentBytes, settling: make(chan struct{}, unsettled)}
+	return &Store{
+		cache: c, space: space, claims: newClaims(c.dir, space), mergeAt: mergeAt, segmentBytes: segmentBytes,
+		buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}, settling: make(chan struct{}, unsettled),
+	}
 }
 
 // Named opens the vectors in a folder of the cache.

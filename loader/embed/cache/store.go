@@ -35,6 +35,7 @@ type Store struct {
 	merging  bool
 	mergeErr error
 
+	buffers    sync.Pool      // of *bytes.Buffer, for segments
 	background sync.WaitGroup // the merging, and what is on its way to the disk
 	settling   chan struct{}  // has an element for each of the latter
 	settleErr  error
@@ -237,8 +238,10 @@ func (s *Store) Append(ids []string, vectors [][]float32) error {
 	if err != nil {
 		return err
 	}
-	var buffer bytes.Buffer
-	w := loader.NewSegmentWriter(&buffer, space)
+	buffer := s.buffers.Get().(*bytes.Buffer)
+	defer s.buffers.Put(buffer)
+	buffer.Reset()
+	w := loader.NewSegmentWriter(buffer, space)
 	for i, id := range sorted {
 		if err := w.Add(id, vectors[at[i]]); err != nil {
 			return err

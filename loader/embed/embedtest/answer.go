@@ -281,6 +281,10 @@ func spoil(a *answer, fault Fault) map[int]bool {
 // encode writes an answer as OpenAI does.
 func (a answer) encode() []byte {
 	var b bytes.Buffer
+	if a.base64 && len(a.vectors) > 0 { // a test of speed shares its machine with the client
+		const around = 128
+		b.Grow(len(a.vectors) * (base64.StdEncoding.EncodedLen(4*len(a.vectors[0])) + around))
+	}
 	b.WriteString("{\n  \"object\": \"list\",\n  \"data\": [")
 	for i, v := range a.vectors {
 		if i > 0 {
@@ -299,9 +303,9 @@ func (a answer) write(b *bytes.Buffer, v []float32) {
 	case v == nil:
 		b.WriteString("null")
 	case a.base64 && !slices.ContainsFunc(v, isNaN):
-		raw := make([]byte, 0, 4*len(v))
-		for _, x := range v {
-			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(x))
+		raw := make([]byte, 4*len(v))
+		for i, x := range v {
+			binary.LittleEndian.PutUint32(raw[4*i:], math.Float32bits(x))
 		}
 		b.WriteByte('"')
 		b.Write(base64.StdEncoding.AppendEncode(b.AvailableBuffer(), raw))
