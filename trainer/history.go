@@ -27,9 +27,7 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 	}
 	chosen := r.eval.split(r.scored, cosines, r.recipe.SelectOn)
 	score := chosen.figure(r.figure)
-	rows := r.history(epoch, cosines, chosen, score, seconds, pairs)
 	r.state.Epochs, r.state.Batch = epoch, 0
-	r.state.History = append(r.state.History, rows...)
 	// A correlation of equal cosines is NaN. A closed form is judged whatever it is
 	// worth: there is no other epoch.
 	if score > r.state.BestScore || epoch == 0 || r.recipe.ClosedForm != nil {
@@ -38,6 +36,12 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 			return err
 		}
 	}
+	if r.opts.try != nil {
+		r.opts.try.scored(epoch, score)
+		return nil
+	}
+	rows := r.history(epoch, cosines, chosen, score, seconds, pairs)
+	r.state.History = append(r.state.History, rows...)
 	took := time.Since(start)
 	r.state.Timing.EvaluateSeconds += took.Seconds()
 	if err := r.opts.Dir.WriteHistory(r.state.History); err != nil {

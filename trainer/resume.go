@@ -32,6 +32,9 @@ type state struct {
 
 // checkpoint saves everything that the rest of the run depends on.
 func (r *run) checkpoint() error {
+	if r.opts.try != nil {
+		return nil
+	}
 	r.state.Timing.TotalSeconds += time.Since(r.started).Seconds()
 	r.started = time.Now()
 	arrays := r.arrays()

@@ -28,6 +28,8 @@ type Options struct {
 	// checkpoint is written after the first step that ends later than this after
 	// the checkpoint before, and after each epoch. Zero means a minute.
 	CheckpointEvery time.Duration
+
+	try *try // leaves no directory; nil for Train
 }
 
 // Progress is what has been reached.
@@ -91,10 +93,7 @@ type run struct {
 	recipe  Recipe
 	opts    Options
 	config  rundir.Config
-	model   *graph.Model
-	project *graph.Projector
-	update  graph.UpdateKernel
-	fit     graph.UpdateKernel // of the loss's own parameters; nil where it learns none
+	*parts
 	eval    *evaluator
 	scored  []int32   // pairs of the splits that are scored after each epoch
 	figure  string    // that chooses the epoch
@@ -115,24 +114,17 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	if err := Prepare(data, recipe); err != nil {
 		return nil, err
 	}
-	config, err := recipe.Config()
-	if err != nil {
-		return nil, err
-	}
-	described, err := describe(data, opts.Source)
-	if err != nil {
-		return nil, err
-	}
 	now := time.Now()
 	r := &run{data: data, recipe: recipe, opts: opts, started: now, saved: now}
 	r.figure = selectionFigure(recipe, data.Labels.Graded)
-	r.scored = data.Indices(loader.Train, recipe.SelectOn)
 	r.batches = (len(data.Indices(loader.Train)) + recipe.BatchSize - 1) / recipe.BatchSize
 	r.steps = r.batches * recipe.Epochs
-	r.config = rundir.Config{
-		SchemaVersion: rundir.SchemaVersion, Version: opts.Version,
-		Device: opts.Backend.Name(), Precision: opts.Backend.Precision(), Kernel: opts.Backend.Kernel(),
-		Recipe: config, Data: described,
+	r.scored = data.Indices(recipe.SelectOn)
+	if opts.try == nil {
+		r.scored = data.Indices(loader.Train, recipe.SelectOn)
+		if err := r.describe(); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.build(); err != nil {
 		r.close()
@@ -141,35 +133,40 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	return r, nil
 }
 
-// build makes the model and the start.
-func (r *run) build() (err error) {
-	b, d, k := r.opts.Backend, r.data.Vectors.Dim, r.recipe.Dims
-	if r.model, err = graph.NewSidedModel(b, r.recipe.Side, d, k, r.recipe.objective()); err != nil {
-		return err
-	}
-	size := r.recipe.Side.Rows(d) * k
-	if r.update, err = b.NewUpdate(r.recipe.Optimizer, size); err != nil {
-		return err
-	}
-	if p := r.model.Parameters(); p != nil {
-		if r.fit, err = b.NewUpdate(Adam{}, p.Size()); err != nil {
-			return err
-		}
-	}
-	if r.project, err = graph.NewProjector(b, r.recipe.Side, d, r.model.Matrix()); err != nil {
-		return err
-	}
-	table, err := b.NewTable(d)
+// describe makes the configuration that the directory keeps.
+func (r *run) describe() error {
+	config, err := r.recipe.Config()
 	if err != nil {
 		return err
 	}
-	r.eval = &evaluator{data: r.data, backend: b, table: table, dims: k, loss: r.recipe.Loss}
-	r.eval.side = r.recipe.Side
+	described, err := describe(r.data, r.opts.Source)
+	b := r.opts.Backend
+	r.config = rundir.Config{
+		SchemaVersion: rundir.SchemaVersion, Version: r.opts.Version,
+		Device: b.Name(), Precision: b.Precision(), Kernel: b.Kernel(),
+		Recipe: config, Data: described,
+	}
+	return err
+}
+
+// build makes the model and the start.
+func (r *run) build() (err error) {
+	k := r.recipe.Dims
+	if r.opts.try != nil {
+		r.parts, r.eval, err = r.opts.try.workspace.partsFor(r.recipe)
+	} else if r.parts, err = newParts(r.opts.Backend, r.recipe, r.data.Vectors.Dim); err == nil {
+		r.eval, err = newEvaluator(r.data, r.opts.Backend)
+	}
+	if err != nil {
+		return err
+	}
+	size := r.recipe.Side.Rows(r.data.Vectors.Dim) * k
+	r.eval.dims, r.eval.loss, r.eval.side = k, r.recipe.Loss, r.recipe.Side
 	r.eval.project = func(_ []float32, left, right []int32) (graph.Array, error) {
 		return r.project.Run(r.eval.inputs(), r.eval.lefts(left), right)
 	}
 	r.best = make([]float32, size)
-	beginning, err := r.recipe.Start.Begin(r.data, k, r.recipe.Seed)
+	beginning, err := r.beginning()
 	if err != nil {
 		return err
 	}
@@ -178,6 +175,13 @@ func (r *run) build() (err error) {
 		r.start.Matrix = append(r.start.Matrix, beginning.Matrix...)
 	}
 	return nil
+}
+
+func (r *run) beginning() (Beginning, error) {
+	if r.opts.try != nil {
+		return r.opts.try.workspace.beginning(r.recipe)
+	}
+	return r.recipe.Start.Begin(r.data, r.recipe.Dims, r.recipe.Seed)
 }
 
 // trainingRows returns the rows of the table that the training pairs use, in the
@@ -196,11 +200,8 @@ func trainingRows(data *loader.Dataset) []int32 {
 }
 
 func (r *run) close() {
-	if r.model != nil {
-		r.model.Close()
-	}
-	if r.project != nil {
-		r.project.Close()
+	if r.parts != nil && r.opts.try == nil { // or they are the workspace's
+		r.parts.close()
 	}
 }
 
@@ -216,8 +217,10 @@ func (r *run) begin(ctx context.Context) error {
 			}
 		}
 	}
-	if err := r.opts.Dir.WriteConfig(r.config); err != nil {
-		return err
+	if r.opts.try == nil {
+		if err := r.opts.Dir.WriteConfig(r.config); err != nil {
+			return err
+		}
 	}
 	r.state = state{Config: r.config, BestScore: math.Inf(-1)}
 	// There is nothing to go on from before the start is scored.
@@ -263,8 +266,11 @@ func (r *run) countTraining() {
 	r.trained = now
 }
 
-// exhausted reports whether patience is at its end.
+// exhausted reports whether patience is at its end, that of a try's caller too.
 func (r *run) exhausted() bool {
+	if r.opts.try != nil && r.opts.try.Stopped {
+		return true
+	}
 	return r.recipe.Patience > 0 && r.state.Epochs-r.state.BestEpoch >= r.recipe.Patience
 }
 
