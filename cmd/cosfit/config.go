@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/cosfit/cosfit/internal/strictyaml"
 )
 
 // Settings come from flags, then from the environment, then from the file that
@@ -144,7 +145,7 @@ const everyCommand = ""
 // parseConfig reads settings strictly: everything that no command knows, or
 // that another reader of YAML takes for something else, is an error.
 func parseConfig(text []byte, commands []*cli.Command) ([]setting, error) {
-	root, err := oneDocument(text)
+	root, err := strictyaml.Document(text)
 	if err != nil || root == nil {
 		return nil, err
 	}
@@ -152,47 +153,6 @@ func parseConfig(text []byte, commands []*cli.Command) ([]setting, error) {
 		return nil, fmt.Errorf("line %d: want settings, a line each, such as epochs: 20", root.Line)
 	}
 	return schemaOf(commands).section(root, everyCommand)
-}
-
-// oneDocument returns the only document's root, or nil where the file is empty.
-func oneDocument(text []byte) (*yaml.Node, error) {
-	l, err := yaml.NewLoader(bytes.NewReader(text))
-	if err != nil {
-		return nil, err
-	}
-	var document, second yaml.Node
-	if err := l.Load(&document); err == io.EOF {
-		return nil, nil
-	} else if err != nil {
-		return nil, syntaxError(err)
-	}
-	if err := l.Load(&second); err == nil {
-		return nil, fmt.Errorf("line %d: a second document begins here: settings are one document, without --- inside", second.Line)
-	} else if err != io.EOF {
-		return nil, syntaxError(err)
-	}
-	if len(document.Content) == 0 || isNull(document.Content[0]) {
-		return nil, nil
-	}
-	return document.Content[0], nil
-}
-
-func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
-
-// syntaxError puts the parser's error into one sentence.
-func syntaxError(err error) error {
-	var e *yaml.LoadError
-	if !errors.As(err, &e) {
-		return fmt.Errorf("not YAML: %w", err)
-	}
-	text := "not YAML: " + strings.Join(strings.Fields(e.Message), " ")
-	if strings.HasPrefix(e.Message, "block sequence entries are not allowed") {
-		text += `: a value that is only a dash is written "-"`
-	}
-	if e.Mark.Line == 0 {
-		return errors.New(text)
-	}
-	return fmt.Errorf("line %d: %s", e.Mark.Line, text)
 }
 
 // A schema has the settings of each command that reads files, and under
@@ -247,7 +207,7 @@ func (s schema) section(n *yaml.Node, command string) (settings []setting, err e
 			settings = append(settings, setting{command, key.Value, text, key.Line})
 		case command != everyCommand || !isCommand || key.Value == everyCommand:
 			return nil, complain(s.unknown(key.Value, command))
-		case isNull(value):
+		case strictyaml.IsNull(value):
 		case value.Kind != yaml.MappingNode:
 			return nil, complain(fmt.Sprintf("want the settings of %s below it, each on an indented line", key.Value))
 		default:
@@ -401,7 +361,7 @@ func (k kind) read(n *yaml.Node) (value, complaint string) {
 		return "", fmt.Sprintf("tags such as %s are not understood: write %s without one", n.ShortTag(), k)
 	case n.Style != 0:
 		return k.readQuoted(n.Value)
-	case isNull(n):
+	case strictyaml.IsNull(n):
 		return "", fmt.Sprintf("has no value, want %s: write one, or remove the line", k)
 	case k == aText:
 		return readText(n)

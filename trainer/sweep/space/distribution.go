@@ -31,10 +31,9 @@ type Float struct {
 }
 
 // mostSteps bounds a range with steps, so that each value has a number.
-const mostSteps = 1 << 30
+const mostSteps = 1 << 20
 
-// Contains takes what differs from a multiple of the step by rounding alone,
-// as Optuna does.
+// Contains takes Optuna's rounding of a multiple of the step as well.
 func (d Float) Contains(x float64) bool {
 	if !(x >= d.Low && x <= d.High) {
 		return false
@@ -42,8 +41,8 @@ func (d Float) Contains(x float64) bool {
 	if d.Step == 0 {
 		return true
 	}
-	steps := (x - d.Low) / d.Step
-	return math.Abs(steps-math.Round(steps)) < 1e-8
+	nearest := d.Value(int(math.Round((x - d.Low) / d.Step)))
+	return x == nearest || math.Abs(x-nearest) < 1e-8*d.Step
 }
 
 // Text has as many digits as it takes to tell x from its neighbours.
@@ -75,8 +74,10 @@ func decimalOf(x float64) *big.Rat {
 
 func (d Float) check() error {
 	switch {
-	case math.IsNaN(d.Low) || math.IsNaN(d.High) || math.IsInf(d.Low, 0) || math.IsInf(d.High, 0) || math.IsInf(d.High-d.Low, 0):
+	case math.IsNaN(d.Low-d.High) || math.IsInf(d.Low, 0) || math.IsInf(d.High, 0):
 		return fmt.Errorf("has an end that is not a number: %g..%g", d.Low, d.High)
+	case math.IsInf(d.High-d.Low, 0):
+		return fmt.Errorf("has a range that is wider than numbers go: %g..%g", d.Low, d.High)
 	case d.Low > d.High:
 		return reversed(d.Text(d.Low), d.Text(d.High))
 	case d.Low == d.High:
@@ -88,16 +89,19 @@ func (d Float) check() error {
 	case d.Step == 0:
 		return nil
 	case !(d.Step > 0) || math.IsInf(d.Step, 0):
-		return fmt.Errorf("has steps of %g, want a number above 0", d.Step)
+		return stepsOf(d.Text(d.Step))
 	}
 	steps := new(big.Rat).Sub(decimalOf(d.High), decimalOf(d.Low))
 	steps.Quo(steps, decimalOf(d.Step))
 	if steps.Cmp(big.NewRat(mostSteps, 1)) > 0 {
-		return tooMany()
+		return fmt.Errorf("has more than %d steps: leave the step out", mostSteps)
 	}
 	if !steps.IsInt() {
 		whole := new(big.Int).Quo(steps.Num(), steps.Denom())
 		return uneven(d.Text(d.Low), d.Text(d.High), d.Text(d.Step), d.Text(d.Value(int(whole.Int64()))))
+	}
+	if n := d.Count(); d.Value(1) == d.Low || d.Value(n-2) == d.High {
+		return fmt.Errorf("has steps of %s, which are too small to tell from one another near %s..%s", d.Text(d.Step), d.Text(d.Low), d.Text(d.High))
 	}
 	return nil
 }
@@ -194,10 +198,11 @@ func logOf(low string) error {
 	return fmt.Errorf("has a logarithmic range from %s, want one from a number above 0", low)
 }
 
-func uneven(low, high, step, last string) error {
-	return fmt.Errorf("has the range %s..%s, which is no whole number of steps of %s: write %s..%s", low, high, step, low, last)
-}
+func stepsOf(step string) error { return fmt.Errorf("has steps of %s, want a number above 0", step) }
 
-func tooMany() error {
-	return fmt.Errorf("has more than %d steps: leave the step out", mostSteps)
+func uneven(low, high, step, last string) error {
+	if last == low {
+		return fmt.Errorf("has the range %s..%s, which is less than a step of %s", low, high, step)
+	}
+	return fmt.Errorf("has the range %s..%s, which is no whole number of steps of %s: write %s..%s", low, high, step, low, last)
 }

@@ -132,32 +132,30 @@ func (f Flag) parseRange(low, high string, scale []string) (Distribution, error)
 			return nil, fmt.Errorf("has %q behind its range, want log or a step, once", strings.Join(scale, ":"))
 		}
 	}
-	for _, text := range []string{low, high, step} {
-		if text == "" && step == "" {
-			text = "1"
-		}
+	if f.Kind == Word {
+		return nil, fmt.Errorf("takes words, which have no range: write a list, such as %s", strings.Join(f.Words, ","))
+	}
+	numbers := []string{low, high}
+	if step != "" {
+		numbers = append(numbers, step)
+	}
+	for _, text := range numbers {
 		if err := f.check(text); err != nil {
 			return nil, err
 		}
 	}
-	var d Distribution
-	switch f.Kind {
-	case Word:
-		return nil, fmt.Errorf("takes words, which have no range: write a list, such as %s", strings.Join(f.Words, ","))
-	case Whole:
-		i := Int{whole(low), whole(high), 1, log}
+	if f.Kind == Whole {
+		d := Int{whole(low), whole(high), 1, log}
 		if step != "" {
-			i.Step = whole(step)
+			d.Step = whole(step)
 		}
-		d = i
-	default:
-		x := Float{Low: number(low), High: number(high), Log: log}
-		if step != "" {
-			if x.Step = number(step); x.Step == 0 {
-				return nil, fmt.Errorf("has steps of 0, want a number above 0")
-			}
+		return d, d.check()
+	}
+	d := Float{Low: number(low), High: number(high), Log: log}
+	if step != "" {
+		if d.Step = number(step); d.Step == 0 {
+			return nil, stepsOf(step)
 		}
-		d = x
 	}
 	return d, d.check()
 }
@@ -219,4 +217,4 @@ func (f Flag) check(value string) error {
 // whole and number are values that were checked.
 func whole(text string) int { n, _ := strconv.Atoi(text); return n }
 
-func number(text string) float64 { x, _ := strconv.ParseFloat(text, 64); return x }
+func number(text string) float64 { x, _ := strconv.ParseFloat(text, 64); return x + 0 } // of -0 as well
