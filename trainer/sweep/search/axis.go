@@ -68,18 +68,15 @@ func (a *axis) at(u float64, d space.Distribution) float64 {
 	return d.Value(min(d.Count()-1, max(0, int(steps))))
 }
 
-// digits to which a number of a continuum is chosen: more would only make
-// command lines longer.
-const digits = 6
-
-// tidy rounds to six significant digits on a logarithmic scale, else to a
-// millionth of the range at most. It also hides the last bits, in which
+// tidy rounds a number of a continuum to a millionth of the range at most, so
+// that command lines stay short. It also hides the last bits, in which
 // processors differ.
 func (a *axis) tidy(x float64) float64 {
-	text := strconv.FormatFloat(x, 'e', digits-1, 64)
-	if !a.log {
-		decimals := digits - int(math.Floor(math.Log10(a.high-a.low)))
-		text = strconv.FormatFloat(x, 'f', max(0, decimals), 64)
+	const digits = 6
+	decimals := digits - int(math.Floor(math.Log10(a.width)))
+	text := strconv.FormatFloat(x, 'f', max(0, decimals), 64)
+	if a.log { // where the width is one of ratios
+		text = strconv.FormatFloat(x, 'e', max(digits, decimals)-1, 64)
 	}
 	tidied, err := strconv.ParseFloat(text, 64)
 	if err != nil {
