@@ -89,10 +89,10 @@ func Train(ctx context.Context, data *loader.Dataset, opts Options) (rundir.Summ
 
 // A run is a training under way.
 type run struct {
-	data    *loader.Dataset
-	recipe  Recipe
-	opts    Options
-	config  rundir.Config
+	data   *loader.Dataset
+	recipe Recipe
+	opts   Options
+	config rundir.Config
 	*parts
 	eval    *evaluator
 	scored  []int32   // pairs of the splits that are scored after each epoch

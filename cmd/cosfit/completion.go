@@ -117,7 +117,7 @@ func completions(c *cli.Context, before []string) []string {
 		return unlessGiven(c, shells())
 	}
 	if own := subcommands(c.Command); own != nil && c.Command.Name != c.App.Name {
-		return unlessGiven(c, commandNames(own))
+		return append(unlessGiven(c, commandNames(own)), unusedFlags(c.Command.Flags, before)...)
 	}
 	return unusedFlags(c.Command.Flags, before)
 }
@@ -135,6 +135,10 @@ func flagValues(command, flag string) []string {
 		return schedules().names()
 	case "init":
 		return starts().names()
+	case "side":
+		return sides().names()
+	case "select-on":
+		return selectable().names()
 	case "format":
 		if command == "export" {
 			return formats().names()
@@ -150,6 +154,12 @@ func flagValues(command, flag string) []string {
 		return precisions()
 	case "provider":
 		return providers().names()
+	case "preset":
+		return presets().names()
+	case "sampler":
+		return samplers().names()
+	case "pruner":
+		return pruners().names()
 	case "split":
 		return loader.SplitNames()
 	}

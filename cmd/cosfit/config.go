@@ -29,7 +29,9 @@ func addSettings(commands []*cli.Command) {
 	for _, c := range commands {
 		if own := subcommands(c); own != nil {
 			addSettings(own)
-			continue
+			if len(c.Flags) == 0 {
+				continue
+			}
 		}
 		if len(c.Flags) > 2 {
 			c.Flags = append(c.Flags, &cli.StringFlag{Name: "config",
@@ -42,6 +44,9 @@ func addSettings(commands []*cli.Command) {
 // settle runs before a command and sets the flags that the command line left
 // open, as if they had been given there.
 func settle(c *cli.Context) error {
+	if slices.Contains(commandNames(subcommands(c.Command)), c.Args().First()) {
+		return nil // that one runs
+	}
 	if err := noArguments(c); err != nil {
 		return err
 	}
@@ -170,8 +175,13 @@ func schemaOf(commands []*cli.Command) schema {
 				s[c.Name] = map[string]kind{}
 			}
 			for _, f := range runs.Flags {
-				if name := f.Names()[0]; name != "config" && name != "help" {
-					s[c.Name][name], s[everyCommand][name] = kindOf(f), kindOf(f)
+				name, kind := f.Names()[0], kindOf(f)
+				if name == "config" || name == "help" {
+					continue
+				}
+				s[c.Name][name] = kind
+				if _, ok := s[everyCommand][name]; !ok || kind != aSwept { // what several commands take is one value
+					s[everyCommand][name] = kind
 				}
 			}
 		}
@@ -282,6 +292,7 @@ type kind string
 
 const (
 	aText  kind = "a text"
+	aSwept kind = "a value, a list such as 1,2,3, or a range such as 1..9"
 	aWhole kind = "a whole number"
 	aCount kind = "a whole number from 0 up"
 	aFloat kind = "a number"
@@ -293,6 +304,8 @@ const (
 // parses it.
 func kindOf(f cli.Flag) kind {
 	switch f.(type) {
+	case *sweptFlag:
+		return aSwept
 	case *cli.BoolFlag:
 		return aBool
 	case *cli.IntFlag, *cli.Int64Flag:
@@ -319,7 +332,7 @@ func (k kind) check(value, shown string) string {
 	var err error
 	ok := true
 	switch k {
-	case aText:
+	case aText, aSwept:
 		return ""
 	case aBool:
 		_, err := strconv.ParseBool(value)
@@ -363,6 +376,8 @@ func (k kind) read(n *yaml.Node) (value, complaint string) {
 		return k.readQuoted(n.Value)
 	case strictyaml.IsNull(n):
 		return "", fmt.Sprintf("has no value, want %s: write one, or remove the line", k)
+	case k == aSwept:
+		return n.Value, "" // its own parser has the last word
 	case k == aText:
 		return readText(n)
 	case k == aBool:
@@ -381,7 +396,7 @@ func shown(n *yaml.Node) string {
 
 func (k kind) readQuoted(value string) (string, string) {
 	switch {
-	case k == aText:
+	case k == aText || k == aSwept:
 		return value, ""
 	case k.check(value, value) != "":
 		return "", fmt.Sprintf("%q is not %s", value, k)

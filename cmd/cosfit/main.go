@@ -70,7 +70,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		OnUsageError:         asUsage,
 		Action:               unknownCommand,
 		Commands: []*cli.Command{
-			demoCommand(), fitCommand(), prepareCommand(), dataCommand(), embedCommand(), cacheCommand(), mineCommand(), trainCommand(), evalCommand(), exportCommand(), applyCommand(),
+			demoCommand(), fitCommand(), prepareCommand(), dataCommand(), embedCommand(), cacheCommand(), mineCommand(), trainCommand(), sweepCommand(), evalCommand(), exportCommand(), applyCommand(),
 			benchCommand(), doctorCommand(), versionCommand(), completionCommand(),
 		},
 	}
