@@ -1,10 +1,10 @@
-"""Makes optuna.json: how far from the optimum Optuna's TPE is after 100 trials.
+"""Makes regrets.json: how far from the optimum Optuna's TPE is after 100 trials.
 
     pip install optuna==5.0.0
-    python3 optuna.py > optuna.json
+    python3 regrets.py > regrets.json
 
 The functions were written down before either sampler had seen them. Each is
-minimised and returns how far above its minimum it is. tpe_test.go has them
+minimised and returns how far above its minimum it is. functions_test.go has them
 again, and checks that they are the same at the points that stand in the file.
 """
 
