@@ -157,6 +157,9 @@ func asUsage(c *cli.Context, err error, _ bool) error {
 		help = "cosfit " + fullName(c) + " --help"
 	}
 	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
+		if c.Command.Name == "sweep" { // most of whose flags are what it searches
+			return usage("unknown flag -%s; parameters of a sweep are: %s; see %s for the others", flag, spaceFlags(nil, nil).Known(), help)
+		}
 		return usage("unknown flag -%s; see %s", flag, help)
 	}
 	text := singleDash.ReplaceAllString(err.Error(), " --$1")

@@ -181,7 +181,9 @@ func (s *sweeping) openStudy() error {
 	s.figure = trainer.SelectionFigure(recipe, s.data)
 	flags := map[string]string{}
 	for _, f := range s.searched.fixed {
-		flags[f.Name] = f.Value
+		if f.Name != "seed" { // the study's own
+			flags[f.Name] = f.Value
+		}
 	}
 	s.storage = s.String("storage")
 	if s.storage == "" {

@@ -20,7 +20,6 @@ func presets() table[preset] {
 			{Name: "batch-size", Value: "64,128,256"},
 			{Name: "loss", Value: "cosent,logistic,mse"},
 			{Name: "scale", Value: "5..40:log"},
-			{Name: "epochs", Value: "27"},
 		}, "tpe", "asha"},
 		// notebook is the search of the OpenAI cookbook's notebook, over all
 		// combinations of its values and chosen on validation instead of test.

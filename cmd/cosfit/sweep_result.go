@@ -169,30 +169,17 @@ func (s *sweeping) isOf(dir rundir.Dir, recipe trainer.Recipe) (bool, error) {
 	return there.Version == version() && reflect.DeepEqual(there.Recipe, wanted), nil
 }
 
-// curse says how far to trust the figure of a winner.
+// curse says how far to trust the figure of a winner. What test says of it
+// stands in the run's judgement.
 func curse(best study.Trial, trials []study.Trial, s rundir.Summary) string {
 	n := sweep.CountOf(trials)
-	text := fmt.Sprintf("On validation the best of %d trials reached %.4f, and because it is the best of so many, that flatters (the winner's curse).",
-		n.Complete+n.Pruned, best.Value)
-	test := loader.Test.String()
-	if before, ok := s.Before[test]; ok {
-		figure := figureOf(s.Selection)
-		text += fmt.Sprintf(" Test took no part in any choice and was scored for this one alone: from %.4f to %.4f.", figure(before), figure(s.After[test]))
+	text := fmt.Sprintf("%.4f on validation is the best of %d trials, and the best of many flatters (the winner's curse): some of it is luck with these validation pairs.", best.Value, n.Complete+n.Pruned)
+	if _, ok := s.After[loader.Test.String()]; ok {
+		text += " Test was scored once, for this run alone."
+	} else {
+		text += " There is no test split to tell how much."
 	}
 	return text
-}
-
-// figureOf is the figure of that name in a split's figures.
-func figureOf(name string) func(rundir.Metrics) rundir.Figure {
-	return func(m rundir.Metrics) rundir.Figure {
-		switch name {
-		case "spearman":
-			return m.Spearman
-		case "accuracy_best_threshold":
-			return m.AccuracyBestThreshold
-		}
-		return m.ROCAUC
-	}
 }
 
 // writeTrials writes trials.csv, in the order of the trials.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 
 	"github.com/urfave/cli/v2"
 
@@ -103,6 +104,9 @@ func runSweepWorker(c *cli.Context) error {
 // searchedAgain is what a study says of its sweep.
 func searchedAgain(d study.Definition) searched {
 	s := searched{space: d.Space}
+	if d.Seed != 0 {
+		s.fixed = append(s.fixed, space.Setting{Name: "seed", Value: strconv.FormatUint(d.Seed, 10)})
+	}
 	for _, f := range recipeFlags() {
 		if value, ok := d.Flags[f.Names()[0]]; ok {
 			s.fixed = append(s.fixed, space.Setting{Name: f.Names()[0], Value: value})

@@ -102,6 +102,7 @@ func samplers() table[search.Sampler] {
 
 func pruners() table[search.Pruner] {
 	return table[search.Pruner]{
+		"asha": search.ASHA{},
 		"none": search.NoPruner{},
 	}
 }
