@@ -131,7 +131,7 @@ func (d Int) check() error {
 	// Beyond this a float64 does not tell a whole number from the next.
 	const largest = 1 << 53
 	switch {
-	case d.Low < -largest || d.High > largest:
+	case int64(d.Low) < -largest || int64(d.High) > largest:
 		return fmt.Errorf("has an end beyond ±2^53: %d..%d", d.Low, d.High)
 	case d.Low > d.High:
 		return reversed(strconv.Itoa(d.Low), strconv.Itoa(d.High))

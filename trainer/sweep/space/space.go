@@ -14,6 +14,38 @@ type Parameter struct {
 	When         *Condition // nil: it always exists
 }
 
+// String is the parameter as [Flags.Parse] reads it, without the flag itself.
+func (p Parameter) String() string {
+	var text string
+	switch d := p.Distribution.(type) {
+	case Float:
+		text = d.Text(d.Low) + ".." + d.Text(d.High)
+		if d.Step != 0 {
+			text += ":" + d.Text(d.Step)
+		}
+		text += logText(d.Log)
+	case Int:
+		text = fmt.Sprintf("%d..%d", d.Low, d.High)
+		if d.Step != 1 {
+			text += fmt.Sprintf(":%d", d.Step)
+		}
+		text += logText(d.Log)
+	case Categorical:
+		text = strings.Join(d.Choices, ",")
+	}
+	if p.When != nil {
+		text += ":" + p.When.Parameter + "=" + strings.Join(p.When.Values, ",")
+	}
+	return text
+}
+
+func logText(log bool) string {
+	if log {
+		return ":log"
+	}
+	return ""
+}
+
 // A Condition says where a parameter exists: where another one, a
 // [Categorical] that exists itself, has one of these values.
 type Condition struct {

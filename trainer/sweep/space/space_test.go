@@ -294,6 +294,9 @@ func FuzzParse(f *testing.F) {
 				}
 				continue
 			}
+			if again, err := flags().Parse(name, p.String()); err != nil || !reflect.DeepEqual(again, p) {
+				t.Errorf("%q is written %s, which is read as %+v (%v)", text, p, again, err)
+			}
 			var values []float64
 			for i := range min(p.Distribution.Count(), 1000) {
 				values = append(values, p.Distribution.Value(i))
