@@ -207,11 +207,7 @@ func (s *sweeping) openStudy() error {
 // run makes the trials that are left, then the run of the best.
 func (s *sweeping) run() error {
 	c, ctx := s.Context, s.Context.Context
-	text, err := settingsText(c)
-	if err != nil {
-		return err
-	}
-	if err := s.dir.WriteSettings(text); err != nil {
+	if err := s.dir.WriteSettings(s.settingsText()); err != nil {
 		return err
 	}
 	if err := s.study.SetTarget(ctx, s.trials); err != nil {

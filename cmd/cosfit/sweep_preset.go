@@ -15,7 +15,7 @@ func presets() table[preset] {
 		// them ended early, take about as long as a dozen trainings.
 		"quick": {[]space.Setting{
 			{Name: "learning-rate", Value: "3e-4..3e-2:log"},
-			{Name: "weight-decay", Value: "3..300:log"},
+			{Name: "weight-decay", Value: "3..60:log"}, // from 2 over the rate on, a training with adamw diverges
 			{Name: "dropout", Value: "0..0.4"},
 			{Name: "batch-size", Value: "64,128,256"},
 			{Name: "loss", Value: "cosent,logistic,mse"},

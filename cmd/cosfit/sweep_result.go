@@ -3,10 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -35,7 +34,34 @@ type sweepResult struct {
 	Command       string         `json:"command"` // that makes this run again
 	Summary       rundir.Summary `json:"summary"` // of the run
 	Curse         string         `json:"winners_curse"`
+	Importance    *importance    `json:"importance"` // null where there are too few trials
 	Ranking       []sweptTrial   `json:"ranking"`
+}
+
+// An importance is which parameters the differences between trials come from.
+type importance struct {
+	Method   string        `json:"method"`
+	Trials   int           `json:"trials"`   // that it was learned from
+	Shares   []shareOf     `json:"shares"`   // the largest first
+	Together rundir.Figure `json:"together"` // what parameters do only together
+}
+
+type shareOf struct {
+	Parameter string  `json:"parameter"`
+	Share     float64 `json:"share"`
+}
+
+// importance is nil where there are too few trials.
+func (s *sweeping) importance(trials []study.Trial) *importance {
+	found, err := search.ImportanceOf(s.searched.space, sweep.History(trials), rand.New(rand.NewPCG(s.seed, uint64(len(trials)))))
+	if err != nil {
+		return nil
+	}
+	out := &importance{Method: found.Method, Trials: found.Trials, Together: rundir.Figure(found.Rest)}
+	for _, share := range found.Shares {
+		out.Shares = append(out.Shares, shareOf{share.Parameter, share.Share})
+	}
+	return out
 }
 
 // A sweptTrial is a trial as people read it.
@@ -90,7 +116,7 @@ func (s *sweeping) end(took time.Duration) error {
 	result := sweepResult{
 		SchemaVersion: rundir.SchemaVersion, Study: s.study.Definition().Name, Metric: s.figure, Sampler: s.sampler, Pruner: s.pruner, Seed: s.seed,
 		Trials: sweep.CountOf(trials), Best: s.swept(best), Run: s.dir.Best(), Command: s.trainCommand(best.Point, s.dir.Best()),
-		Summary: summary, Curse: curse(best, trials, summary),
+		Summary: summary, Curse: curse(best, trials, summary), Importance: s.importance(trials),
 	}
 	for _, t := range sweep.Ranked(trials) {
 		result.Ranking = append(result.Ranking, s.swept(t))
@@ -157,16 +183,9 @@ func (s *sweeping) isOf(dir rundir.Dir, recipe trainer.Recipe) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	// What was written and read again is compared with the same.
-	text, err := json.Marshal(config)
-	if err != nil {
-		return false, err
-	}
-	var wanted rundir.Recipe
-	if err := json.Unmarshal(text, &wanted); err != nil {
-		return false, err
-	}
-	return there.Version == version() && reflect.DeepEqual(there.Recipe, wanted), nil
+	now := there
+	now.Recipe, now.Version = config, version()
+	return trainer.SameRun(dir.Path(), there, now) == nil, nil
 }
 
 // curse says how far to trust the figure of a winner. What test says of it
@@ -221,6 +240,13 @@ func (s *sweeping) panel(r sweepResult, took time.Duration) report.Sweep {
 			row.Settings = append(row.Settings, short(t.Settings[name]))
 		}
 		p.Ranking = append(p.Ranking, row)
+	}
+	if r.Importance != nil {
+		p.Method = fmt.Sprintf("%s, from %d trials", r.Importance.Method, r.Importance.Trials)
+		for _, share := range r.Importance.Shares {
+			p.Importance = append(p.Importance, report.Importance{Name: share.Parameter, Share: share.Share})
+		}
+		p.Importance = append(p.Importance, report.Importance{Name: "only together", Share: float64(r.Importance.Together)})
 	}
 	p.Sentences = []string{r.Curse, r.Summary.Judgement.Text}
 	p.Next = []report.Command{

@@ -17,37 +17,54 @@ import (
 	"github.com/cosfit/cosfit/trainer/sweep"
 )
 
-// notSettings are flags that a resumed sweep does not take over: they say
-// where it is, or are about this call alone.
+// notSettings are flags that a resumed sweep does not take over as they were
+// given: they say where it is, are about one call alone, or stand there in
+// another form.
 func notSettings() []string {
-	return []string{"out", "resume", "config", "help", "json", "workers", "threads", "budget", "scratch", "memory", "checkpoint-every"}
+	return []string{"out", "resume", "config", "help", "json", "workers", "threads", "budget", "scratch", "memory", "checkpoint-every",
+		"preset", "space", "sampler", "pruner"}
 }
 
-// settingsText is everything that was set, as a file for --config.
-func settingsText(c *cli.Context) ([]byte, error) {
+// settingsText is everything that the sweep was begun with, as a file for
+// --config. The space stands there whole: what --preset or --space name may
+// change.
+func (s *sweeping) settingsText() []byte {
 	var b strings.Builder
 	b.WriteString("# The settings of this sweep: cosfit sweep --resume --out FOLDER goes on with it.\nsweep:\n")
-	for _, f := range c.Command.Flags {
-		name := f.Names()[0]
-		if !c.IsSet(name) || slices.Contains(notSettings(), name) {
-			continue
-		}
-		value := valueText(c, f)
-		if name == "storage" && hasPassword(value) {
-			fmt.Fprintf(&b, "  # storage: has a password, so give it again\n")
-			continue
-		}
-		if slices.Contains([]string{"data", "cache", "space"}, name) && value != sample.Name { // the call to come may be made elsewhere
-			if whole, err := filepath.Abs(value); err == nil {
-				value = whole
-			}
-		}
-		if k := kindOf(f); k == aText || k == aSwept {
+	write := func(name, value string, k kind) {
+		if k == aText || k == aSwept {
 			value = strconv.Quote(value)
 		}
 		fmt.Fprintf(&b, "  %s: %s\n", name, value)
 	}
-	return []byte(b.String()), nil
+	for _, f := range s.Command.Flags {
+		name := f.Names()[0]
+		if _, swept := f.(*sweptFlag); swept || !s.IsSet(name) || slices.Contains(notSettings(), name) {
+			continue
+		}
+		value := valueText(s.Context, f)
+		if name == "storage" && hasPassword(value) {
+			b.WriteString("  # storage has a password: give it again\n")
+			continue
+		}
+		if slices.Contains([]string{"data", "cache"}, name) && value != sample.Name { // the next call may be made elsewhere
+			if whole, err := filepath.Abs(value); err == nil {
+				value = whole
+			}
+		}
+		write(name, value, kindOf(f))
+	}
+	write("sampler", s.sampler, aText)
+	write("pruner", s.pruner, aText)
+	for _, f := range s.searched.fixed {
+		if !slices.Contains(settledFlags(), f.Name) {
+			write(f.Name, f.Value, aSwept)
+		}
+	}
+	for _, p := range s.searched.space {
+		write(p.Name, p.String(), aSwept)
+	}
+	return []byte(b.String())
 }
 
 func hasPassword(storage string) bool {

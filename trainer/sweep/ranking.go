@@ -60,3 +60,12 @@ func CountOf(trials []study.Trial) (c Count) {
 	}
 	return c
 }
+
+// History is trials as samplers and pruners see them.
+func History(trials []study.Trial) []search.Trial {
+	all := make([]search.Trial, len(trials))
+	for i, t := range trials {
+		all[i] = t.Trial
+	}
+	return all
+}

@@ -171,17 +171,8 @@ func (t *trial) report(ctx context.Context, epoch int, value float64) bool {
 	if all, t.storage = t.Storage.Trials(ctx); t.storage != nil {
 		return false
 	}
-	t.pruned = t.Pruner.Prune(t.so, history(all))
+	t.pruned = t.Pruner.Prune(t.so, History(all))
 	return !t.pruned
-}
-
-// history is trials as samplers and pruners see them.
-func history(trials []study.Trial) []search.Trial {
-	all := make([]search.Trial, len(trials))
-	for i, t := range trials {
-		all[i] = t.Trial
-	}
-	return all
 }
 
 // mostFailures in a row mean that the fault is not a trial's.
