@@ -1,0 +1,5 @@
+package study
+
+import "testing"
+
+func testPython(t *testing.T, storage string) {}
