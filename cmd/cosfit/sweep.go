@@ -56,6 +56,7 @@ func workFlags() []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "storage", Usage: "where trials are kept: a SQLite file, or postgres://user@host/database for workers on several machines", DefaultText: "study.db in --out"},
 		&cli.DurationFlag{Name: "budget", Usage: "time such as 10m after which no trial begins, and those under way end with their epoch", DefaultText: "none"},
+		&cli.DurationFlag{Name: "lease", Value: study.DefaultLease, Usage: "how long after its last sign of life a worker's trial goes to another one"},
 		&cli.IntFlag{Name: "workers", Usage: "trials at a time", DefaultText: "one for each of --threads, or for each GPU"},
 		threadsFlag(),
 	}, deviceFlags()...)
@@ -141,7 +142,7 @@ func (s *sweeping) read() (err error) {
 	case s.sampler != "grid" && !c.IsSet("budget"):
 		s.trials = 100
 	}
-	if err := checkBudget(c); err != nil {
+	if err := checkTimes(c); err != nil {
 		return err
 	}
 	if every := c.Duration("checkpoint-every"); every < 0 {
@@ -161,9 +162,12 @@ func chosen(c *cli.Context, flag, preset, standard string) string {
 	return standard
 }
 
-func checkBudget(c *cli.Context) error {
+func checkTimes(c *cli.Context) error {
 	if c.IsSet("budget") && c.Duration("budget") <= 0 {
 		return usage("--budget is %v, want a time such as 90s or 10m", c.Duration("budget"))
+	}
+	if c.Duration("lease") < time.Second {
+		return usage("--lease is %v, want a time of at least a second", c.Duration("lease"))
 	}
 	return nil
 }
@@ -200,7 +204,7 @@ func (s *sweeping) openStudy() error {
 	s.study, err = study.Create(s.Context.Context, s.storage, study.Definition{
 		Name: name, Space: s.searched.space, Flags: flags, Metric: s.figure,
 		Sampler: s.sampler, Pruner: s.pruner, Seed: s.seed, Data: fingerprint,
-	}, study.Options{})
+	}, study.Options{Lease: s.Duration("lease")})
 	return err
 }
 

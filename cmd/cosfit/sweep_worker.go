@@ -42,7 +42,7 @@ func runSweepWorker(c *cli.Context) error {
 	if name == "" {
 		return usage("--study is missing: name the study in the storage, the last part of the sweep's --out")
 	}
-	if err := checkBudget(c); err != nil {
+	if err := checkTimes(c); err != nil {
 		return err
 	}
 	places, err := placesFrom(c)
@@ -57,7 +57,7 @@ func runSweepWorker(c *cli.Context) error {
 		return err
 	}
 	ctx := c.Context
-	st, err := study.Open(ctx, storage, name, study.Options{})
+	st, err := study.Open(ctx, storage, name, study.Options{Lease: c.Duration("lease")})
 	if err != nil {
 		return err
 	}
