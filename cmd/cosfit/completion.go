@@ -117,7 +117,11 @@ func completions(c *cli.Context, before []string) []string {
 		return unlessGiven(c, shells())
 	}
 	if own := subcommands(c.Command); own != nil && c.Command.Name != c.App.Name {
-		return append(unlessGiven(c, commandNames(own)), unusedFlags(c.Command.Flags, before)...)
+		words := unlessGiven(c, commandNames(own))
+		if findFlag(c.Command.Flags, "--config") != nil { // it runs by itself too
+			words = append(words, unusedFlags(c.Command.Flags, before)...)
+		}
+		return words
 	}
 	return unusedFlags(c.Command.Flags, before)
 }

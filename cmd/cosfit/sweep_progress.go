@@ -34,16 +34,22 @@ type sweepProgress struct {
 	table []*mpb.Bar
 }
 
+// newSweepProgress announces the sweep. Begun are trials that were made before.
 func newSweepProgress(c *cli.Context, data *loader.Dataset, searched searched, workers, trials int, begun []study.Trial) *sweepProgress {
-	p := &sweepProgress{w: c.App.ErrWriter, searched: searched, trials: trials, count: sweep.CountOf(begun), bestIs: -1}
+	p := &sweepProgress{w: c.App.ErrWriter, lines: !c.Bool("json"), searched: searched, trials: trials, count: sweep.CountOf(begun), bestIs: -1}
 	p.count.Running = 0 // they begin again
 	if best, ok := sweep.Best(begun); ok {
 		p.best, p.bestIs = best.Value, best.Number
 	}
-	terminal := isTerminal(p.w)
-	p.lines = !terminal && !c.Bool("json")
+	p.begin(isTerminal(p.w), describeData(data), workers)
+	return p
+}
+
+// begin shows the table on a terminal, and what is about to happen.
+func (p *sweepProgress) begin(terminal bool, data string, workers int) {
+	p.lines = p.lines && !terminal
 	if terminal || p.lines {
-		fmt.Fprintln(p.w, describeData(data))
+		fmt.Fprintln(p.w, data)
 		fmt.Fprintln(p.w, p.plan(workers))
 	}
 	if terminal {
@@ -56,7 +62,6 @@ func newSweepProgress(c *cli.Context, data *loader.Dataset, searched searched, w
 		}
 		p.set(workers, p.total())
 	}
-	return p
 }
 
 // plan says what is about to happen.
@@ -103,7 +108,7 @@ func (p *sweepProgress) show(now sweep.Progress) {
 	}
 }
 
-// words for the states of a trial.
+// stateWord is a trial's state for people.
 func stateWord(s search.State) string {
 	return map[search.State]string{search.Running: "running", search.Complete: "complete", search.Pruned: "pruned", search.Failed: "failed", search.Waiting: "waiting"}[s]
 }

@@ -249,6 +249,10 @@ func (s *sweeping) panel(r sweepResult, took time.Duration) report.Sweep {
 		p.Importance = append(p.Importance, report.Importance{Name: "only together", Share: float64(r.Importance.Together)})
 	}
 	p.Sentences = []string{r.Curse, r.Summary.Judgement.Text}
+	test := loader.Test.String()
+	if before, after := r.Summary.Before[test].MRR, r.Summary.After[test].MRR; before.Known() && after.Known() {
+		p.Sentences = append(p.Sentences, fmt.Sprintf("Search, which no trial was judged by: MRR on test went from %.3f to %.3f.", before, after))
+	}
 	p.Next = []report.Command{
 		{Why: "The best run, as this command makes it again:", Line: r.Command},
 		{Why: "Its figures:", Line: "cosfit eval --run " + shell.Quote(r.Run)},

@@ -19,60 +19,93 @@ import (
 	"github.com/cosfit/cosfit/loader/sample"
 	"github.com/cosfit/cosfit/trainer"
 	"github.com/cosfit/cosfit/trainer/sweep/search"
+	"github.com/cosfit/cosfit/trainer/sweep/space"
 	"github.com/urfave/cli/v2"
 )
 
-// A searchRun is a sweep of one worker that stops as soon as it has reached a
-// figure.
+// A searchRun is sweeps of one worker from one seed, which stop as soon as they
+// have reached a figure. What a trial reports is remembered, since sweeps make
+// the same ones.
 type searchRun struct {
 	searched  searched
 	workspace *trainer.Workspace
 	pairs     int // of an epoch
 	seed      uint64
+	curves    map[string][]float64 // of trials to their end, by their settings
+}
+
+// A cost is what a sweep reached and what that took.
+type cost struct {
+	best   float64
+	until  int // pairs trained on until that was reached
+	pairs  int
+	trials int
 }
 
 // reach makes trials until one reports want, or so many were made or pairs
-// trained on. It returns the highest figure, the pairs trained on until it was
-// reached, and all pairs.
-func (r searchRun) reach(sampler search.Sampler, pruner search.Pruner, want float64, trials, most int) (best float64, until, all, made int, err error) {
+// trained on.
+func (r searchRun) reach(sampler search.Sampler, pruner search.Pruner, want float64, trials, most int) (c cost, err error) {
 	var history []search.Trial
-	best = math.Inf(-1)
-	for n := 0; n < trials && all < most && best < want; n++ {
-		point, err := sampler.Next(r.searched.space, n, history, rand.New(rand.NewPCG(r.seed, uint64(n))))
+	c.best = math.Inf(-1)
+	for ; c.trials < trials && c.pairs < most && c.best < want; c.trials++ {
+		point, err := sampler.Next(r.searched.space, c.trials, history, rand.New(rand.NewPCG(r.seed, uint64(c.trials))))
 		if err != nil {
-			return best, until, all, made, err
+			return c, err
 		}
-		recipe, err := r.searched.recipe(point, 384)
-		if err != nil {
-			return best, until, all, made, err
-		}
-		trial := search.Trial{Number: n, Point: point, State: search.Complete, Value: math.Inf(-1)}
-		_, err = trainer.Try(context.Background(), r.workspace, recipe, func(epoch int, figure float64) bool {
-			all += r.pairs
+		trial := search.Trial{Number: c.trials, Point: point, State: search.Complete, Value: math.Inf(-1)}
+		diverged, err := r.try(point, func(epoch int, figure float64) bool {
+			c.pairs += r.pairs
 			trial.Value = max(trial.Value, figure)
 			trial.Reports = append(trial.Reports, search.Report{Step: epoch, Value: figure})
-			if figure > best {
-				best, until = figure, all
+			if figure > c.best {
+				c.best, c.until = figure, c.pairs
 			}
-			if best >= want || all >= most {
+			if c.best >= want || c.pairs >= most {
 				return false
 			}
-			if epoch < recipe.Epochs && pruner.Prune(trial, history) {
+			if pruner.Prune(trial, history) {
 				trial.State = search.Pruned
-				return false
 			}
-			return true
+			return trial.State != search.Pruned
 		})
-		if diverged := (*trainer.DivergedError)(nil); errors.As(err, &diverged) {
-			trial.State, trial.Value, err = search.Failed, math.NaN(), nil
-		}
 		if err != nil {
-			return best, until, all, made, err
+			return c, err
+		}
+		if diverged {
+			trial.State, trial.Value = search.Failed, math.NaN()
 		}
 		history = append(history, trial)
-		made++
 	}
-	return best, until, all, made, nil
+	return c, nil
+}
+
+// try trains at a point, or remembers it.
+func (r searchRun) try(p space.Point, report func(epoch int, figure float64) bool) (diverged bool, err error) {
+	key := fmt.Sprint(r.searched.settings(p))
+	if curve, ok := r.curves[key]; ok {
+		for i, figure := range curve {
+			if !report(i+1, figure) {
+				break
+			}
+		}
+		return false, nil
+	}
+	recipe, err := r.searched.recipe(p, 384)
+	if err != nil {
+		return false, err
+	}
+	var curve []float64
+	tried, err := trainer.Try(context.Background(), r.workspace, recipe, func(epoch int, figure float64) bool {
+		curve = append(curve, figure)
+		return report(epoch, figure)
+	})
+	if d := (*trainer.DivergedError)(nil); errors.As(err, &d) {
+		return true, nil
+	}
+	if err == nil && !tried.Stopped {
+		r.curves[key] = curve
+	}
+	return false, err
 }
 
 // TestASHASaves compares what searches of the quick preset cost, in pairs that
@@ -101,7 +134,6 @@ func TestASHASaves(t *testing.T) {
 	}{
 		{"random + asha", search.Random{}, search.ASHA{}},
 		{"tpe + asha", search.TPE{}, search.ASHA{}},
-		{"tpe", search.TPE{}, search.NoPruner{}},
 	}
 	type row struct {
 		text   string
@@ -125,25 +157,25 @@ func TestASHASaves(t *testing.T) {
 				return
 			}
 			defer w.Close()
-			r := searchRun{s, w, len(data.Indices(loader.Train)), uint64(seed)}
-			want, until, all, _, err := r.reach(search.Random{}, search.NoPruner{}, math.Inf(1), 100, math.MaxInt)
+			r := searchRun{s, w, len(data.Indices(loader.Train)), uint64(seed), map[string][]float64{}}
+			random, err := r.reach(search.Random{}, search.NoPruner{}, math.Inf(1), 100, math.MaxInt)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			text := fmt.Sprintf("%4d  %.4f  %9d %9d", seed, want, all, until)
+			text := fmt.Sprintf("%4d  %.4f  %9d %9d", seed, random.best, random.pairs, random.until)
 			for _, m := range methods {
-				best, _, cost, made, err := r.reach(m.sampler, m.pruner, want, math.MaxInt, all)
+				c, err := r.reach(m.sampler, m.pruner, random.best, math.MaxInt, random.pairs)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				ratio := float64(all) / float64(cost)
-				if best < want { // not for the cost of all random trials
+				ratio := float64(random.pairs) / float64(c.pairs)
+				if c.best < random.best { // not for the cost of all random trials
 					ratio = 0
 				}
 				rows[seed].ratios = append(rows[seed].ratios, ratio)
-				text += fmt.Sprintf("  %9d %4d %5.1f", cost, made, ratio)
+				text += fmt.Sprintf("  %9d %4d %5.1f", c.pairs, c.trials, ratio)
 			}
 			rows[seed].text = text
 			fmt.Fprintln(os.Stderr, text)
