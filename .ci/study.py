@@ -62,7 +62,9 @@ assert same(study.best_value, max(t.value for t in trials if t.state.name == "CO
 
 if "--add" in sys.argv:
     best = study.best_trial
+    study.enqueue_trial(best.params)
     added = study.ask(best.distributions)
+    assert added.params == best.params
     added.report(0.125, 1)
     study.tell(added, 0.25)
     study.enqueue_trial(best.params)

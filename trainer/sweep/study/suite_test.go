@@ -38,6 +38,7 @@ func TestStorages(t *testing.T) {
 		{"a trial that Python ends", testEndedElsewhere},
 		{"trials that Python adds", testAddedElsewhere},
 		{"a study that Python deletes", testDeleted},
+		{"a study is made by several at once", testCreatedTogether},
 		{"goroutines share a study", testGoroutines},
 		{"processes share a study", testProcesses},
 		{"workers are killed", testKilled},
@@ -663,8 +664,42 @@ func checkWork(t *testing.T, storage string, target int, told []int) {
 	}
 }
 
+// busy is how many trials a test of many workers has.
+func busy(trials int) int {
+	if testing.Short() {
+		return trials / 3
+	}
+	return trials
+}
+
+// testCreatedTogether has eight connections make the tables and the study at
+// once.
+func testCreatedTogether(t *testing.T, storage string) {
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			s, err := Create(t.Context(), storage, example(), Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Close()
+			if _, err := s.Ask(t.Context(), "w", propose); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	s, err := Open(t.Context(), storage, example().Name, Options{})
+	must(t, err)
+	defer s.Close()
+	if all := trials(t, s); len(all) != 8 || all[7].Number != 7 {
+		t.Errorf("trials %+v", all)
+	}
+}
+
 func testGoroutines(t *testing.T, storage string) {
-	const target = 100
+	target := busy(100)
 	s := create(t, storage, example(), Options{})
 	var mu sync.Mutex
 	var told []int
