@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -71,4 +72,20 @@ func postgresTransient(err error) bool {
 	_, network := errors.AsType[net.Error](err)
 	_, connecting := errors.AsType[*pgconn.ConnectError](err)
 	return network || connecting || pgconn.SafeToRetry(err)
+}
+
+// postgresReason is why no server was reached, which the driver says in a line
+// for each address that it has tried. Other errors stay as they are.
+func postgresReason(err error) error {
+	connect, ok := errors.AsType[*pgconn.ConnectError](err)
+	if !ok {
+		return err
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](connect); ok {
+		return fmt.Errorf("the server refuses: %w", e)
+	}
+	if e, ok := errors.AsType[*net.OpError](connect); ok {
+		return fmt.Errorf("the server is not reached: %w", e)
+	}
+	return errors.New(strings.Join(strings.Fields(connect.Error()), " "))
 }

@@ -83,7 +83,7 @@ func (p *process) rest() (told []int) {
 
 // testProcesses also has four of them make the tables at once.
 func testProcesses(t *testing.T, storage string) {
-	const target = 100
+	target := busy(100)
 	var processes []*process
 	for range 4 {
 		processes = append(processes, start(t, storage, target, DefaultLease))
@@ -101,7 +101,7 @@ func testProcesses(t *testing.T, storage string) {
 
 // testKilled kills two of three workers in the middle, and one that follows.
 func testKilled(t *testing.T, storage string) {
-	const target = 60
+	target := busy(60)
 	lease := 500 * time.Millisecond
 	var told []int
 	var processes []*process
@@ -129,20 +129,17 @@ func testKilled(t *testing.T, storage string) {
 	checkWork(t, storage, target, told)
 }
 
-// testServerGone restarts the server under a report and under an Ask.
+// testServerGone restarts the server under a report.
 func testServerGone(t *testing.T, server *pgtest.Server) {
 	s := create(t, server.Database(t), example(), Options{Lease: time.Hour})
 	a := ask(t, s, "w")
-	back := make(chan struct{})
 	for step := 1; step <= 2; step++ {
 		server.Stop(t)
-		go func() {
-			time.Sleep(200 * time.Millisecond)
-			server.Resume(t)
-			back <- struct{}{}
-		}()
-		must(t, s.Report(t.Context(), a, step, 0.5))
-		<-back
+		reported := make(chan error)
+		go func() { reported <- s.Report(t.Context(), a, step, 0.5) }()
+		time.Sleep(200 * time.Millisecond)
+		server.Resume(t)
+		must(t, <-reported)
 	}
 	server.Stop(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)

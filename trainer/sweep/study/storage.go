@@ -62,10 +62,15 @@ func PythonURL(storage string) string {
 
 // named adds to an error which storage it comes from.
 func named(storage string, err error) error {
-	if !isPostgres(storage) {
-		storage = strings.TrimPrefix(storage, "sqlite:///")
-	} else {
+	scheme, _, isURL := strings.Cut(storage, "://")
+	switch {
+	case isPostgres(storage):
 		storage = PythonURL(storage)
+	case !isURL:
+	case scheme == "sqlite":
+		storage = strings.TrimPrefix(storage, "sqlite:///")
+	default:
+		storage = scheme + "://…" // it may have a password
 	}
-	return fmt.Errorf("storage %s: %w", storage, err)
+	return fmt.Errorf("storage %s: %w", storage, postgresReason(err))
 }

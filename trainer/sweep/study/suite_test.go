@@ -38,6 +38,7 @@ func TestStorages(t *testing.T) {
 		{"a trial that Python ends", testEndedElsewhere},
 		{"trials that Python adds", testAddedElsewhere},
 		{"a study that Python deletes", testDeleted},
+		{"a study is made by several at once", testCreatedTogether},
 		{"goroutines share a study", testGoroutines},
 		{"processes share a study", testProcesses},
 		{"workers are killed", testKilled},
@@ -88,7 +89,7 @@ func create(t *testing.T, storage string, d Definition, o Options) *Study {
 
 // propose returns points that differ by n.
 func propose(n int, _ []search.Trial) (space.Point, error) {
-	p := space.Point{"learning-rate": 1e-5 * float64(1+n), "dropout": 0.2, "dims": 128, "loss": float64(n % 2)}
+	p := space.Point{"learning-rate": 1e-5 * float64(1+n%900), "dropout": 0.2, "dims": 128, "loss": float64(n % 2)}
 	if n%2 == 1 {
 		p["temperature"] = 0.5
 	}
@@ -179,13 +180,13 @@ func testTrial(t *testing.T, storage string) {
 	if len(live) != 1 || live[0].State != search.Running || !math.IsNaN(live[0].Value) || !reflect.DeepEqual(live[0].Point, a.Point) {
 		t.Fatalf("running: %+v", live)
 	}
-	reports := []search.Report{{Step: 1, Value: math.NaN()}, {Step: 2, Value: math.Inf(1)}, {Step: 3, Value: math.Inf(-1)}, {Step: 4, Value: 0.1 + 0.2}}
+	reports := []search.Report{{Step: 1, Value: math.NaN()}, {Step: 2, Value: math.Inf(1)}, {Step: 3, Value: math.Inf(-1)}, {Step: 4, Value: 0.30000000000000004}}
 	for _, i := range []int{3, 0, 2, 1} {
 		must(t, s.Report(t.Context(), a, reports[i].Step, 7))
 		must(t, s.Report(t.Context(), a, reports[i].Step, reports[i].Value))
 	}
 	must(t, s.Beat(t.Context(), a))
-	must(t, s.Tell(t.Context(), a, search.Complete, 0.1+0.2, map[string]any{"seconds": 1.5, "worker": "ö\"", "nested": map[string]any{"a": []any{1.0, nil}}}))
+	must(t, s.Tell(t.Context(), a, search.Complete, 0.30000000000000004, map[string]any{"seconds": 1.5, "worker": "ö\"", "nested": map[string]any{"a": []any{1.0, nil}}}))
 
 	pruned := ask(t, s, "w")
 	must(t, s.Tell(t.Context(), pruned, search.Pruned, math.NaN(), nil))
@@ -203,10 +204,10 @@ func testTrial(t *testing.T, storage string) {
 			t.Fatalf("%d trials, want 4", len(all))
 		}
 		first := all[0]
-		if first.Value != 0.1+0.2 || first.State != search.Complete || !reflect.DeepEqual(first.Point, a.Point) {
+		if first.Value != 0.30000000000000004 || first.State != search.Complete || !reflect.DeepEqual(first.Point, a.Point) {
 			t.Errorf("trial 0: %+v", first)
 		}
-		if got := fmt.Sprint(first.Reports); got != fmt.Sprint(reports) || first.Reports[3].Value != 0.1+0.2 {
+		if got := fmt.Sprint(first.Reports); got != fmt.Sprint(reports) || first.Reports[3].Value != 0.30000000000000004 {
 			t.Errorf("reports %s", got)
 		}
 		want := map[string]any{"seconds": 1.5, "worker": "ö\"", "nested": map[string]any{"a": []any{1.0, nil}}}
@@ -663,8 +664,42 @@ func checkWork(t *testing.T, storage string, target int, told []int) {
 	}
 }
 
+// busy is how many trials a test of many workers has.
+func busy(trials int) int {
+	if testing.Short() {
+		return trials / 3
+	}
+	return trials
+}
+
+// testCreatedTogether has eight connections make the tables and the study at
+// once.
+func testCreatedTogether(t *testing.T, storage string) {
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			s, err := Create(t.Context(), storage, example(), Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Close()
+			if _, err := s.Ask(t.Context(), "w", propose); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	s, err := Open(t.Context(), storage, example().Name, Options{})
+	must(t, err)
+	defer s.Close()
+	if all := trials(t, s); len(all) != 8 || all[7].Number != 7 {
+		t.Errorf("trials %+v", all)
+	}
+}
+
 func testGoroutines(t *testing.T, storage string) {
-	const target = 100
+	target := busy(100)
 	s := create(t, storage, example(), Options{})
 	var mu sync.Mutex
 	var told []int
