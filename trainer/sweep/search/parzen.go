@@ -15,7 +15,7 @@ import (
 // section 4.1, and Bergstra, Yamins and Cox, "Making a Science of Model Search"
 // (ICML 2013), with the constants of Optuna 5.
 type parzen struct {
-	cumulated []float64 // weights of the kernels, each with those before; the prior is the last
+	cumulated []float64 // what the kernels count, each with those before; the prior is the last
 	sides     []side    // of each parameter
 }
 
@@ -28,40 +28,24 @@ type side interface {
 	density(x float64, factors, exponents []float64)
 }
 
-// estimate takes the trials that have the parameters, which come in the order
-// in which they were begun.
-func estimate(s space.Space, parameters []int, trials []Trial) *parzen {
-	var columns [][]float64 // of each parameter, by trial
-	for range parameters {
-		columns = append(columns, nil)
+// estimate takes trials that have the parameters, and what each counts. The
+// prior counts 1.
+func estimate(s space.Space, parameters []int, trials []Trial, counts []float64) *parzen {
+	z := &parzen{}
+	sum := 0.0
+	for _, c := range counts {
+		sum += c
+		z.cumulated = append(z.cumulated, sum)
 	}
-	n := 0
-	for _, t := range trials {
-		if !has(s, parameters, t.Point) {
-			continue
+	z.cumulated = append(z.cumulated, sum+1)
+	for _, p := range parameters {
+		var values []float64
+		for _, t := range trials {
+			values = append(values, t.Point[s[p].Name])
 		}
-		for i, p := range parameters {
-			columns[i] = append(columns[i], t.Point[s[p].Name])
-		}
-		n++
-	}
-	z := &parzen{cumulated: weights(n)}
-	for i := 1; i < len(z.cumulated); i++ {
-		z.cumulated[i] += z.cumulated[i-1]
-	}
-	for i, p := range parameters {
-		z.sides = append(z.sides, sideOf(s[p].Distribution, columns[i]))
+		z.sides = append(z.sides, sideOf(s[p].Distribution, values))
 	}
 	return z
-}
-
-func has(s space.Space, parameters []int, p space.Point) bool {
-	for _, i := range parameters {
-		if x, ok := p[s[i].Name]; !ok || !s[i].Distribution.Contains(x) {
-			return false
-		}
-	}
-	return true
 }
 
 func sideOf(d space.Distribution, values []float64) side {
@@ -71,14 +55,11 @@ func sideOf(d space.Distribution, values []float64) side {
 	return newVotes(d.Count(), values)
 }
 
-// weights are those of n trials and the prior. The last 25 trials count one
-// each, as the prior does, and older ones less, down to 1/n.
-func weights(n int) []float64 {
+// fading is what each of n trials counts, in the order in which they were
+// begun: the last 25 count 1, and older ones less, down to 1/n.
+func fading(n int) []float64 {
 	const full = 25
-	w := make([]float64, n+1)
-	for i := range w {
-		w[i] = 1
-	}
+	w := slices.Repeat([]float64{1}, n)
 	for i := range n - full {
 		w[i] = 1 / float64(n)
 		if last := n - full - 1; last > 0 {
@@ -122,16 +103,19 @@ func (z *parzen) density(x []float64) float64 {
 // bells are kernels over a range: normal distributions that are cut off at its
 // ends and, where it has steps, give each number the mass of its cell.
 type bells struct {
-	axis    *axis
-	of      space.Distribution
-	centre  []float64 // on the axis, that is in 0..1
-	width   []float64 // standard deviation
-	mass    []float64 // what is not cut off
-	stepped bool
+	axis   *axis
+	of     space.Distribution
+	centre []float64 // on the axis, that is in 0..1
+	width  []float64 // standard deviation
+	mass   []float64 // what is not cut off
+	height []float64 // of the density, at the centre
+	// cells are the kernels' shares of cells that were asked for, by their number:
+	// candidates often have the same.
+	cells map[float64][]float64
 }
 
 func newBells(a *axis, d space.Distribution, values []float64) *bells {
-	b := &bells{axis: a, of: d, stepped: a.step != 0}
+	b := &bells{axis: a, of: d, cells: map[float64][]float64{}}
 	for _, x := range values {
 		b.centre = append(b.centre, a.unit(x))
 	}
@@ -139,6 +123,7 @@ func newBells(a *axis, d space.Distribution, values []float64) *bells {
 	b.centre = append(b.centre, 0.5) // of the prior
 	for k, c := range b.centre {
 		b.mass = append(b.mass, normalMass(-c/b.width[k], (1-c)/b.width[k]))
+		b.height = append(b.height, 1/(math.Sqrt(2*math.Pi)*b.width[k]*b.mass[k]))
 	}
 	return b
 }
@@ -191,10 +176,9 @@ func (b *bells) draw(k int, rng *rand.Rand) float64 {
 }
 
 func (b *bells) density(x float64, factors, exponents []float64) {
-	if b.stepped {
-		from, to := b.axis.cell(x)
-		for k, c := range b.centre {
-			factors[k] *= normalMass((from-c)/b.width[k], (to-c)/b.width[k]) / b.mass[k]
+	if b.axis.step != 0 {
+		for k, share := range b.cell(x) {
+			factors[k] *= share
 		}
 		return
 	}
@@ -202,8 +186,22 @@ func (b *bells) density(x float64, factors, exponents []float64) {
 	for k, c := range b.centre {
 		z := (u - c) / b.width[k]
 		exponents[k] += z * z / 2
-		factors[k] /= math.Sqrt(2*math.Pi) * b.width[k] * b.mass[k]
+		factors[k] *= b.height[k]
 	}
+}
+
+// cell is what each kernel gives to the cell of a number.
+func (b *bells) cell(x float64) []float64 {
+	if shares, ok := b.cells[x]; ok {
+		return shares
+	}
+	from, to := b.axis.cell(x)
+	shares := make([]float64, len(b.centre))
+	for k, c := range b.centre {
+		shares[k] = normalMass((from-c)/b.width[k], (to-c)/b.width[k]) / b.mass[k]
+	}
+	b.cells[x] = shares
+	return shares
 }
 
 // normalMass is the standard normal distribution's between a and b, a ≤ b,

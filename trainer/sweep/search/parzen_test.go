@@ -55,7 +55,7 @@ func TestDensitiesAreOptunas(t *testing.T) {
 				trials[k].Point[p.Name] = x
 			}
 		}
-		z := estimate(all, parameters, trials)
+		z := estimate(all, parameters, trials, fading(len(trials)))
 		for k, want := range c.LogDensity {
 			var x []float64
 			for _, j := range parameters {
@@ -81,7 +81,7 @@ func TestDrawsFollowTheDensity(t *testing.T) {
 		for n := range 6 {
 			trials = append(trials, Trial{Number: n, Point: space.Point{p.Name: draw(p.Distribution, stream(1, n))}})
 		}
-		z := estimate(s, []int{i}, trials)
+		z := estimate(s, []int{i}, trials, []float64{3, 1, 1, 0, 0.5, 0.5})
 		const draws = 40000
 		rng := stream(2, i)
 		parts := make([]float64, 20)
