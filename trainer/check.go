@@ -28,13 +28,14 @@ func Prepare(data *loader.Dataset, recipe Recipe) error {
 	if err := recipe.Start.Fits(d, recipe.Dims); err != nil {
 		return err
 	}
-	if name := recipe.Start.Name(); recipe.Side == graph.Query && name != (Identity{}).Name() && name != (Centred{}).Name() {
-		return setting("init", "is %s, which turns the queries away from the passages that --side query leaves as they are: use identity or centred", name)
+	if name := recipe.Start.Name(); recipe.Side == graph.Query && slices.Contains([]string{"orthogonal", "pca", "random"}, name) {
+		return setting("init", "is %s, which turns the queries away from the passages that --side query leaves as they are: use identity, centred, top-removed or whitening", name)
 	}
-	if recipe.SelectOn == loader.Validation {
-		data.CarveValidation()
-	}
+	crossed := recipe.SelectOn == loader.Validation && HoldOut(data, recipe.CrossValidate)
 	for _, s := range []loader.Split{loader.Train, recipe.SelectOn} {
+		if s == recipe.SelectOn && crossed {
+			continue
+		}
 		if s == loader.Train && recipe.ClosedForm != nil {
 			continue // it says itself what it lacks
 		}

@@ -25,7 +25,7 @@ type ClosedForm interface {
 func Closed(f ClosedForm, side graph.Side, d int) Recipe {
 	r := Default(d)
 	r.Name, r.ClosedForm, r.Side = f.Name(), f, side
-	r.Epochs, r.Patience = 1, 0
+	r.Epochs, r.Patience, r.Start = 1, 0, Identity{}
 	return r
 }
 

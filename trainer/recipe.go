@@ -30,6 +30,11 @@ type Recipe struct {
 	ClosedForm ClosedForm // takes the place of all epochs; nil for a training
 	Patience   int        // epochs without a better one after which training stops; 0 means never
 	Seed       uint64
+	// CrossValidate is into how many parts few training pairs are cut to judge
+	// the result, where the data bring no validation split: all epochs are
+	// trained, on all pairs, and the last one is the result if the same training
+	// gains on each part that it has not seen. 0 means never.
+	CrossValidate int
 	// ShuffleWindow is how many training pairs are shuffled among each other in
 	// an epoch, 0 for all: where data are streamed, a smaller window is read in
 	// larger pieces.
@@ -60,11 +65,13 @@ func Default(d int) Recipe {
 		LearningRate: 0.04 / root,
 		Dropout:      0.1,
 		Loss:         graph.MSE{},
-		Optimizer:    AdamW{WeightDecay: 1.5 * root, ToStart: true},
+		Optimizer:    AdamW{WeightDecay: 0.5 * root, ToStart: true},
 		Schedule:     Cosine{Warmup: 0.1},
-		Start:        Identity{},
+		Start:        Auto{},
 		Patience:     8,
 		SelectOn:     loader.Validation,
+
+		CrossValidate: 5,
 
 		ShuffleWindow: shuffleWindow,
 	}
@@ -105,6 +112,8 @@ func (r Recipe) check() error {
 		return setting("learning-rate", "is %g, want a positive number", r.LearningRate)
 	case !(r.Dropout >= 0 && r.Dropout < 1):
 		return setting("dropout", "is %g, want a number from 0 up to but not including 1", r.Dropout)
+	case r.CrossValidate < 0 || r.CrossValidate == 1:
+		return setting("cross-validate", "is %d, want 2 or more, or 0 for never", r.CrossValidate)
 	case r.Patience < 0:
 		return setting("patience", "is %d, want 0 or more", r.Patience)
 	case len(r.Matryoshka) > 0 && (slices.Min(r.Matryoshka) < 1 || slices.Max(r.Matryoshka) > r.Dims):
@@ -149,7 +158,7 @@ func (r Recipe) Config() (rundir.Recipe, error) {
 	c := rundir.Recipe{
 		Name: r.Name, Dims: r.Dims, Side: r.Side.String(), Epochs: r.Epochs, BatchSize: r.BatchSize,
 		LearningRate: r.LearningRate, Dropout: r.Dropout,
-		Matryoshka: r.Matryoshka, Patience: r.Patience, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
+		Matryoshka: r.Matryoshka, Patience: r.Patience, CrossValidate: r.CrossValidate, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
 		ShuffleWindow: r.ShuffleWindow,
 	}
 	type named interface{ Name() string }

@@ -20,9 +20,10 @@ import (
 // from here ends with the same bits as one that was never interrupted.
 type state struct {
 	Config    rundir.Config  `json:"config"`
-	Epochs    int            `json:"epochs"` // done
-	Batch     int            `json:"batch"`  // of the next epoch: how many are done
-	Step      int            `json:"step"`   // steps done
+	Start     string         `json:"start,omitempty"` // that Auto chose; empty for the embeddings as they are
+	Epochs    int            `json:"epochs"`          // done
+	Batch     int            `json:"batch"`           // of the next epoch: how many are done
+	Step      int            `json:"step"`            // steps done
 	BestEpoch int            `json:"best_epoch"`
 	BestScore float64        `json:"best_score"`
 	History   []rundir.Epoch `json:"history"`
@@ -101,6 +102,9 @@ func (r *run) resume() error {
 		if err := tuned.Restore(r.state.Tuning); err != nil {
 			return fmt.Errorf("%s cannot go on to the same result here: %w", r.opts.Dir.Path(), err)
 		}
+	}
+	if err := r.sameStart(); err != nil {
+		return err
 	}
 	offset := r.start.Offset
 	if r.recipe.ClosedForm != nil && r.state.Epochs > 0 {

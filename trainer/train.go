@@ -97,6 +97,7 @@ type run struct {
 	eval    *evaluator
 	scored  []int32   // pairs of the splits that are scored after each epoch
 	figure  string    // that chooses the epoch
+	crossed bool      // the pairs are few, and judged in parts
 	started time.Time // or when TotalSeconds was last brought up to date
 	trained time.Time // until when TrainSeconds counts, within an epoch
 	saved   time.Time // when the last checkpoint was written, or the run was opened
@@ -104,9 +105,10 @@ type run struct {
 	batches int // in an epoch
 	steps   int // of the whole training
 	state   state
-	start   Beginning // before the first step
-	solved  Beginning // of a closed form, once it is solved
-	best    []float32 // matrix of the best epoch; of the result, once that is judged
+	start   Beginning   // before the first step
+	solved  Beginning   // of a closed form, once it is solved
+	judged  splitScores // of the result, on the pairs that judged it
+	best    []float32   // matrix of the best epoch; of the result, once that is judged
 }
 
 func newRun(data *loader.Dataset, opts Options) (*run, error) {
@@ -116,6 +118,7 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	}
 	now := time.Now()
 	r := &run{data: data, recipe: recipe, opts: opts, started: now, saved: now}
+	r.crossed = recipe.SelectOn == loader.Validation && HoldOut(data, recipe.CrossValidate)
 	r.figure = selectionFigure(recipe, data.Labels.Graded)
 	r.batches = (len(data.Indices(loader.Train)) + recipe.BatchSize - 1) / recipe.BatchSize
 	r.steps = r.batches * recipe.Epochs
@@ -149,7 +152,7 @@ func (r *run) describe() error {
 	return err
 }
 
-// build makes the model and the start.
+// build makes the model.
 func (r *run) build() (err error) {
 	k := r.recipe.Dims
 	if r.opts.try != nil {
@@ -166,22 +169,17 @@ func (r *run) build() (err error) {
 		return r.project.Run(r.eval.inputs(), r.eval.lefts(left), right)
 	}
 	r.best = make([]float32, size)
-	beginning, err := r.beginning()
-	if err != nil {
-		return err
-	}
-	r.start.Offset = beginning.Offset
-	for len(r.start.Matrix) < size { // both matrices begin alike
-		r.start.Matrix = append(r.start.Matrix, beginning.Matrix...)
-	}
 	return nil
 }
 
-func (r *run) beginning() (Beginning, error) {
+// beginningFrom is a start, not to be changed.
+func (r *run) beginningFrom(s Start) (Beginning, error) {
 	if r.opts.try != nil {
-		return r.opts.try.workspace.beginning(r.recipe)
+		recipe := r.recipe
+		recipe.Start = s
+		return r.opts.try.workspace.beginning(recipe)
 	}
-	return r.recipe.Start.Begin(r.data, r.recipe.Dims, r.recipe.Seed)
+	return s.Begin(r.data, r.recipe.Dims, r.recipe.Seed)
 }
 
 // trainingRows returns the rows of the table that the training pairs use, in the
@@ -207,6 +205,10 @@ func (r *run) close() {
 
 // begin sets the start and scores it as epoch 0.
 func (r *run) begin(ctx context.Context) error {
+	r.state = state{Config: r.config, BestScore: math.Inf(-1)}
+	if err := r.chooseStart(ctx); err != nil {
+		return err
+	}
 	if err := r.use(r.start); err != nil {
 		return err
 	}
@@ -222,7 +224,6 @@ func (r *run) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	r.state = state{Config: r.config, BestScore: math.Inf(-1)}
 	// There is nothing to go on from before the start is scored.
 	if err := r.score(context.WithoutCancel(ctx), 0, 0, 0); err != nil {
 		return err
@@ -271,7 +272,7 @@ func (r *run) exhausted() bool {
 	if r.opts.try != nil && r.opts.try.Stopped {
 		return true
 	}
-	return r.recipe.Patience > 0 && r.state.Epochs-r.state.BestEpoch >= r.recipe.Patience
+	return r.recipe.Patience > 0 && !r.crossed && r.state.Epochs-r.state.BestEpoch >= r.recipe.Patience
 }
 
 func (r *run) interrupted() error {

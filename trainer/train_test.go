@@ -42,7 +42,7 @@ func newDir(t testing.TB) rundir.Dir {
 // quick is a recipe small enough to run many times.
 func quick() trainer.Recipe {
 	r := trainer.Default(256)
-	r.Dims, r.Epochs, r.BatchSize, r.Seed = 12, 3, 300, 5
+	r.Dims, r.Epochs, r.BatchSize, r.Seed, r.Start = 12, 3, 300, 5, trainer.Identity{}
 	return r
 }
 

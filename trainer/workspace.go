@@ -58,16 +58,21 @@ func (w *Workspace) Backend() graph.Backend { return w.backend }
 
 // Close gives everything back.
 func (w *Workspace) Close() error {
-	for _, p := range w.kept {
-		p.close()
-	}
-	w.kept = nil
+	w.closeParts()
 	if w.backend == nil {
 		return nil
 	}
 	err := w.backend.Close()
 	w.backend = nil
 	return err
+}
+
+// closeParts gives back all but the backend.
+func (w *Workspace) closeParts() {
+	for _, p := range w.kept {
+		p.close()
+	}
+	w.kept = nil
 }
 
 // renew gives everything back and begins again.

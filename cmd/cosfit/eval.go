@@ -97,7 +97,7 @@ func evalData(c *cli.Context, source rundir.Data, config rundir.Config) (data *l
 	asTrained.Pairs.Split = slices.Clone(data.Pairs.Split)
 	asTrained.Notes = slices.Clone(data.Notes)
 	if config.SelectedOn == loader.Validation.String() {
-		asTrained.CarveValidation()
+		trainer.HoldOut(&asTrained, config.CrossValidate)
 	}
 	fingerprint, err := asTrained.Fingerprint()
 	if err != nil {

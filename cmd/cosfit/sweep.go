@@ -97,6 +97,10 @@ func runSweep(c *cli.Context) (err error) {
 		return err
 	}
 	defer s.data.Close()
+	if trainer.HoldOut(s.data, trainer.Default(s.data.Vectors.Dim).CrossValidate) {
+		s.searched.fixed = append(s.searched.fixed, space.Setting{Name: "cross-validate", Value: "0"})
+		trainer.HoldOut(s.data, 0)
+	}
 	if err := s.searched.check(s.data); err != nil {
 		return err
 	}

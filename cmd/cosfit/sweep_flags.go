@@ -18,14 +18,20 @@ type sweptFlag struct {
 }
 
 // settledFlags are those of a recipe that stay as cosfit train has them.
-func settledFlags() []string { return []string{"matryoshka", "seed", "select-on"} }
+func settledFlags() []string {
+	return []string{"matryoshka", "seed", "select-on", "cross-validate"}
+}
+
+// ownFlags are those of them that a sweep sets itself: one validation split
+// chooses between all trials.
+func ownFlags() []string { return []string{"select-on", "cross-validate"} }
 
 // sweptFlags are those of a recipe, as a sweep has them.
 func sweptFlags() (flags []cli.Flag) {
 	for _, f := range recipeFlags() {
 		name := f.Names()[0]
 		if slices.Contains(settledFlags(), name) {
-			if name != "select-on" { // validation, always
+			if !slices.Contains(ownFlags(), name) {
 				flags = append(flags, f)
 			}
 			continue
@@ -76,7 +82,7 @@ func words(f cli.Flag) []string {
 }
 
 // parts are the flags that choose what others are settings of.
-func parts() []string { return []string{"loss", "optimizer", "schedule", "recipe"} }
+func parts() []string { return []string{"loss", "optimizer", "schedule", "init", "recipe"} }
 
 // goesWith is the condition of a flag, nil where it goes with everything that
 // is searched.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/trainer"
 	"github.com/cosfit/cosfit/trainer/sweep"
 	"github.com/cosfit/cosfit/trainer/sweep/space"
 	"github.com/cosfit/cosfit/trainer/sweep/study"
@@ -69,10 +70,11 @@ func runSweepWorker(c *cli.Context) error {
 	defer data.Close()
 	d := st.Definition()
 	joined := searchedAgain(d)
-	if err := joined.check(data); err != nil {
+	trainer.HoldOut(data, 0) // as the sweep has done
+	if err := sameData(data, d); err != nil {
 		return err
 	}
-	if err := sameData(data, d); err != nil {
+	if err := joined.check(data); err != nil {
 		return err
 	}
 	trials, err := st.Target(ctx)

@@ -81,10 +81,14 @@ func schedules() table[func() trainer.Schedule] {
 
 func starts() table[func() trainer.Start] {
 	return table[func() trainer.Start]{
-		"centred":  func() trainer.Start { return &trainer.Centred{} },
-		"identity": func() trainer.Start { return &trainer.Identity{} },
-		"pca":      func() trainer.Start { return &trainer.PCA{} },
-		"random":   func() trainer.Start { return &trainer.Random{} },
+		"auto":        func() trainer.Start { return &trainer.Auto{} },
+		"centred":     func() trainer.Start { return &trainer.Centred{} },
+		"identity":    func() trainer.Start { return &trainer.Identity{} },
+		"orthogonal":  func() trainer.Start { return &trainer.Orthogonal{} },
+		"pca":         func() trainer.Start { return &trainer.PCA{} },
+		"random":      func() trainer.Start { return &trainer.Random{} },
+		"top-removed": func() trainer.Start { return &trainer.TopRemoved{} },
+		"whitening":   func() trainer.Start { return &trainer.Whitened{Power: 1} },
 	}
 }
 
@@ -170,7 +174,7 @@ func (t table[T]) get(flag, name string) (T, error) {
 func configured(c rundir.Recipe) (trainer.Recipe, error) {
 	r := trainer.Recipe{
 		Name: c.Name, Dims: c.Dims, Epochs: c.Epochs, BatchSize: c.BatchSize, LearningRate: c.LearningRate,
-		Dropout: c.Dropout, Matryoshka: c.Matryoshka, Patience: c.Patience, Seed: c.Seed, ShuffleWindow: c.ShuffleWindow,
+		Dropout: c.Dropout, Matryoshka: c.Matryoshka, Patience: c.Patience, CrossValidate: c.CrossValidate, Seed: c.Seed, ShuffleWindow: c.ShuffleWindow,
 	}
 	var ok bool
 	if r.SelectOn, ok = loader.ParseSplit(c.SelectedOn); !ok {

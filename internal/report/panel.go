@@ -79,7 +79,11 @@ func (p printer) flattering(s rundir.Summary, split string) string {
 
 // epochs says which epoch is shown and how long the training went on.
 func (p printer) epochs(s rundir.Summary) {
-	if s.BestEpoch == 0 {
+	switch {
+	case s.BestEpoch == 0:
+		return
+	case s.SelectedOn == "cross-validation":
+		p.line(p.style.dim(fmt.Sprintf(" Few pairs: all %d epochs on all of them, judged by training %d times without a part", s.Epochs, s.Config.CrossValidate)))
 		return
 	}
 	text := fmt.Sprintf(" Epoch %d of %d was the best on %s", s.BestEpoch, s.Epochs, s.SelectedOn)

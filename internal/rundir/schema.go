@@ -67,6 +67,7 @@ type Recipe struct {
 	Start         Part    `json:"init"`
 	ClosedForm    *Part   `json:"closed_form,omitempty"`
 	Patience      int     `json:"patience"`
+	CrossValidate int     `json:"cross_validate,omitempty"`
 	SelectedOn    string  `json:"selected_on"`
 	Seed          uint64  `json:"seed"`
 	ShuffleWindow int     `json:"shuffle_window"`
