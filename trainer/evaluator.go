@@ -192,6 +192,15 @@ const (
 	byAccuracy = "accuracy_best_threshold"
 )
 
+// SelectionFigure names the figure that chooses the epoch of a recipe, as
+// summary.json has it; the larger the better.
+func SelectionFigure(r Recipe, data *loader.Dataset) string {
+	return selectionFigure(r, data.Labels.Graded)
+}
+
+// FigureName is the figure of that name in words.
+func FigureName(figure string) string { return figureNames[figure] }
+
 // selectionFigure names the figure that chooses the epoch and judges the
 // result: ROC AUC, Spearman's correlation where labels are graded, and the
 // notebook's own where the test split decides.

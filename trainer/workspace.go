@@ -183,3 +183,7 @@ func (w *Workspace) beginning(recipe Recipe) (Beginning, error) {
 	}
 	return b, err
 }
+
+// Forget gives everything back, for the next recipe to begin with a backend of
+// its own: after an error nobody knows what state the parts are in.
+func (w *Workspace) Forget() { w.Close() }

@@ -117,7 +117,11 @@ func completions(c *cli.Context, before []string) []string {
 		return unlessGiven(c, shells())
 	}
 	if own := subcommands(c.Command); own != nil && c.Command.Name != c.App.Name {
-		return unlessGiven(c, commandNames(own))
+		words := unlessGiven(c, commandNames(own))
+		if findFlag(c.Command.Flags, "--config") != nil { // it runs by itself too
+			words = append(words, unusedFlags(c.Command.Flags, before)...)
+		}
+		return words
 	}
 	return unusedFlags(c.Command.Flags, before)
 }
@@ -137,6 +141,10 @@ func flagValues(command, flag string) []string {
 		return shapes().names()
 	case "init":
 		return starts().names()
+	case "side":
+		return sides().names()
+	case "select-on":
+		return selectable().names()
 	case "format":
 		if command == "export" {
 			return formats().names()
@@ -152,6 +160,12 @@ func flagValues(command, flag string) []string {
 		return precisions()
 	case "provider":
 		return providers().names()
+	case "preset":
+		return presets().names()
+	case "sampler":
+		return samplers().names()
+	case "pruner":
+		return pruners().names()
 	case "split":
 		return loader.SplitNames()
 	}

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 // completionCases are command lines that end at the cursor, and what can stand
 // there. Nothing stands for file names.
 func completionCases() []completionCase {
-	commands := "apply bench cache completion data demo doctor embed eval export fit help mine prepare train version"
+	commands := "apply bench cache completion data demo doctor embed eval export fit help mine prepare sweep train version"
 	exportFlags := "--config --force --format --help --json --out --run"
 	return []completionCase{
 		{"cosfit ", commands},

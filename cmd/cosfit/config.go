@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/cosfit/cosfit/internal/strictyaml"
 )
 
 // Settings come from flags, then from the environment, then from the file that
@@ -28,7 +29,9 @@ func addSettings(commands []*cli.Command) {
 	for _, c := range commands {
 		if own := subcommands(c); own != nil {
 			addSettings(own)
-			continue
+			if len(c.Flags) == 0 {
+				continue
+			}
 		}
 		if len(c.Flags) > 2 {
 			c.Flags = append(c.Flags, &cli.StringFlag{Name: "config",
@@ -41,6 +44,9 @@ func addSettings(commands []*cli.Command) {
 // settle runs before a command and sets the flags that the command line left
 // open, as if they had been given there.
 func settle(c *cli.Context) error {
+	if slices.Contains(commandNames(subcommands(c.Command)), c.Args().First()) {
+		return nil // that one runs
+	}
 	if err := noArguments(c); err != nil {
 		return err
 	}
@@ -144,7 +150,7 @@ const everyCommand = ""
 // parseConfig reads settings strictly: everything that no command knows, or
 // that another reader of YAML takes for something else, is an error.
 func parseConfig(text []byte, commands []*cli.Command) ([]setting, error) {
-	root, err := oneDocument(text)
+	root, err := strictyaml.Document(text)
 	if err != nil || root == nil {
 		return nil, err
 	}
@@ -152,47 +158,6 @@ func parseConfig(text []byte, commands []*cli.Command) ([]setting, error) {
 		return nil, fmt.Errorf("line %d: want settings, a line each, such as epochs: 20", root.Line)
 	}
 	return schemaOf(commands).section(root, everyCommand)
-}
-
-// oneDocument returns the only document's root, or nil where the file is empty.
-func oneDocument(text []byte) (*yaml.Node, error) {
-	l, err := yaml.NewLoader(bytes.NewReader(text))
-	if err != nil {
-		return nil, err
-	}
-	var document, second yaml.Node
-	if err := l.Load(&document); err == io.EOF {
-		return nil, nil
-	} else if err != nil {
-		return nil, syntaxError(err)
-	}
-	if err := l.Load(&second); err == nil {
-		return nil, fmt.Errorf("line %d: a second document begins here: settings are one document, without --- inside", second.Line)
-	} else if err != io.EOF {
-		return nil, syntaxError(err)
-	}
-	if len(document.Content) == 0 || isNull(document.Content[0]) {
-		return nil, nil
-	}
-	return document.Content[0], nil
-}
-
-func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
-
-// syntaxError puts the parser's error into one sentence.
-func syntaxError(err error) error {
-	var e *yaml.LoadError
-	if !errors.As(err, &e) {
-		return fmt.Errorf("not YAML: %w", err)
-	}
-	text := "not YAML: " + strings.Join(strings.Fields(e.Message), " ")
-	if strings.HasPrefix(e.Message, "block sequence entries are not allowed") {
-		text += `: a value that is only a dash is written "-"`
-	}
-	if e.Mark.Line == 0 {
-		return errors.New(text)
-	}
-	return fmt.Errorf("line %d: %s", e.Mark.Line, text)
 }
 
 // A schema has the settings of each command that reads files, and under
@@ -210,8 +175,13 @@ func schemaOf(commands []*cli.Command) schema {
 				s[c.Name] = map[string]kind{}
 			}
 			for _, f := range runs.Flags {
-				if name := f.Names()[0]; name != "config" && name != "help" {
-					s[c.Name][name], s[everyCommand][name] = kindOf(f), kindOf(f)
+				name, kind := f.Names()[0], kindOf(f)
+				if name == "config" || name == "help" {
+					continue
+				}
+				s[c.Name][name] = kind
+				if _, ok := s[everyCommand][name]; !ok || kind != aSwept { // what several commands take is one value
+					s[everyCommand][name] = kind
 				}
 			}
 		}
@@ -247,7 +217,7 @@ func (s schema) section(n *yaml.Node, command string) (settings []setting, err e
 			settings = append(settings, setting{command, key.Value, text, key.Line})
 		case command != everyCommand || !isCommand || key.Value == everyCommand:
 			return nil, complain(s.unknown(key.Value, command))
-		case isNull(value):
+		case strictyaml.IsNull(value):
 		case value.Kind != yaml.MappingNode:
 			return nil, complain(fmt.Sprintf("want the settings of %s below it, each on an indented line", key.Value))
 		default:
@@ -322,6 +292,7 @@ type kind string
 
 const (
 	aText  kind = "a text"
+	aSwept kind = "a value, a list such as 1,2,3, or a range such as 1..9"
 	aWhole kind = "a whole number"
 	aCount kind = "a whole number from 0 up"
 	aFloat kind = "a number"
@@ -333,6 +304,8 @@ const (
 // parses it.
 func kindOf(f cli.Flag) kind {
 	switch f.(type) {
+	case *sweptFlag:
+		return aSwept
 	case *cli.BoolFlag:
 		return aBool
 	case *cli.IntFlag, *cli.Int64Flag:
@@ -359,7 +332,7 @@ func (k kind) check(value, shown string) string {
 	var err error
 	ok := true
 	switch k {
-	case aText:
+	case aText, aSwept:
 		return ""
 	case aBool:
 		_, err := strconv.ParseBool(value)
@@ -401,8 +374,10 @@ func (k kind) read(n *yaml.Node) (value, complaint string) {
 		return "", fmt.Sprintf("tags such as %s are not understood: write %s without one", n.ShortTag(), k)
 	case n.Style != 0:
 		return k.readQuoted(n.Value)
-	case isNull(n):
+	case strictyaml.IsNull(n):
 		return "", fmt.Sprintf("has no value, want %s: write one, or remove the line", k)
+	case k == aSwept:
+		return n.Value, "" // its own parser has the last word
 	case k == aText:
 		return readText(n)
 	case k == aBool:
@@ -421,7 +396,7 @@ func shown(n *yaml.Node) string {
 
 func (k kind) readQuoted(value string) (string, string) {
 	switch {
-	case k == aText:
+	case k == aText || k == aSwept:
 		return value, ""
 	case k.check(value, value) != "":
 		return "", fmt.Sprintf("%q is not %s", value, k)

@@ -181,7 +181,7 @@ func TestMistakes(t *testing.T) {
 		code int
 		want string
 	}{
-		{"fly", 2, `unknown command "fly"; there are: demo, fit, prepare, data, embed, cache, mine, train, eval, export, apply, bench, doctor, version, completion`},
+		{"fly", 2, `unknown command "fly"; there are: demo, fit, prepare, data, embed, cache, mine, train, sweep, eval, export, apply, bench, doctor, version, completion`},
 		{"train", 2, "--out is missing: name a folder for the run, such as --out runs/first"},
 		{"train --out r", 2, `--data is missing: name a data set folder, a wide Parquet file, or "sample"`},
 		{"train sample --out r", 2, `train takes no argument, got "sample": inputs and outputs are named by flags, see cosfit train --help`},

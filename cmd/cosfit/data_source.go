@@ -98,14 +98,22 @@ func openWith(ctx context.Context, path string, opts loader.Options) (*loader.Da
 	keepGarbageSmall(opts.Memory, 0)
 	data, err := loader.Open(ctx, path, opts)
 	if err == nil {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		index := int64(m.HeapAlloc) - int64(4*len(data.Vectors.Data)) // the pairs, the texts' ids
-		matrix := 4 * int64(data.Vectors.Dim*data.Vectors.Dim)
-		keepGarbageSmall(opts.Memory, 2*index+16*matrix) // the optimiser's state, both gradients, a checkpoint under way, …
+		roomForWorkers(data, 1)
 	}
 	return data, err
+}
+
+// roomForWorkers has the collector leave room for so many trainings at a time.
+func roomForWorkers(data *loader.Dataset, n int) {
+	if data.Memory == 0 {
+		return
+	}
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	index := int64(m.HeapAlloc) - int64(4*len(data.Vectors.Data)) // the pairs, the texts' ids
+	matrix := 4 * int64(data.Vectors.Dim*data.Vectors.Dim)
+	keepGarbageSmall(data.Memory, 2*index+16*matrix*int64(n)) // the optimiser's state, both gradients, a checkpoint under way, …
 }
 
 // keepGarbageSmall has the collector start before the process holds much more

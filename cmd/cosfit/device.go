@@ -42,9 +42,12 @@ func deviceFlags() []cli.Flag {
 }
 
 // placeFrom reads --device, --precision and --threads.
-func placeFrom(c *cli.Context) (*place, error) {
+func placeFrom(c *cli.Context) (*place, error) { return placeOn(c, c.String("device")) }
+
+// placeOn is placeFrom for one device of several.
+func placeOn(c *cli.Context, device string) (*place, error) {
 	p := &place{threads: c.Int("threads"), precision: cuda.Precision(c.String("precision"))}
-	name, number, numbered := strings.Cut(c.String("device"), ":")
+	name, number, numbered := strings.Cut(device, ":")
 	if _, err := backends().get("device", name); err != nil {
 		return p, err
 	}
@@ -52,7 +55,7 @@ func placeFrom(c *cli.Context) (*place, error) {
 	if numbered {
 		n, err := strconv.Atoi(number)
 		if name != "cuda" || err != nil || n < 0 {
-			return p, usage("--device is %q, want one of %s, or cuda:1 for the second GPU", c.String("device"), strings.Join(backends().names(), ", "))
+			return p, usage("--device is %q, want one of %s, or cuda:1 for the second GPU", device, strings.Join(backends().names(), ", "))
 		}
 		p.number = n
 	}

@@ -70,7 +70,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		OnUsageError:         asUsage,
 		Action:               unknownCommand,
 		Commands: []*cli.Command{
-			demoCommand(), fitCommand(), prepareCommand(), dataCommand(), embedCommand(), cacheCommand(), mineCommand(), trainCommand(), evalCommand(), exportCommand(), applyCommand(),
+			demoCommand(), fitCommand(), prepareCommand(), dataCommand(), embedCommand(), cacheCommand(), mineCommand(), trainCommand(), sweepCommand(), evalCommand(), exportCommand(), applyCommand(),
 			benchCommand(), doctorCommand(), versionCommand(), completionCommand(),
 		},
 	}
@@ -157,6 +157,9 @@ func asUsage(c *cli.Context, err error, _ bool) error {
 		help = "cosfit " + fullName(c) + " --help"
 	}
 	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
+		if c.Command.Name == "sweep" { // most of whose flags are what it searches
+			return usage("unknown flag -%s; parameters of a sweep are: %s; see %s for the others", flag, spaceFlags(nil, nil).Known(), help)
+		}
 		return usage("unknown flag -%s; see %s", flag, help)
 	}
 	text := singleDash.ReplaceAllString(err.Error(), " --$1")

@@ -17,6 +17,7 @@ import (
 	"github.com/cosfit/cosfit/loader/prepare"
 	"github.com/cosfit/cosfit/projection"
 	"github.com/cosfit/cosfit/trainer"
+	"github.com/cosfit/cosfit/trainer/sweep/search"
 )
 
 // The tables of everything that is chosen by name. A new loss, optimiser,
@@ -104,6 +105,26 @@ func shapes() table[func() graph.Shape] {
 
 func sides() table[graph.Side] {
 	return table[graph.Side]{"both": graph.Both, "query": graph.Query, "dual": graph.Dual}
+}
+
+func samplers() table[search.Sampler] {
+	return table[search.Sampler]{
+		"grid":   search.Grid{},
+		"random": search.Random{},
+		"tpe":    search.TPE{},
+	}
+}
+
+func pruners() table[search.Pruner] {
+	return table[search.Pruner]{
+		"asha": search.ASHA{},
+		"none": search.NoPruner{},
+	}
+}
+
+// selectable are the splits that may choose between epochs.
+func selectable() table[loader.Split] {
+	return table[loader.Split]{loader.Validation.String(): loader.Validation, loader.Test.String(): loader.Test}
 }
 
 func formats() table[func(*projection.Projection, io.Writer) error] {

@@ -161,8 +161,7 @@ type training struct {
 
 func (t *training) run() error {
 	c := t.context
-	every := c.Duration("checkpoint-every")
-	if every < 0 {
+	if every := c.Duration("checkpoint-every"); every < 0 {
 		return usage("--checkpoint-every is %v, want a time such as 90s or 5m", every)
 	}
 	where := t.place
@@ -185,35 +184,47 @@ func (t *training) run() error {
 	if err := trainer.Prepare(data, recipe); err != nil {
 		return settingAsUsage(err)
 	}
-	guard, err := openGuard(c, t.guard, data)
+	dir, summary, err := t.train(data, place, recipe)
 	if err != nil {
 		return err
+	}
+	if c.Bool("json") {
+		return writeJSON(c.App.Writer, summary)
+	}
+	return t.panel(dir, summary)
+}
+
+// train trains on data that are open and writes the run.
+func (t *training) train(data *loader.Dataset, place *place, recipe trainer.Recipe) (dir rundir.Dir, summary rundir.Summary, err error) {
+	c := t.context
+	guard, err := openGuard(c, t.guard, data)
+	if err != nil {
+		return dir, summary, err
 	}
 	if guard != nil {
 		defer guard.Close()
 	}
 	source, err := recorded(t.source, data)
 	if err != nil {
-		return err
+		return dir, summary, err
 	}
 	backend, err := place.open() // takes seconds on a GPU, so all that can be wrong was checked
 	if err != nil {
-		return err
+		return dir, summary, err
 	}
 	defer backend.Close()
 	if recipe, err = trainable(c, backend, recipe, place); err != nil {
-		return err
+		return dir, summary, err
 	}
-	dir, err := t.open()
-	if err != nil {
-		return err
+	if dir, err = t.open(); err != nil {
+		return dir, summary, err
 	}
 	defer dir.Unlock()
 	place.tell(c.App.ErrWriter)
 	progress := newProgress(c.App.ErrWriter, describeData(data), !c.Bool("json"))
-	summary, err := trainer.Train(c.Context, data, trainer.Options{
+	summary, err = trainer.Train(c.Context, data, trainer.Options{
 		Recipe: recipe, Backend: backend, Dir: dir, Resume: t.resume,
-		Version: version(), Source: source, Progress: progress.show, CheckpointEvery: every, Guard: guard,
+		Version: version(), Source: source, Progress: progress.show, CheckpointEvery: c.Duration("checkpoint-every"), Guard: guard,
 	})
 	progress.stop()
 	if errors.Is(err, trainer.ErrInterrupted) {
@@ -221,23 +232,15 @@ func (t *training) run() error {
 		if d := c.String("device"); strings.Contains(d, ":") { // which of several GPUs is not the run's
 			line += " --device " + d
 		}
-		return fmt.Errorf("%w; a checkpoint is saved, go on with: %s", err, line)
+		return dir, summary, fmt.Errorf("%w; a checkpoint is saved, go on with: %s", err, line)
 	}
 	if diverged := (*trainer.DivergedError)(nil); errors.As(err, &diverged) && diverged.Epoch <= 1 {
-		return errors.Join(err, dir.Remove()) // nothing was learned yet
+		return dir, summary, errors.Join(err, dir.Remove()) // nothing was learned yet
 	}
-	if err != nil {
-		return settingAsUsage(err)
+	if err == nil && t.finish != nil {
+		err = t.finish(dir)
 	}
-	if t.finish != nil {
-		if err := t.finish(dir); err != nil {
-			return err
-		}
-	}
-	if c.Bool("json") {
-		return writeJSON(c.App.Writer, summary)
-	}
-	return t.panel(dir, summary)
+	return dir, summary, settingAsUsage(err)
 }
 
 // trainable returns the recipe as a backend can train by it. The default recipe's

@@ -1,0 +1,32 @@
+package main
+
+import "github.com/cosfit/cosfit/trainer/sweep/space"
+
+// A preset is a space with what searches it, under a name. Flags and --space
+// come before it.
+type preset struct {
+	settings        []space.Setting // in the form of flags
+	sampler, pruner string
+}
+
+func presets() table[preset] {
+	return table[preset]{
+		// quick has what matters most for few pairs: a hundred trials of it, most of
+		// them ended early, take about as long as a dozen trainings.
+		"quick": {[]space.Setting{
+			{Name: "learning-rate", Value: "3e-4..3e-2:log"},
+			{Name: "weight-decay", Value: "3..60:log"}, // from 2 over the rate on, a training with adamw diverges
+			{Name: "dropout", Value: "0..0.4"},
+			{Name: "batch-size", Value: "64,128,256"},
+			{Name: "loss", Value: "cosent,logistic,mse"},
+			{Name: "scale", Value: "5..40:log"},
+		}, "tpe", "asha"},
+		// notebook is the search of the OpenAI cookbook's notebook, over all
+		// combinations of its values and chosen on validation instead of test.
+		"notebook": {[]space.Setting{
+			{Name: "recipe", Value: "notebook"},
+			{Name: "batch-size", Value: "10,100,1000"},
+			{Name: "learning-rate", Value: "10,100,1000"},
+		}, "grid", "none"},
+	}
+}
