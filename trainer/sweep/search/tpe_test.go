@@ -44,8 +44,8 @@ func median(values []float64) float64 {
 }
 
 // TPE comes as near to the minimum as Optuna's, and much nearer than chance.
-// Medians of forty sweeps vary much: another forty of Optuna's differ from these
-// by up to a third.
+// Medians of forty sweeps vary much: of 62 more on hartmann, Optuna's was 0.153
+// and not 0.099.
 func TestTPEBesideOptuna(t *testing.T) {
 	recorded := readRegrets(t)
 	repeats := 40
