@@ -699,7 +699,7 @@ func testCreatedTogether(t *testing.T, storage string) {
 }
 
 func testGoroutines(t *testing.T, storage string) {
-	target := busy(100)
+	target := busy(200)
 	s := create(t, storage, example(), Options{})
 	var mu sync.Mutex
 	var told []int
