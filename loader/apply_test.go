@@ -17,6 +17,8 @@ import (
 	"testing/fstest"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // testTransform multiplies by a matrix [in, out] of multiples of 1/8, so that
@@ -504,6 +506,29 @@ func TestApplyDamaged(t *testing.T) {
 				t.Errorf("%s, byte %d: %q does not name the file", name, i, err)
 			}
 		}
+	}
+}
+
+// What a footer says of columns that are only copied is looked at too.
+func TestApplyFooter(t *testing.T) {
+	whole, err := os.ReadFile("testdata/good/pandas.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "x.parquet")
+	for name, c := range map[string]struct {
+		change func(*format.FileMetaData)
+		want   string
+	}{
+		"children of a leaf": {func(m *format.FileMetaData) { m.Schema[1].NumChildren = thrift.New(int32(10)) },
+			"open " + path + `: the file is damaged: its column "question_text" has values and columns of its own`},
+		"no path": {func(m *format.FileMetaData) { m.RowGroups[0].Columns[0].MetaData.PathInSchema = nil },
+			path + `: the file is damaged: a row group does not say which column it has there`},
+	} {
+		if err := os.WriteFile(path, withFooter(t, whole, c.change), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, func(t *testing.T) { wantError(t, tryApply(path, DefaultColumns().Left, fixtureDim), c.want) })
 	}
 }
 

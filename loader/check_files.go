@@ -83,7 +83,7 @@ func valueText(v parquet.Value) string {
 
 // labels looks for labels that are none, or outside of their scale.
 func (c *checker) labels(f *parquetFile, column string) error {
-	labels := make([]float32, 0, f.NumRows())
+	var labels []float32
 	err := f.scalars(column, func(row int, t parquet.Type, v parquet.Value) error {
 		x, ok := number(t, v)
 		x /= decimalUnit(t)
@@ -165,8 +165,8 @@ func (c *checker) texts(ctx context.Context, fsys named, wanted map[string]bool)
 	if err := checkSchema(f); err != nil {
 		return err
 	}
-	ids := make([]string, 0, f.NumRows())
-	known := make(map[string]bool, f.NumRows())
+	var ids []string
+	known := map[string]bool{}
 	err = f.scalars("id", func(row int, _ parquet.Type, v parquet.Value) error {
 		id := valueText(v)
 		if known[id] {

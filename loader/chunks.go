@@ -200,3 +200,16 @@ func unique(slots ...[]int32) (values []int32) {
 	}
 	return values
 }
+
+// Share returns n data sets with the contents of d, which may be read at the
+// same time, each with its part of the memory for buffers. They are valid until
+// d is closed, and none of them, nor d, may be changed any more.
+func (d *Dataset) Share(n int) []*Dataset {
+	shared := make([]*Dataset, n)
+	for i := range shared {
+		own := *d
+		own.spare, own.Memory = [2]*Chunk{}, d.Memory/int64(n)
+		shared[i] = &own
+	}
+	return shared
+}

@@ -62,8 +62,10 @@ func endsEarly(err error) error {
 	return err
 }
 
-// countColumns counts the columns of a schema, which is listed depth first,
-// and refuses one whose levels go too deep.
+// countColumns counts the columns of a schema, which is listed depth first. It
+// refuses one that is not a single tree whose leaves alone have values:
+// parquet-go passes over what leaves say of children, and over groups after the
+// end. It also refuses levels that go too deep.
 func countColumns(schema []format.SchemaElement) (n int, err error) {
 	const deepest = 32
 	var open []int32 // the children that are to come at each level
@@ -71,12 +73,18 @@ func countColumns(schema []format.SchemaElement) (n int, err error) {
 		if len(open) > deepest {
 			return 0, fmt.Errorf("the file is damaged: its columns have more than %d levels", deepest)
 		}
-		if schema[i].Type.Valid {
-			n++
+		if i > 0 && len(open) == 0 {
+			return 0, errors.New("the file is damaged: its footer lists more columns than it says to have")
 		}
-		children := schema[i].NumChildren.V
+		leaf, children := schema[i].Type.Valid, schema[i].NumChildren.V
 		if children < 0 {
 			return 0, fmt.Errorf("the file is damaged: its column %q consists of %d", schema[i].Name, children)
+		}
+		if leaf && children > 0 {
+			return 0, fmt.Errorf("the file is damaged: its column %q has values and columns of its own", schema[i].Name)
+		}
+		if leaf {
+			n++
 		}
 		if children > 0 {
 			open = append(open, children)
@@ -89,6 +97,9 @@ func countColumns(schema []format.SchemaElement) (n int, err error) {
 			}
 			open = open[:len(open)-1]
 		}
+	}
+	if len(open) > 0 {
+		return 0, errors.New("the file is damaged: its footer lists fewer columns than it says to have")
 	}
 	return n, nil
 }

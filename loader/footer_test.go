@@ -22,6 +22,9 @@ func TestDamagedFooter(t *testing.T) {
 	group := func(children int32) format.SchemaElement {
 		return format.SchemaElement{Name: "g", NumChildren: thrift.New(children)}
 	}
+	leafOf := func(children int32) format.SchemaElement {
+		return format.SchemaElement{Name: "x", Type: thrift.New(format.Float), NumChildren: thrift.New(children)}
+	}
 	for name, c := range map[string]struct {
 		file []byte
 		want string
@@ -42,11 +45,17 @@ func TestDamagedFooter(t *testing.T) {
 			RowGroups: make([]format.RowGroup, 1000),
 		}), "the file is damaged: row group 0 has 0 columns, the file 1000"},
 		"children": {closeFile(t, []byte("PAR1"), &format.FileMetaData{Schema: []format.SchemaElement{group(huge), leaf}}),
-			`not a readable Parquet file: opening columns of parquet file: column "g" declares 1073741824 children but only 1 schema elements are left to be children`},
+			`the file is damaged: its footer lists fewer columns than it says to have`},
+		"children of a leaf": {closeFile(t, []byte("PAR1"), &format.FileMetaData{Schema: []format.SchemaElement{group(2), leafOf(1), leaf}}),
+			`the file is damaged: its column "x" has values and columns of its own`},
+		"a root with values": {closeFile(t, []byte("PAR1"), &format.FileMetaData{Schema: []format.SchemaElement{leafOf(1), leaf}}),
+			`the file is damaged: its column "x" has values and columns of its own`},
 		"negative children": {closeFile(t, []byte("PAR1"), &format.FileMetaData{Schema: []format.SchemaElement{group(-1), leaf}}),
 			`the file is damaged: its column "g" consists of -1`},
 		"a column too many": {closeFile(t, []byte("PAR1"), &format.FileMetaData{Schema: []format.SchemaElement{group(1), leaf, leaf}}),
-			"not a readable Parquet file: opening columns of parquet file: row group at index 0 contains 2 columns but 1 were referenced by the column schemas"},
+			"the file is damaged: its footer lists more columns than it says to have"},
+		"a group too many": {closeFile(t, []byte("PAR1"), &format.FileMetaData{Schema: []format.SchemaElement{group(1), leaf, group(0)}}),
+			"the file is damaged: its footer lists more columns than it says to have"},
 		"rows": {closeFile(t, []byte("PAR1"), &format.FileMetaData{Schema: []format.SchemaElement{group(1), leaf}, NumRows: -1}),
 			"the file says that it has -1 rows, want at most 2147483647"},
 	} {

@@ -78,6 +78,9 @@ func (c *parquetCopy) copyChunk(chunk *format.ColumnChunk) error {
 	if dictionary := m.DictionaryPageOffset; dictionary > 0 && (dictionary < start || start == 0) {
 		start = dictionary
 	}
+	if len(m.PathInSchema) == 0 {
+		return c.in.errorf("the file is damaged: a row group does not say which column it has there")
+	}
 	name := m.PathInSchema[0]
 	if chunk.FilePath != "" {
 		return c.in.errorf("column %q is in another file, %s: read and write it with pandas or DuckDB first", name, chunk.FilePath)
@@ -125,7 +128,8 @@ func encodeFooter(meta *format.FileMetaData) ([]byte, error) {
 }
 
 // schema replaces the subtree of the column of vectors in a schema, which is
-// listed depth first, by that of a list of floats.
+// listed depth first, by that of a list of floats. Opening the file has seen
+// that the schema is a tree (countColumns) and has the column.
 func (c *parquetCopy) schema(old []format.SchemaElement) []format.SchemaElement {
 	at := 1
 	for old[at].Name != c.column {

@@ -3,15 +3,21 @@ package loader
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 func TestNotParquet(t *testing.T) {
@@ -80,12 +86,27 @@ func TestPathsInErrors(t *testing.T) {
 
 // A file that claims two thousand million rows costs no more than it has.
 func TestMemoryFollowsData(t *testing.T) {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	_, err := Open(context.Background(), "testdata/wrong/fewer_rows.parquet", Options{})
-	runtime.ReadMemStats(&after)
-	if used := after.TotalAlloc - before.TotalAlloc; err == nil || used > 1<<20 {
-		t.Errorf("%d bytes for 24 rows, error %v", used, err)
+	const path = "testdata/wrong/fewer_rows.parquet"
+	texts := withFooter(t, parquetOf(t, newCheckedFolder().texts).Data, func(m *format.FileMetaData) { m.NumRows = math.MaxInt32 })
+	folder := fstest.MapFS{"pairs.parquet": parquetOf(t, newCheckedFolder().pairs), "texts.parquet": {Data: texts}}
+	found := func(findings Findings, err error) error {
+		if err == nil && findings.Break() {
+			err = errors.New(sentences(findings)[0])
+		}
+		return err
+	}
+	for name, read := range map[string]func() error{
+		"open":           func() error { _, err := Open(context.Background(), path, Options{}); return err },
+		"check":          func() error { return found(Check(context.Background(), path, Options{})) },
+		"check a folder": func() error { return found(CheckFS(context.Background(), folder, "set", Options{})) },
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := read()
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20 || err == nil {
+			t.Errorf("%s: %d bytes for 24 rows, error %v", name, used, err)
+		}
 	}
 }
 
@@ -133,6 +154,19 @@ func chunk(t *testing.T, file []byte, column string) (start, end int64) {
 		t.Fatal(err)
 	}
 	return start, end
+}
+
+// withFooter returns a file with another footer.
+func withFooter(t *testing.T, file []byte, change func(*format.FileMetaData)) []byte {
+	t.Helper()
+	end := len(file) - 8
+	start := end - int(binary.LittleEndian.Uint32(file[end:]))
+	meta := new(format.FileMetaData)
+	if err := thrift.Unmarshal(new(thrift.CompactProtocol), file[start:end], meta); err != nil {
+		t.Fatal(err)
+	}
+	change(meta)
+	return closeFile(t, slices.Clone(file[:start]), meta)
 }
 
 // Every byte of some files, changed in three ways, and every length: an error

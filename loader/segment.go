@@ -152,7 +152,7 @@ func (s *Segment) readGroup(r io.ReaderAt, g *format.RowGroup) error {
 			}
 			pages[j] = segmentPage{offset: l.Offset, size: l.CompressedPageSize, row: s.Rows + l.FirstRowIndex}
 		}
-		if len(pages) == 0 && g.NumRows > 0 {
+		if len(pages) == 0 && g.NumRows != 0 {
 			return errSegment
 		}
 		if i == 1 {

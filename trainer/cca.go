@@ -63,12 +63,8 @@ func (f CCA) Solve(data *loader.Dataset, _ int) (Beginning, error) {
 	if err != nil {
 		return Beginning{}, err
 	}
-	wide := make([]float64, len(q))
-	for i, v := range q {
-		wide[i] = float64(v)
-	}
 	var turned mat.Dense
-	turned.Mul(l, mat.NewDense(table.Dim, table.Dim, wide))
+	turned.Mul(l, mat.NewDense(table.Dim, table.Dim, wide(q)))
 	return Beginning{slices.Concat(floats(&turned), floats(r)), narrow(mean)}, nil
 }
 

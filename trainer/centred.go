@@ -24,6 +24,14 @@ func (s Centred) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error)
 	return Beginning{Matrix: eye(d, k), Offset: narrow(mean)}, err
 }
 
+func wide(x []float32) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v)
+	}
+	return out
+}
+
 func narrow(x []float64) []float32 {
 	out := make([]float32, len(x))
 	for i, v := range x {

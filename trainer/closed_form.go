@@ -25,7 +25,7 @@ type ClosedForm interface {
 func Closed(f ClosedForm, side graph.Side, d int) Recipe {
 	r := Default(d)
 	r.Name, r.ClosedForm, r.Side = f.Name(), f, side
-	r.Epochs, r.Patience = 1, 0
+	r.Epochs, r.Patience, r.Start = 1, 0, Identity{}
 	return r
 }
 
@@ -64,7 +64,7 @@ func (r *run) use(b Beginning) error {
 	if err := r.eval.subtract(b.Offset); err != nil {
 		return err
 	}
-	return r.opts.Backend.Upload(r.model.Matrix(), b.Matrix)
+	return r.opts.Backend.Upload(r.shown, b.Matrix)
 }
 
 // result is the matrix of the best epoch with its offset.

@@ -16,17 +16,23 @@ import (
 	"github.com/cosfit/cosfit/trainer"
 )
 
-// TestClosedFormsAgainstNumpy compares cosines with those of testdata/closed.py.
-func TestClosedFormsAgainstNumpy(t *testing.T) {
+// closedRecord is testdata/closed.json.
+type closedRecord struct {
+	A, B     [][]float32
+	Positive int
+	Cosines  map[string][]float64 // of closed forms
+	Starts   map[string]struct{ Matrix, Cosines []float64 }
+}
+
+// readClosed reads it, and makes a data set of its vectors, which are all of the
+// training split.
+func readClosed(t *testing.T) (closedRecord, *loader.Dataset) {
+	t.Helper()
 	raw, err := os.ReadFile("testdata/closed.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var recorded struct {
-		A, B     [][]float32
-		Positive int
-		Cosines  map[string][]float64
-	}
+	var recorded closedRecord
 	if err := json.Unmarshal(raw, &recorded); err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +48,13 @@ func TestClosedFormsAgainstNumpy(t *testing.T) {
 		}
 		p.Left, p.Right, p.Label, p.Split = append(p.Left, int32(2*i)), append(p.Right, int32(2*i+1)), append(p.Label, label), append(p.Split, loader.Train)
 	}
+	return recorded, data
+}
+
+// TestClosedFormsAgainstNumpy compares cosines with those of testdata/closed.py.
+func TestClosedFormsAgainstNumpy(t *testing.T) {
+	recorded, data := readClosed(t)
+	n, d := len(recorded.A), data.Vectors.Dim
 	forms := map[string]struct {
 		form trainer.ClosedForm
 		side graph.Side

@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cosfit/cosfit/graph"
@@ -18,6 +19,10 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 	if err != nil {
 		return rundir.Summary{}, err
 	}
+	learned, err := r.lastCosines(ctx, all)
+	if err != nil {
+		return rundir.Summary{}, err
+	}
 	if err := r.use(r.result()); err != nil {
 		return rundir.Summary{}, err
 	}
@@ -26,16 +31,30 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 		return rundir.Summary{}, err
 	}
 	s := rundir.Summary{
-		SchemaVersion: rundir.SchemaVersion, Selection: r.figure, SelectedOn: r.recipe.SelectOn.String(),
+		SchemaVersion: rundir.SchemaVersion, Selection: r.figure, SelectedOn: r.selectedOn(),
 		BestEpoch: r.state.BestEpoch, Epochs: r.state.Epochs, Steps: r.state.Step,
 		Device: r.config.Device, Precision: r.config.Precision, Config: r.config, Data: r.config.Data,
 	}
 	s.Config.Data = rundir.Data{} // it stands beside
+	if note := r.startNote(); note != "" {
+		s.Data.Notes = append(slices.Clone(s.Data.Notes), note)
+	}
+	if learned == nil {
+		learned = after
+	}
 	if after, err = r.judge(ctx, &s, all, before, after); err != nil {
 		return s, err
 	}
 	if err := r.retrieve(ctx, &s); err != nil {
 		return s, err
+	}
+	if err := r.account(&s, all, before, learned); err != nil {
+		return s, err
+	}
+	if r.opts.Guard != nil {
+		if s.Guard, err = guarded(r.projection(s), r.opts.Guard, r.data, 0); err != nil {
+			return s, err
+		}
 	}
 	t := &r.state.Timing
 	t.EvaluateSeconds += time.Since(start).Seconds()
@@ -69,25 +88,33 @@ func (r *run) trainedPairs() float64 {
 // figures of the result, and returns its cosines.
 func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before, learned []float32) (after []float32, err error) {
 	after = learned
-	o := outcome{figure: r.figure}
+	o := outcome{figure: r.figure, on: s.SelectedOn}
+	untrained := r.eval.split(all, before, r.selectOn())
+	r.judged = r.eval.split(all, learned, r.selectOn())
 	if r.recipe.SelectOn == loader.Validation {
 		start, err := r.startCosines(ctx, all)
 		if err != nil {
 			return nil, err
 		}
-		validation := func(cosines []float32) splitScores { return r.eval.split(all, cosines, loader.Validation) }
-		a, b := validation(start), validation(learned)
-		o.learned = comparisons(a, b, bestThreshold(a), bestThreshold(b))[r.figure]
-		o.untrained = rundir.Figure(validation(before).figure(r.figure))
+		begun := r.eval.split(all, start, r.selectOn())
+		if r.crossed {
+			if begun, r.judged, err = r.unseen(ctx); err != nil {
+				return nil, err
+			}
+		}
+		o.learned = comparisons(begun, r.judged, bestThreshold(begun), bestThreshold(r.judged))[r.figure]
+		o.untrained = rundir.Figure(untrained.figure(r.figure))
 		if !o.beatsStart() {
-			after, s.BestEpoch = start, 0
+			after, s.BestEpoch, r.judged = start, 0, begun
 			r.best, r.state.BestEpoch = r.start.Matrix, 0
 		}
 	}
-	threshold := func(cosines []float32) rundir.Figure {
-		return r.recipe.threshold(r.eval.split(all, cosines, r.recipe.SelectOn))
+	thresholdBefore, thresholdAfter := r.recipe.threshold(untrained), r.recipe.threshold(r.judged)
+	r.eval.figures(s, all, before, after, thresholdBefore, thresholdAfter)
+	if r.crossed {
+		s.Before[s.SelectedOn], s.After[s.SelectedOn] = untrained.metrics(r.eval.loss, thresholdBefore), r.judged.metrics(r.eval.loss, thresholdAfter)
+		s.Comparisons[s.SelectedOn] = comparisons(untrained, r.judged, thresholdBefore, thresholdAfter)
 	}
-	r.eval.figures(s, all, before, after, threshold(before), threshold(after))
 	test := loader.Test.String()
 	if r.recipe.SelectOn == loader.Test {
 		s.Judgement = flattered(r.figure, s.Before[test], s.After[test])
@@ -96,6 +123,16 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 	o.test, o.tested = s.Comparisons[test][r.figure]
 	s.Judgement = o.judgement()
 	return after, nil
+}
+
+// unseen is crossValidate as scores.
+func (r *run) unseen(ctx context.Context) (start, learned splitScores, err error) {
+	a, b, err := r.crossValidate(ctx)
+	if err != nil {
+		return start, learned, err
+	}
+	training := r.data.Indices(loader.Train)
+	return r.eval.split(training, a, loader.Train), r.eval.split(training, b, loader.Train), nil
 }
 
 // startCosines returns the cosines of pairs under the start.
@@ -119,12 +156,32 @@ func (r *run) retrieve(ctx context.Context, s *rundir.Summary) error {
 	return r.eval.retrieve(ctx, task, true, s.After, afterApart)
 }
 
+// lastCosines returns the cosines under the matrix of the last epoch, where no
+// epoch was better than the start, and else nil.
+func (r *run) lastCosines(ctx context.Context, all []int32) ([]float32, error) {
+	if r.state.BestEpoch > 0 {
+		return nil, nil
+	}
+	return r.eval.cosines(ctx, all, true)
+}
+
+// account fills in the account of test, or, where there is none, of the split
+// that chose the epoch. What could have been detected follows from the learned
+// matrix, also where the result is the start.
+func (r *run) account(s *rundir.Summary, all []int32, before, learned []float32) error {
+	split := loader.Test
+	if len(r.data.Indices(split)) == 0 {
+		split = r.recipe.SelectOn
+	}
+	return r.eval.account(s, split, all, before, learned)
+}
+
 // write puts the results into the run directory; the checkpoint goes last.
 func (r *run) write(s rundir.Summary, all []int32, before, after []float32) error {
 	dir := r.opts.Dir
 	p := r.projection(s)
 	if r.recipe.SelectOn == loader.Validation {
-		p.Metadata.Calibration = calibrate(r.eval.split(all, after, loader.Validation))
+		p.Metadata.Calibration = calibrate(r.judged)
 	}
 	if err := dir.WriteMatrix(p); err != nil {
 		return err
@@ -157,7 +214,7 @@ func (r *run) projection(s rundir.Summary) *projection.Projection {
 		Model: r.data.Model, Side: r.recipe.Side.String(), Metric: "cosine",
 		LabelMin: r.data.Labels.Min, LabelMax: r.data.Labels.Max,
 	}
-	if t := s.After[r.recipe.SelectOn.String()].Threshold; t.Known() {
+	if t := s.After[s.SelectedOn].Threshold; t.Known() {
 		m.Threshold = new(float64(t))
 	}
 	d, k := r.data.Vectors.Dim, r.recipe.Dims

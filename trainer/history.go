@@ -15,6 +15,9 @@ import (
 // Epoch 0 is the start. Nothing has changed where ctx ends first.
 func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) error {
 	start := time.Now()
+	if err := r.show(); err != nil {
+		return err
+	}
 	cosines, err := r.eval.cosines(ctx, r.scored, true)
 	if err != nil {
 		return err
@@ -25,19 +28,24 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 	if err := r.reportLoss(); err != nil {
 		return err
 	}
-	chosen := r.eval.split(r.scored, cosines, r.recipe.SelectOn)
+	chosen := r.eval.split(r.scored, cosines, r.selectOn())
 	score := chosen.figure(r.figure)
-	rows := r.history(epoch, cosines, chosen, score, seconds, pairs)
 	r.state.Epochs, r.state.Batch = epoch, 0
-	r.state.History = append(r.state.History, rows...)
 	// A correlation of equal cosines is NaN. A closed form is judged whatever it is
-	// worth: there is no other epoch.
-	if score > r.state.BestScore || epoch == 0 || r.recipe.ClosedForm != nil {
+	// worth: there is no other epoch. Few pairs have nobody to choose an epoch, so the
+	// last is the result.
+	if score > r.state.BestScore || epoch == 0 || r.recipe.ClosedForm != nil || r.crossed {
 		r.state.BestScore, r.state.BestEpoch = number(score), epoch
-		if err := r.opts.Backend.Download(r.best, r.model.Matrix()); err != nil {
+		if err := r.opts.Backend.Download(r.best, r.shown); err != nil {
 			return err
 		}
 	}
+	if r.opts.try != nil {
+		r.opts.try.scored(epoch, score)
+		return nil
+	}
+	rows := r.history(epoch, cosines, chosen, score, seconds, pairs)
+	r.state.History = append(r.state.History, rows...)
 	took := time.Since(start)
 	r.state.Timing.EvaluateSeconds += took.Seconds()
 	if err := r.opts.Dir.WriteHistory(r.state.History); err != nil {
@@ -84,9 +92,28 @@ func (r *run) history(epoch int, cosines []float32, chosen splitScores, score, s
 	if pairs > 0 {
 		train.PairsPerSecond = rundir.Figure(float64(pairs) / seconds)
 	}
+	if r.crossed {
+		return []rundir.Epoch{train}
+	}
 	selected := row(r.recipe.SelectOn, chosen)
 	selected.Selection = rundir.Figure(score)
 	return []rundir.Epoch{train, selected}
+}
+
+// selectOn is the split that is looked at after each epoch.
+func (r *run) selectOn() loader.Split {
+	if r.crossed {
+		return loader.Train
+	}
+	return r.recipe.SelectOn
+}
+
+// selectedOn is what figures call the pairs that choose and judge.
+func (r *run) selectedOn() string {
+	if r.crossed {
+		return CrossValidation
+	}
+	return r.recipe.SelectOn.String()
 }
 
 // number keeps NaN out of a checkpoint's JSON.

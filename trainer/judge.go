@@ -38,15 +38,24 @@ func comparisons(before, after splitScores, thresholdBefore, thresholdAfter rund
 		return nil
 	}
 	if before.graded {
-		return map[string]rundir.Comparison{bySpearman: compare(before, after, rankCorrelation)}
+		return map[string]rundir.Comparison{bySpearman: compare(before, after, estimator(bySpearman))}
 	}
 	threshold := map[*ranking]rundir.Figure{before.ranking: thresholdBefore, after.ranking: thresholdAfter}
 	return map[string]rundir.Comparison{
-		byROCAUC: compare(before, after, func(s splitScores) func([]float64) float64 { return s.ranking.rocAUC }),
+		byROCAUC: compare(before, after, estimator(byROCAUC)),
 		"accuracy": compare(before, after, func(s splitScores) func([]float64) float64 {
 			return weightedShare(s.correct(float64(threshold[s.ranking])))
 		}),
 	}
+}
+
+// estimator computes a figure of resampled pairs: ROC AUC or Spearman's
+// correlation.
+func estimator(figure string) func(splitScores) func(weights []float64) float64 {
+	if figure == bySpearman {
+		return rankCorrelation
+	}
+	return func(s splitScores) func([]float64) float64 { return s.ranking.rocAUC }
 }
 
 // weightedShare is the share of true values.
@@ -99,23 +108,24 @@ var figureNames = map[string]string{
 // An outcome is what a judgement is made of.
 type outcome struct {
 	figure    string            // that decides
-	learned   rundir.Comparison // on validation: of the learned matrix with the start
-	untrained rundir.Figure     // on validation: of the embeddings as they are
+	on        string            // the pairs that decide: validation, or cross-validation
+	learned   rundir.Comparison // on them: of the learned matrix with the start
+	untrained rundir.Figure     // on them: of the embeddings as they are
 	test      rundir.Comparison // of the result with the embeddings as they are
 	tested    bool              // there is a test split
 }
 
-// beatsStart says whether the gain on validation exceeds one standard error.
+// beatsStart says whether the gain on the pairs that decide exceeds one standard error.
 func (o outcome) beatsStart() bool { return o.learned.Gain > o.learned.GainSE }
 
 // judgement says in words what was gained and how sure that is.
 func (o outcome) judgement() rundir.Judgement {
 	name := figureNames[o.figure]
 	if !o.learned.GainSE.Known() {
-		return rundir.Judgement{Text: "Undecided: the validation split has too few groups to say how sure a gain is, so the result is the matrix that the training started from. Label pairs of more groups."}
+		return rundir.Judgement{Text: "Undecided: " + o.on + " has too few groups to say how sure a gain is, so the result is the matrix that the training started from. Label pairs of more groups."}
 	}
-	change := fmt.Sprintf("%s on validation went from %.3f to %.3f (a change of %+.3f, standard error %.3f)",
-		name, o.learned.Before, o.learned.After, o.learned.Gain, o.learned.GainSE)
+	change := fmt.Sprintf("%s on %s went from %.3f to %.3f (a change of %+.3f, standard error %.3f)",
+		name, o.on, o.learned.Before, o.learned.After, o.learned.Gain, o.learned.GainSE)
 	if !o.beatsStart() {
 		return rundir.Judgement{Text: "Nothing gained: " + change + ", not by more than one standard error, so the result is the matrix that the training started from." + o.belowUntrained(o.learned.Before)}
 	}
@@ -128,7 +138,7 @@ func (o outcome) judgement() rundir.Judgement {
 	case !o.tested:
 		text += " There is no test split, so nothing independent says how much of that is real."
 	case o.test.GainInterval.High < 0:
-		text = strings.Replace(text, "Accepted:", "Accepted on validation, but test says otherwise:", 1)
+		text = strings.Replace(text, "Accepted:", "Accepted on "+o.on+", but test says otherwise:", 1)
 		fallthrough
 	default:
 		text += fmt.Sprintf(" On test, which took no part in any choice, it went from %.3f to %.3f: %s.", o.test.Before, o.test.After, verdict(o.test))

@@ -22,19 +22,19 @@ func TestJudgement(t *testing.T) {
 		accepted bool
 		want     []string
 	}{
-		{"a gain", outcome{byROCAUC, gained, 0.8, gained, true}, true,
+		{"a gain", outcome{byROCAUC, "validation", gained, 0.8, gained, true}, true,
 			[]string{"Accepted: ROC AUC on validation went from 0.800 to 0.900", "a real gain"}},
-		{"within one standard error", outcome{byROCAUC, change(0.8, 0.81, 0.02, -1, 1), 0.8, gained, true}, false,
+		{"within one standard error", outcome{byROCAUC, "validation", change(0.8, 0.81, 0.02, -1, 1), 0.8, gained, true}, false,
 			[]string{"Nothing gained:", "the result is the matrix that the training started from"}},
-		{"too few groups", outcome{byROCAUC, change(0.8, 0.9, rundir.None, rundir.None, rundir.None), 0.8, gained, true}, false,
+		{"too few groups", outcome{byROCAUC, "validation", change(0.8, 0.9, rundir.None, rundir.None, rundir.None), 0.8, gained, true}, false,
 			[]string{"Undecided:", "too few groups"}},
-		{"below the embeddings as they are", outcome{byROCAUC, gained, 0.95, change(0.95, 0.9, 0.01, -0.07, -0.03), true}, false,
+		{"below the embeddings as they are", outcome{byROCAUC, "validation", gained, 0.95, change(0.95, 0.9, 0.01, -0.07, -0.03), true}, false,
 			[]string{"Worse than no matrix:", "The embeddings as they are reach 0.950", "a real loss"}},
-		{"test disagrees", outcome{byROCAUC, gained, 0.8, change(0.8, 0.7, 0.02, -0.15, -0.05), true}, true,
+		{"test disagrees", outcome{byROCAUC, "validation", gained, 0.8, change(0.8, 0.7, 0.02, -0.15, -0.05), true}, true,
 			[]string{"Accepted on validation, but test says otherwise:", "a real loss"}},
-		{"test cannot tell", outcome{bySpearman, gained, 0.8, change(0.8, 0.81, 0.02, -0.03, 0.05), true}, true,
+		{"test cannot tell", outcome{bySpearman, "validation", gained, 0.8, change(0.8, 0.81, 0.02, -0.03, 0.05), true}, true,
 			[]string{"Spearman correlation", "too little to tell from chance"}},
-		{"no test", outcome{byROCAUC, gained, 0.8, rundir.Comparison{}, false}, true, []string{"There is no test split"}},
+		{"no test", outcome{byROCAUC, "validation", gained, 0.8, rundir.Comparison{}, false}, true, []string{"There is no test split"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			j := test.outcome.judgement()

@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -116,6 +117,17 @@ func scatterOf(vectors vectorsOf, d int, mean []float64) (scatter, error) {
 	return s, err
 }
 
+// scatterOfTexts is that of the training texts about their mean, and the mean.
+func scatterOfTexts(data *loader.Dataset) (scatter, []float64, error) {
+	texts, d := tableRows(data.Vectors, trainingRows(data)), data.Vectors.Dim
+	mean, err := centre(texts, d)
+	if err != nil {
+		return scatter{}, nil, err
+	}
+	s, err := scatterOf(texts, d, mean)
+	return s, mean, err
+}
+
 // cross computes Σ xᵀy over pairs of rows of the table less their means, [d, d].
 func cross(table *loader.Table, left, right []int32, leftMean, rightMean []float64) (*mat.Dense, error) {
 	d := table.Dim
@@ -175,12 +187,14 @@ func (s scatter) shrunk(share float64) (*mat.SymDense, error) {
 	return out, nil
 }
 
+var errNoInverse = errors.New("a covariance has no inverse: use a larger --shrinkage")
+
 // inverseRoot returns a matrix R [d, d] with R·Rᵀ = S⁻¹: the inverse of S's
 // Cholesky factor, transposed. Cosines know no other property of it.
 func inverseRoot(s *mat.SymDense) (*mat.TriDense, error) {
 	var c mat.Cholesky
 	if !c.Factorize(s) {
-		return nil, fmt.Errorf("a covariance has no inverse: use a larger --shrinkage")
+		return nil, errNoInverse
 	}
 	var upper, inverse mat.TriDense
 	c.UTo(&upper) // S = Uᵀ·U, so S⁻¹ = U⁻¹·U⁻ᵀ

@@ -28,12 +28,7 @@ func (p PCA) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {
 	if err := p.Fits(table.Dim, k); err != nil {
 		return Beginning{}, err
 	}
-	texts := tableRows(table, trainingRows(data))
-	mean, err := centre(texts, table.Dim)
-	if err != nil {
-		return Beginning{}, err
-	}
-	s, err := scatterOf(texts, table.Dim, mean)
+	s, _, err := scatterOfTexts(data)
 	if err != nil {
 		return Beginning{}, err
 	}

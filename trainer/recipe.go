@@ -16,20 +16,27 @@ type Recipe struct {
 	Name         string
 	Dims         int // k, the columns of the matrix
 	Side         graph.Side
-	Epochs       int     // at most
-	BatchSize    int     // pairs
-	LearningRate float64 // at its peak
-	Dropout      float64 // probability, in [0, 1)
+	Shape        graph.Shape // nil for a full matrix
+	Epochs       int         // at most
+	BatchSize    int         // pairs
+	LearningRate float64     // at its peak
+	Dropout      float64     // probability, in [0, 1)
 	Loss         graph.Objective
 	// Matryoshka are numbers of dimensions, at most Dims, to which vectors may be
 	// cut after training: the loss is summed over them and Dims.
 	Matryoshka []int
 	Optimizer  graph.Rule
+	Average    float64 // decay of an average of the weights after each step, which is scored and kept instead of them; 0 for none
 	Schedule   Schedule
 	Start      Start
 	ClosedForm ClosedForm // takes the place of all epochs; nil for a training
 	Patience   int        // epochs without a better one after which training stops; 0 means never
 	Seed       uint64
+	// CrossValidate is into how many parts few training pairs are cut to judge
+	// the result, where the data bring no validation split: all epochs are
+	// trained, on all pairs, and the last one is the result if the same training
+	// gains on each part that it has not seen. 0 means never.
+	CrossValidate int
 	// ShuffleWindow is how many training pairs are shuffled among each other in
 	// an epoch, 0 for all: where data are streamed, a smaller window is read in
 	// larger pieces.
@@ -60,11 +67,13 @@ func Default(d int) Recipe {
 		LearningRate: 0.04 / root,
 		Dropout:      0.1,
 		Loss:         graph.MSE{},
-		Optimizer:    AdamW{WeightDecay: 1.5 * root, ToStart: true},
+		Optimizer:    AdamW{WeightDecay: 0.5 * root, ToStart: true},
 		Schedule:     Cosine{Warmup: 0.1},
-		Start:        Identity{},
+		Start:        Auto{},
 		Patience:     8,
 		SelectOn:     loader.Validation,
+
+		CrossValidate: 5,
 
 		ShuffleWindow: shuffleWindow,
 	}
@@ -105,6 +114,10 @@ func (r Recipe) check() error {
 		return setting("learning-rate", "is %g, want a positive number", r.LearningRate)
 	case !(r.Dropout >= 0 && r.Dropout < 1):
 		return setting("dropout", "is %g, want a number from 0 up to but not including 1", r.Dropout)
+	case r.CrossValidate < 0 || r.CrossValidate == 1:
+		return setting("cross-validate", "is %d, want 2 or more, or 0 for never", r.CrossValidate)
+	case !(r.Average >= 0 && r.Average < 1):
+		return setting("average", "is %g, want the decay of an average, such as 0.99, or 0 for none", r.Average)
 	case r.Patience < 0:
 		return setting("patience", "is %d, want 0 or more", r.Patience)
 	case len(r.Matryoshka) > 0 && (slices.Min(r.Matryoshka) < 1 || slices.Max(r.Matryoshka) > r.Dims):
@@ -148,8 +161,8 @@ func (r Recipe) objective() graph.Objective {
 func (r Recipe) Config() (rundir.Recipe, error) {
 	c := rundir.Recipe{
 		Name: r.Name, Dims: r.Dims, Side: r.Side.String(), Epochs: r.Epochs, BatchSize: r.BatchSize,
-		LearningRate: r.LearningRate, Dropout: r.Dropout,
-		Matryoshka: r.Matryoshka, Patience: r.Patience, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
+		LearningRate: r.LearningRate, Dropout: r.Dropout, Average: r.Average,
+		Matryoshka: r.Matryoshka, Patience: r.Patience, CrossValidate: r.CrossValidate, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
 		ShuffleWindow: r.ShuffleWindow,
 	}
 	type named interface{ Name() string }
@@ -157,6 +170,10 @@ func (r Recipe) Config() (rundir.Recipe, error) {
 	if r.ClosedForm != nil {
 		c.ClosedForm = &rundir.Part{}
 		parts[c.ClosedForm] = r.ClosedForm
+	}
+	if r.Shape != nil {
+		c.Shape = &rundir.Part{}
+		parts[c.Shape] = r.Shape
 	}
 	for to, component := range parts {
 		settings, err := json.Marshal(component)

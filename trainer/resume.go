@@ -12,7 +12,7 @@ import (
 	"github.com/cosfit/cosfit/internal/rundir"
 )
 
-// state is what a checkpoint holds beside the arrays, which are the matrix, the
+// state is what a checkpoint holds beside the arrays, which are the weights, the
 // optimiser's slots, both of a loss's own parameters, and the matrix of the best
 // epoch. Nothing else varies from
 // step to step: the order of an epoch's pairs follows from the seed and the
@@ -20,9 +20,10 @@ import (
 // from here ends with the same bits as one that was never interrupted.
 type state struct {
 	Config    rundir.Config  `json:"config"`
-	Epochs    int            `json:"epochs"` // done
-	Batch     int            `json:"batch"`  // of the next epoch: how many are done
-	Step      int            `json:"step"`   // steps done
+	Start     string         `json:"start,omitempty"` // that Auto chose; empty for the embeddings as they are
+	Epochs    int            `json:"epochs"`          // done
+	Batch     int            `json:"batch"`           // of the next epoch: how many are done
+	Step      int            `json:"step"`            // steps done
 	BestEpoch int            `json:"best_epoch"`
 	BestScore float64        `json:"best_score"`
 	History   []rundir.Epoch `json:"history"`
@@ -32,6 +33,9 @@ type state struct {
 
 // checkpoint saves everything that the rest of the run depends on.
 func (r *run) checkpoint() error {
+	if r.opts.try != nil {
+		return nil
+	}
 	r.state.Timing.TotalSeconds += time.Since(r.started).Seconds()
 	r.started = time.Now()
 	arrays := r.arrays()
@@ -65,10 +69,10 @@ func (r *run) checkpointInTime() error {
 	return r.checkpoint()
 }
 
-// deviceArrays are the matrix and the optimiser's state, and those of the loss's
+// deviceArrays are the weights and the optimiser's state, and those of the loss's
 // own parameters.
 func (r *run) deviceArrays() []graph.Array {
-	arrays := append([]graph.Array{r.model.Matrix()}, r.update.State()...)
+	arrays := append([]graph.Array{r.model.Weights()}, r.update.State()...)
 	if r.fit != nil {
 		arrays = append(append(arrays, r.model.Parameters()), r.fit.State()...)
 	}
@@ -99,12 +103,18 @@ func (r *run) resume() error {
 			return fmt.Errorf("%s cannot go on to the same result here: %w", r.opts.Dir.Path(), err)
 		}
 	}
+	if err := r.sameStart(); err != nil {
+		return err
+	}
 	offset := r.start.Offset
 	if r.recipe.ClosedForm != nil && r.state.Epochs > 0 {
 		if err := r.solveOnce(); err != nil {
 			return err
 		}
 		offset = r.solved.Offset
+	}
+	if _, err := r.model.Begin(r.start.Matrix, r.recipe.Seed); err != nil { // a shape has the start in it
+		return err
 	}
 	for i, a := range r.deviceArrays() {
 		if err := r.opts.Backend.Upload(a, arrays[i]); err != nil {
@@ -145,6 +155,7 @@ func settings(c rundir.Config) map[string]any {
 		return nil
 	}
 	delete(m, "data")
+	delete(m, "guard")
 	m["data"] = c.Data.Fingerprint
 	return m
 }

@@ -62,13 +62,18 @@ func (Random) Fits(_, _ int) error { return nil }
 
 // Begin returns draws that depend on the seed alone.
 func (Random) Begin(data *loader.Dataset, k int, seed uint64) (Beginning, error) {
+	return Beginning{Matrix: normal(data.Vectors.Dim*k, seed)}, nil
+}
+
+// normal returns n draws of N(0, 1).
+func normal(n int, seed uint64) []float32 {
 	const stream = math.MaxUint64 // apart from the shuffles, whose streams are the epochs' numbers
 	rng := rand.New(rand.NewPCG(seed, stream))
-	m := make([]float32, data.Vectors.Dim*k)
-	for i := range m {
-		m[i] = float32(rng.NormFloat64())
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
 	}
-	return Beginning{Matrix: m}, nil
+	return x
 }
 
 // orRandom is the start that has as many columns as one likes.

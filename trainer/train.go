@@ -23,11 +23,16 @@ type Options struct {
 	Version  string         // of the program, for config.json
 	Source   rundir.Data    // where the data came from; Train fills in the rest
 	Progress func(Progress) // called after each epoch; may be nil
+	// Guard is texts outside the domain of the training, on which the result is
+	// tried as well; may be nil. CheckGuard must have passed.
+	Guard *loader.Dataset
 
 	// CheckpointEvery is how much training a crash may cost, at most: a
 	// checkpoint is written after the first step that ends later than this after
 	// the checkpoint before, and after each epoch. Zero means a minute.
 	CheckpointEvery time.Duration
+
+	try *try // leaves no directory; nil for Train
 }
 
 // Progress is what has been reached.
@@ -87,17 +92,15 @@ func Train(ctx context.Context, data *loader.Dataset, opts Options) (rundir.Summ
 
 // A run is a training under way.
 type run struct {
-	data    *loader.Dataset
-	recipe  Recipe
-	opts    Options
-	config  rundir.Config
-	model   *graph.Model
-	project *graph.Projector
-	update  graph.UpdateKernel
-	fit     graph.UpdateKernel // of the loss's own parameters; nil where it learns none
+	data   *loader.Dataset
+	recipe Recipe
+	opts   Options
+	config rundir.Config
+	*parts
 	eval    *evaluator
 	scored  []int32   // pairs of the splits that are scored after each epoch
 	figure  string    // that chooses the epoch
+	crossed bool      // the pairs are few, and judged in parts
 	started time.Time // or when TotalSeconds was last brought up to date
 	trained time.Time // until when TrainSeconds counts, within an epoch
 	saved   time.Time // when the last checkpoint was written, or the run was opened
@@ -105,9 +108,10 @@ type run struct {
 	batches int // in an epoch
 	steps   int // of the whole training
 	state   state
-	start   Beginning // before the first step
-	solved  Beginning // of a closed form, once it is solved
-	best    []float32 // matrix of the best epoch; of the result, once that is judged
+	start   Beginning   // before the first step
+	solved  Beginning   // of a closed form, once it is solved
+	judged  splitScores // of the result, on the pairs that judged it
+	best    []float32   // matrix of the best epoch; of the result, once that is judged
 }
 
 func newRun(data *loader.Dataset, opts Options) (*run, error) {
@@ -115,24 +119,21 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	if err := Prepare(data, recipe); err != nil {
 		return nil, err
 	}
-	config, err := recipe.Config()
-	if err != nil {
-		return nil, err
-	}
-	described, err := describe(data, opts.Source)
-	if err != nil {
-		return nil, err
-	}
 	now := time.Now()
 	r := &run{data: data, recipe: recipe, opts: opts, started: now, saved: now}
+	r.crossed = recipe.SelectOn == loader.Validation && HoldOut(data, recipe.CrossValidate)
 	r.figure = selectionFigure(recipe, data.Labels.Graded)
-	r.scored = data.Indices(loader.Train, recipe.SelectOn)
 	r.batches = (len(data.Indices(loader.Train)) + recipe.BatchSize - 1) / recipe.BatchSize
 	r.steps = r.batches * recipe.Epochs
-	r.config = rundir.Config{
-		SchemaVersion: rundir.SchemaVersion, Version: opts.Version,
-		Device: opts.Backend.Name(), Precision: opts.Backend.Precision(), Kernel: opts.Backend.Kernel(),
-		Recipe: config, Data: described,
+	r.scored = data.Indices(recipe.SelectOn)
+	if opts.try == nil {
+		r.scored = data.Indices(loader.Train, recipe.SelectOn)
+		if err := r.describe(); err != nil {
+			return nil, err
+		}
+	}
+	if opts.Guard != nil {
+		r.config.Guard = opts.Guard.Name
 	}
 	if err := r.build(); err != nil {
 		r.close()
@@ -141,43 +142,49 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	return r, nil
 }
 
-// build makes the model and the start.
-func (r *run) build() (err error) {
-	b, d, k := r.opts.Backend, r.data.Vectors.Dim, r.recipe.Dims
-	if r.model, err = graph.NewSidedModel(b, r.recipe.Side, d, k, r.recipe.objective()); err != nil {
-		return err
-	}
-	size := r.recipe.Side.Rows(d) * k
-	if r.update, err = b.NewUpdate(r.recipe.Optimizer, size); err != nil {
-		return err
-	}
-	if p := r.model.Parameters(); p != nil {
-		if r.fit, err = b.NewUpdate(Adam{}, p.Size()); err != nil {
-			return err
-		}
-	}
-	if r.project, err = graph.NewProjector(b, r.recipe.Side, d, r.model.Matrix()); err != nil {
-		return err
-	}
-	table, err := b.NewTable(d)
+// describe makes the configuration that the directory keeps.
+func (r *run) describe() error {
+	config, err := r.recipe.Config()
 	if err != nil {
 		return err
 	}
-	r.eval = &evaluator{data: r.data, backend: b, table: table, dims: k, loss: r.recipe.Loss}
-	r.eval.side = r.recipe.Side
+	described, err := describe(r.data, r.opts.Source)
+	b := r.opts.Backend
+	r.config = rundir.Config{
+		SchemaVersion: rundir.SchemaVersion, Version: r.opts.Version,
+		Device: b.Name(), Precision: b.Precision(), Kernel: b.Kernel(),
+		Recipe: config, Data: described,
+	}
+	return err
+}
+
+// build makes the model.
+func (r *run) build() (err error) {
+	k := r.recipe.Dims
+	if r.opts.try != nil {
+		r.parts, r.eval, err = r.opts.try.workspace.partsFor(r.recipe)
+	} else if r.parts, err = newParts(r.opts.Backend, r.recipe, r.data.Vectors.Dim); err == nil {
+		r.eval, err = newEvaluator(r.data, r.opts.Backend)
+	}
+	if err != nil {
+		return err
+	}
+	r.eval.dims, r.eval.loss, r.eval.side = k, r.recipe.Loss, r.recipe.Side
 	r.eval.project = func(_ []float32, left, right []int32) (graph.Array, error) {
 		return r.project.Run(r.eval.inputs(), r.eval.lefts(left), right)
 	}
-	r.best = make([]float32, size)
-	beginning, err := r.recipe.Start.Begin(r.data, k, r.recipe.Seed)
-	if err != nil {
-		return err
-	}
-	r.start.Offset = beginning.Offset
-	for len(r.start.Matrix) < size { // both matrices begin alike
-		r.start.Matrix = append(r.start.Matrix, beginning.Matrix...)
-	}
+	r.best = make([]float32, r.shown.Size())
 	return nil
+}
+
+// beginningFrom is a start, not to be changed.
+func (r *run) beginningFrom(s Start) (Beginning, error) {
+	if r.opts.try != nil {
+		recipe := r.recipe
+		recipe.Start = s
+		return r.opts.try.workspace.beginning(recipe)
+	}
+	return s.Begin(r.data, r.recipe.Dims, r.recipe.Seed)
 }
 
 // trainingRows returns the rows of the table that the training pairs use, in the
@@ -196,35 +203,52 @@ func trainingRows(data *loader.Dataset) []int32 {
 }
 
 func (r *run) close() {
-	if r.model != nil {
-		r.model.Close()
-	}
-	if r.project != nil {
-		r.project.Close()
+	if r.parts != nil && r.opts.try == nil { // or they are the workspace's
+		r.parts.close()
 	}
 }
 
 // begin sets the start and scores it as epoch 0.
 func (r *run) begin(ctx context.Context) error {
-	if err := r.use(r.start); err != nil {
+	r.state = state{Config: r.config, BestScore: math.Inf(-1)}
+	if err := r.chooseStart(ctx); err != nil {
 		return err
 	}
-	if rule, ok := r.recipe.Optimizer.(AnchoredRule); ok {
-		if slot, ok := rule.Anchor(); ok {
-			if err := r.opts.Backend.Upload(r.update.State()[slot], r.start.Matrix); err != nil {
-				return err
-			}
+	if err := r.eval.subtract(r.start.Offset); err != nil {
+		return err
+	}
+	weights, err := r.model.Begin(r.start.Matrix, r.recipe.Seed)
+	if err != nil {
+		return err
+	}
+	for _, slot := range r.startingSlots() {
+		if err := r.opts.Backend.Upload(slot, weights); err != nil {
+			return err
 		}
 	}
-	if err := r.opts.Dir.WriteConfig(r.config); err != nil {
-		return err
+	if r.opts.try == nil {
+		if err := r.opts.Dir.WriteConfig(r.config); err != nil {
+			return err
+		}
 	}
-	r.state = state{Config: r.config, BestScore: math.Inf(-1)}
 	// There is nothing to go on from before the start is scored.
 	if err := r.score(context.WithoutCancel(ctx), 0, 0, 0); err != nil {
 		return err
 	}
 	return r.checkpoint()
+}
+
+// startingSlots are the optimiser's that hold the first weights before the first step.
+func (r *run) startingSlots() (slots []graph.Array) {
+	if rule, ok := r.recipe.Optimizer.(AnchoredRule); ok {
+		if slot, ok := rule.Anchor(); ok {
+			slots = append(slots, r.update.State()[slot])
+		}
+	}
+	if r.recipe.averages() {
+		slots = append(slots, r.average())
+	}
+	return slots
 }
 
 // train runs the epochs that are left.
@@ -263,9 +287,12 @@ func (r *run) countTraining() {
 	r.trained = now
 }
 
-// exhausted reports whether patience is at its end.
+// exhausted reports whether patience is at its end, that of a try's caller too.
 func (r *run) exhausted() bool {
-	return r.recipe.Patience > 0 && r.state.Epochs-r.state.BestEpoch >= r.recipe.Patience
+	if r.opts.try != nil && r.opts.try.Stopped {
+		return true
+	}
+	return r.recipe.Patience > 0 && !r.crossed && r.state.Epochs-r.state.BestEpoch >= r.recipe.Patience
 }
 
 func (r *run) interrupted() error {
@@ -340,7 +367,7 @@ func (r *run) step(batch loader.Batch) error {
 			return err
 		}
 	}
-	return r.update.Apply(hyper, r.model.Matrix(), r.model.Gradient())
+	return r.update.Apply(hyper, r.model.Weights(), r.model.Gradient())
 }
 
 // fitRate is the learning rate of a loss's own parameters at its peak: they are

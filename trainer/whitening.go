@@ -26,35 +26,55 @@ func (Whitening) Fits(d, k int) error { return notWider("whitening", d, k, "") }
 
 // Solve computes the covariance's inverse root.
 func (f Whitening) Solve(data *loader.Dataset, k int) (Beginning, error) {
-	texts, d := tableRows(data.Vectors, trainingRows(data)), data.Vectors.Dim
-	mean, err := centre(texts, d)
+	c, mean, err := covariance(data, f.Shrinkage)
 	if err != nil {
 		return Beginning{}, err
 	}
-	s, err := scatterOf(texts, d, mean)
+	var root mat.Matrix
+	if k == data.Vectors.Dim {
+		root, err = inverseRoot(c)
+	} else {
+		root, err = scaledDirections(c, k, -0.5)
+	}
 	if err != nil {
 		return Beginning{}, err
 	}
-	c, err := s.shrunk(f.Shrinkage)
+	return Beginning{floats(root), narrow(mean)}, nil
+}
+
+// covariance is that of the training texts, shrunk, and their mean.
+func covariance(data *loader.Dataset, shrinkage float64) (*mat.SymDense, []float64, error) {
+	s, mean, err := scatterOfTexts(data)
 	if err != nil {
-		return Beginning{}, err
+		return nil, nil, err
 	}
-	if k == d {
-		root, err := inverseRoot(c)
-		return Beginning{floats(root), narrow(mean)}, err
-	}
+	c, err := s.shrunk(shrinkage)
+	return c, mean, err
+}
+
+// scaledDirections returns the k leading eigenvectors of c as columns [d, k], each
+// times a power of its eigenvalue.
+func scaledDirections(c *mat.SymDense, k int, power float64) (*mat.Dense, error) {
 	directions, err := principalDirections(c, k)
 	if err != nil {
-		return Beginning{}, err
+		return nil, err
 	}
 	var turned mat.Dense
 	turned.Mul(c, directions)
 	for j := range k {
-		u := mat.Col(nil, j, directions)
-		variance := mat.Dot(mat.NewVecDense(d, u), turned.ColView(j))
-		for i, v := range u {
-			directions.Set(i, j, v/math.Sqrt(variance))
+		variance := mat.Dot(directions.ColView(j), turned.ColView(j))
+		if !(variance > 0) {
+			return nil, errNoInverse
 		}
+		scale(directions, j, math.Pow(variance, power))
 	}
-	return Beginning{floats(directions), narrow(mean)}, nil
+	return directions, nil
+}
+
+// scale multiplies a column.
+func scale(m *mat.Dense, column int, by float64) {
+	rows, _ := m.Dims()
+	for i := range rows {
+		m.Set(i, column, by*m.At(i, column))
+	}
 }

@@ -70,12 +70,14 @@ func recipeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "recipe", Value: d.Name, Usage: recipes().list(), Category: category},
 		count("dims", "columns of the matrix, the dimension of the vectors that come out", both("the embeddings' own d", n.Dims)),
 		choice("side", "which texts the matrix is for: "+sides().list()+"; query leaves passages, and so an index, as they are", "both"),
+		choice("shape", "of the matrix: "+shapes().list()+"; the fewer numbers there are to learn, the fewer pairs it takes", "full"),
+		count("rank", "of a low-rank matrix: how many directions it moves", "16"),
 		count("epochs", "passes over the training pairs, at most", both(d.Epochs, n.Epochs)),
 		count("batch-size", "pairs in a step", both(d.BatchSize, n.BatchSize)),
 		number("learning-rate", "at its peak", both(fmt.Sprintf("%g/√d", d.LearningRate), n.LearningRate)),
 		number("dropout", "probability of zeroing an input element while training", both(d.Dropout, n.Dropout)),
 		choice("loss", losses().list(), both(d.Loss.Name(), n.Loss.Name())),
-		number("shrinkage", "of the recipes cca, wccn and whitening: share of a multiple of the identity in the covariance", "Ledoit and Wolf's"),
+		number("shrinkage", "of the recipes cca, wccn and whitening, and of --init whitening: share of a multiple of the identity in the covariance", "Ledoit and Wolf's"),
 		number("penalty", "of the recipes procrustes and ridge: what holds the matrix at the identity", "1"),
 		number("margin", "of contrastive and triplet: how far apart cosines are to be", "0.5, 0.3"),
 		number("scale", "of angle, cosent, logistic and pairwise: what cosines are multiplied by", "20"),
@@ -86,12 +88,16 @@ func recipeFlags() []cli.Flag {
 		number("threshold", "of logistic: the cosine at which a pair is as likely similar as not", "0.5"),
 		choice("optimizer", optimizers().list(), both(d.Optimizer.Name(), n.Optimizer.Name())),
 		number("momentum", "of sgd", "0, or the schedule's"),
-		number("weight-decay", "of adamw", "recipe default 1.5·√d, else 0.01"),
+		number("weight-decay", "of adamw", "recipe default 0.5·√d, else 0.01"),
 		&cli.BoolFlag{Name: "decay-to-start", Usage: "let weight decay pull towards the start instead of zero", DefaultText: both(true, false), Category: category},
+		number("average", "decay of an average of the matrix over the steps, such as 0.99, which is scored and kept instead of the last one; 0 for none", "0"),
 		choice("schedule", schedules().list(), both(d.Schedule.Name(), n.Schedule.Name())),
 		number("warmup", "share of the steps over which cosine and constant rise", "0.1 of cosine, 0 of constant"),
 		choice("init", "start: "+starts().list(), both(d.Start.Name(), n.Start.Name())),
+		number("power", "of --init whitening: 1 lets texts vary alike in all directions, less is softer", "1"),
+		count("components", "of --init top-removed: how many leading directions are removed", "a hundredth of the dimensions"),
 		count("patience", "epochs without improvement before stopping; 0 never stops", both(d.Patience, n.Patience)),
+		count("cross-validate", "parts in which fewer than 500 training pairs without a validation split are judged; 0 takes such a split from them", both(d.CrossValidate, n.CrossValidate)),
 		count("shuffle-window", "training pairs that are shuffled among each other; 0 means all", both(d.ShuffleWindow, n.ShuffleWindow)),
 		&cli.Uint64Flag{Name: "seed", Usage: "of the start, the order of the pairs and dropout", Category: category},
 	}
@@ -121,9 +127,11 @@ func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
 	setInt("epochs", &r.Epochs)
 	setInt("batch-size", &r.BatchSize)
 	setInt("patience", &r.Patience)
+	setInt("cross-validate", &r.CrossValidate)
 	setInt("shuffle-window", &r.ShuffleWindow)
 	setFloat("learning-rate", &r.LearningRate)
 	setFloat("dropout", &r.Dropout)
+	setFloat("average", &r.Average)
 	if c.IsSet("side") {
 		var err error
 		if r.Side, err = sides().get("side", c.String("side")); err != nil {
@@ -144,6 +152,12 @@ func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
 
 // chooseParts replaces the components that are named.
 func chooseParts(c *cli.Context, r *trainer.Recipe) error {
+	if err := choose(c, shapes(), "shape", &r.Shape); err != nil {
+		return err
+	}
+	if err := chooseRank(c, r); err != nil {
+		return err
+	}
 	if err := choose(c, losses(), "loss", &r.Loss); err != nil {
 		return err
 	}
@@ -154,6 +168,26 @@ func chooseParts(c *cli.Context, r *trainer.Recipe) error {
 		return err
 	}
 	return choose(c, starts(), "init", &r.Start)
+}
+
+// chooseRank sets the rank of a low-rank matrix, which --rank by itself asks for.
+func chooseRank(c *cli.Context, r *trainer.Recipe) error {
+	if !c.IsSet("rank") {
+		return nil
+	}
+	if r.Shape == nil && !c.IsSet("shape") {
+		r.Shape = &graph.LowRank{}
+	}
+	l, ok := r.Shape.(*graph.LowRank)
+	if !ok {
+		name := "full"
+		if r.Shape != nil {
+			name = r.Shape.Name()
+		}
+		return usage("--rank goes with --shape low-rank, not %s", name)
+	}
+	l.Rank = c.Int("rank")
+	return nil
 }
 
 func choose[T any](c *cli.Context, t table[func() T], flag string, to *T) error {
@@ -205,8 +239,11 @@ func partSettings(c *cli.Context, r *trainer.Recipe) error {
 		{"shrinkage", "recipe", r.Name, cmp.Or(
 			field(r.ClosedForm, func(f *trainer.CCA) *float64 { return &f.Shrinkage }),
 			field(r.ClosedForm, func(f *trainer.WCCN) *float64 { return &f.Shrinkage }),
-			field(r.ClosedForm, func(f *trainer.Whitening) *float64 { return &f.Shrinkage })),
-			"cca, wccn or whitening", "a share above 0, at most 1", func(v float64) bool { return v > 0 && v <= 1 }},
+			field(r.ClosedForm, func(f *trainer.Whitening) *float64 { return &f.Shrinkage }),
+			field(r.Start, func(s *trainer.Whitened) *float64 { return &s.Shrinkage })),
+			"cca, wccn or whitening, or with --init whitening", "a share above 0, at most 1", func(v float64) bool { return v > 0 && v <= 1 }},
+		{"power", "init", r.Start.Name(), field(r.Start, func(s *trainer.Whitened) *float64 { return &s.Power }),
+			"whitening", "a number above 0, at most 1", func(v float64) bool { return v > 0 && v <= 1 }},
 		{"penalty", "recipe", r.Name, cmp.Or(
 			field(r.ClosedForm, func(f *trainer.Procrustes) *float64 { return &f.Penalty }),
 			field(r.ClosedForm, func(f *trainer.Ridge) *float64 { return &f.Penalty })),
@@ -230,6 +267,15 @@ func partSettings(c *cli.Context, r *trainer.Recipe) error {
 			return usage("--symmetric goes with --loss infonce, not %s", loss)
 		}
 		l.Symmetric = c.Bool("symmetric")
+	}
+	if c.IsSet("components") {
+		s, ok := r.Start.(*trainer.TopRemoved)
+		if !ok {
+			return usage("--components goes with --init top-removed, not %s", r.Start.Name())
+		}
+		if s.Components = c.Int("components"); s.Components < 1 {
+			return usage("--components is %d, want a number of directions, 1 or more", s.Components)
+		}
 	}
 	if c.IsSet("learn-scale") {
 		switch l := r.Loss.(type) {

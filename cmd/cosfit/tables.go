@@ -80,10 +80,22 @@ func schedules() table[func() trainer.Schedule] {
 
 func starts() table[func() trainer.Start] {
 	return table[func() trainer.Start]{
-		"centred":  func() trainer.Start { return &trainer.Centred{} },
-		"identity": func() trainer.Start { return &trainer.Identity{} },
-		"pca":      func() trainer.Start { return &trainer.PCA{} },
-		"random":   func() trainer.Start { return &trainer.Random{} },
+		"auto":        func() trainer.Start { return &trainer.Auto{} },
+		"centred":     func() trainer.Start { return &trainer.Centred{} },
+		"identity":    func() trainer.Start { return &trainer.Identity{} },
+		"orthogonal":  func() trainer.Start { return &trainer.Orthogonal{} },
+		"pca":         func() trainer.Start { return &trainer.PCA{} },
+		"random":      func() trainer.Start { return &trainer.Random{} },
+		"top-removed": func() trainer.Start { return &trainer.TopRemoved{} },
+		"whitening":   func() trainer.Start { return &trainer.Whitened{Power: 1} },
+	}
+}
+
+func shapes() table[func() graph.Shape] {
+	return table[func() graph.Shape]{
+		"diagonal": func() graph.Shape { return &graph.Diagonal{} },
+		"full":     func() graph.Shape { return nil },
+		"low-rank": func() graph.Shape { return &graph.LowRank{Rank: 16} },
 	}
 }
 
@@ -149,7 +161,7 @@ func (t table[T]) get(flag, name string) (T, error) {
 func configured(c rundir.Recipe) (trainer.Recipe, error) {
 	r := trainer.Recipe{
 		Name: c.Name, Dims: c.Dims, Epochs: c.Epochs, BatchSize: c.BatchSize, LearningRate: c.LearningRate,
-		Dropout: c.Dropout, Matryoshka: c.Matryoshka, Patience: c.Patience, Seed: c.Seed, ShuffleWindow: c.ShuffleWindow,
+		Dropout: c.Dropout, Average: c.Average, Matryoshka: c.Matryoshka, Patience: c.Patience, CrossValidate: c.CrossValidate, Seed: c.Seed, ShuffleWindow: c.ShuffleWindow,
 	}
 	var ok bool
 	if r.SelectOn, ok = loader.ParseSplit(c.SelectedOn); !ok {
@@ -158,6 +170,11 @@ func configured(c rundir.Recipe) (trainer.Recipe, error) {
 	var err error
 	if c.Side != "" {
 		if r.Side, err = sides().get("side", c.Side); err != nil {
+			return r, err
+		}
+	}
+	if c.Shape != nil {
+		if r.Shape, err = component(shapes(), "shape", *c.Shape); err != nil {
 			return r, err
 		}
 	}

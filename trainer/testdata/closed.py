@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Writes closed.json: cosines under closed forms, by numpy and scikit-learn.
+"""Writes closed.json: cosines under closed forms and starts, by numpy and scikit-learn.
 
     pip install scikit-learn
     python closed.py
 
 Vectors a of queries and b of passages; the first POSITIVE pairs are similar. For
-each closed form the cosines of all pairs follow, similar or not.
+each closed form the cosines of all pairs follow, similar or not, and for each start
+its matrix, or cosines where the signs of columns are open.
 """
 
 import json
@@ -18,10 +19,10 @@ from sklearn.linear_model import Ridge
 N, POSITIVE, D = 60, 45, 10
 
 
-def root(covariance):
-    """The symmetric inverse root: cosines do not tell roots apart."""
+def root(covariance, power=1.0):
+    """The symmetric inverse root, or a power of it: cosines do not tell roots apart."""
     values, vectors = np.linalg.eigh(covariance)
-    return vectors @ np.diag(values ** -0.5) @ vectors.T
+    return vectors @ np.diag(values ** (-power / 2)) @ vectors.T
 
 
 def shrunk(x, share=None):
@@ -51,7 +52,7 @@ def main():
     pa, pb = a[:POSITIVE], b[:POSITIVE]
     texts = np.concatenate([a, b])
     eye, penalty = np.eye(D), np.trace(pa.T @ pa) / D
-    out = {"a": a.tolist(), "b": b.tolist(), "positive": POSITIVE, "cosines": {}}
+    out = {"a": a.tolist(), "b": b.tolist(), "positive": POSITIVE, "cosines": {}, "starts": {}}
 
     def both(name, m, offset):
         out["cosines"][name] = cosines((a - offset) @ m, (b - offset) @ m)
@@ -78,6 +79,21 @@ def main():
     l, r = (np.linalg.inv(np.linalg.cholesky(shrunk(x - centre, 0.3))).T for x in (pa, pb))
     q = polar(l.T @ (pa - centre).T @ (pb - centre) @ r / POSITIVE + 0.1 * eye)
     out["cosines"]["cca 0.3"] = cosines((a - centre) @ l @ q, (b - centre) @ r)
+
+    def start(name, m):
+        out["starts"][name] = {"matrix": m.ravel().tolist()}
+
+    def of_length(m):
+        return m * np.sqrt(m.shape[1]) / np.linalg.norm(m)
+
+    start("whitening", of_length(root(shrunk(texts - mean))))
+    for power in (1.0, 0.5, 0.15):
+        start(f"whitening 0.2 power {power:g}", of_length(root(shrunk(texts - mean, 0.2), power)))
+    m = vectors[:, -4:] @ np.diag(values[-4:] ** -0.25)
+    out["starts"]["whitening 0.2 power 0.5 to 4"] = {"cosines": cosines((a - mean) @ m, (b - mean) @ m)}
+    u, _, _ = np.linalg.svd((texts - mean).T)
+    for name, count, k in (("top-removed", 1, D), ("top-removed 3", 3, D), ("top-removed 3 to 4", 3, 4)):
+        start(name, (eye - u[:, :count] @ u[:, :count].T)[:, :k])
     pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(out) + "\n")
 
 

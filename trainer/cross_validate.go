@@ -1,0 +1,98 @@
+package trainer
+
+import (
+	"context"
+
+	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/loader"
+)
+
+// CrossValidation is what figures call the pairs that judged a result where
+// there are too few for a validation split: each training pair, under what was
+// learned from the others.
+const CrossValidation = "cross-validation"
+
+// fewPairs is how many training pairs are few: what a validation split takes
+// from fewer is missed more than the choice of an epoch is worth, and too little
+// to choose by.
+const fewPairs = 500
+
+// HoldOut takes a validation split from the training pairs where there is none,
+// unless they are so few that they are judged in parts, of which there are 0 for
+// never; it reports whether they are.
+func HoldOut(data *loader.Dataset, parts int) (crossed bool) {
+	if pairs := len(data.Indices(loader.Train)); parts > 0 && pairs < fewPairs && len(data.Indices(loader.Validation)) == 0 {
+		if _, err := data.Folds(parts, 0); err == nil {
+			return true
+		}
+	}
+	data.CarveValidation()
+	return false
+}
+
+// crossValidate trains once for each part of the training pairs, on the others,
+// and scores the part. Groups are not torn, so what it says is of new groups. The
+// result itself has learned from all of them.
+// It returns the cosines of the training pairs, in the data set's order.
+func (r *run) crossValidate(ctx context.Context) (start, learned []float32, err error) {
+	folds, err := r.data.Folds(r.recipe.CrossValidate, r.recipe.Seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	training := r.data.Indices(loader.Train)
+	place := make(map[int32]int, len(training))
+	for i, pair := range training {
+		place[pair] = i
+	}
+	start, learned = make([]float32, len(training)), make([]float32, len(training))
+	for part := range int32(r.recipe.CrossValidate) {
+		data := r.data.Share(1)[0]
+		data.Pairs.Split = make([]loader.Split, len(folds))
+		var pairs []int32
+		for i, f := range folds {
+			switch f {
+			case -1:
+				data.Pairs.Split[i] = loader.Test
+			case part:
+				data.Pairs.Split[i] = loader.Validation
+				pairs = append(pairs, int32(i))
+			}
+		}
+		before, after, err := r.without(ctx, data, pairs)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, pair := range pairs {
+			start[place[pair]], learned[place[pair]] = before[i], after[i]
+		}
+	}
+	return start, learned, nil
+}
+
+// without trains as the run does on the training split of data, and returns the
+// cosines of pairs before and after.
+func (r *run) without(ctx context.Context, data *loader.Dataset, pairs []int32) (start, learned []float32, err error) {
+	w, err := NewWorkspace(data, func() (graph.Backend, error) { return r.opts.Backend, nil })
+	if err != nil {
+		return nil, nil, err
+	}
+	defer w.closeParts()
+	recipe := r.recipe
+	recipe.CrossValidate, recipe.Patience = 0, 0
+	sub, err := newRun(data, Options{Recipe: recipe, Backend: r.opts.Backend, try: &try{workspace: w, report: func(int, float64) bool { return true }}})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer sub.close()
+	if err := sub.begin(ctx); err != nil {
+		return nil, nil, err
+	}
+	if start, err = sub.eval.cosines(ctx, pairs, true); err != nil {
+		return nil, nil, err
+	}
+	if err := sub.train(ctx); err != nil {
+		return nil, nil, err
+	}
+	learned, err = sub.eval.cosines(ctx, pairs, true)
+	return start, learned, err
+}
