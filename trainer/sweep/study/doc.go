@@ -24,6 +24,7 @@
 // the same lock, so Python may add trials meanwhile. Those that are no point
 // of the study's space stay out of its history.
 //
-// The schema is that of Optuna 3.2 to 5.0 (alembic's v3.2.0.a). Optuna's own
-// heartbeats stay unused, so that no Python process fails our trials.
+// The schema is that of Optuna 3.2 to 5.0 (alembic's v3.2.0.a), with times in
+// UTC as of 5.0; before, Optuna took them for local ones. Its own heartbeats
+// stay unused, so that no Python process fails our trials.
 package study

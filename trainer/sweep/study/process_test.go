@@ -83,7 +83,7 @@ func (p *process) rest() (told []int) {
 
 // testProcesses also has four of them make the tables at once.
 func testProcesses(t *testing.T, storage string) {
-	target := busy(100)
+	target := busy(200)
 	var processes []*process
 	for range 4 {
 		processes = append(processes, start(t, storage, target, DefaultLease))
