@@ -400,7 +400,11 @@ func TestRefusedOnDevice(t *testing.T) {
 		"a table of 5 numbers":     table.Set(make([]float32, 5)),
 		"got a *cpu.array":         b.Upload(must(cpu.New(1).NewArray(1))(t), make([]float32, 1)),
 		"has no formula for a GPU": func() error { _, err := b.NewLoss(struct{ graph.Loss }{graph.MSE{}}); return err }(),
-		"has no expression for a":  func() error { _, err := b.NewUpdate(struct{ graph.Rule }{trainer.SGD{}}, 1); return err }(),
+		"trains full matrices only": func() error {
+			_, err := graph.NewShapedModel(b, graph.Diagonal{}, graph.Both, d, k, graph.MSE{})
+			return err
+		}(),
+		"has no expression for a": func() error { _, err := b.NewUpdate(struct{ graph.Rule }{trainer.SGD{}}, 1); return err }(),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)

@@ -10,9 +10,24 @@ import (
 	"github.com/cosfit/cosfit/graph"
 )
 
+// matrixOf adds a float64 matrix to a graph.
+func matrixOf(g *gorgonia.ExprGraph, name string, data []float64, rows, columns int) *gorgonia.Node {
+	return gorgonia.NewMatrix(g, tensor.Float64, gorgonia.WithName(name), gorgonia.WithShape(rows, columns),
+		gorgonia.WithValue(tensor.New(tensor.WithShape(rows, columns), tensor.WithBacking(data))))
+}
+
 // stock is the same model out of Gorgonia's own operations, in float64, on embeddings that are gathered before.
 // It returns the loss and the gradient of the matrix.
 func (p *problem) stock(t *testing.T) (loss float64, gradient []float64) {
+	t.Helper()
+	return p.stockOf(t, func(g *gorgonia.ExprGraph) (*gorgonia.Node, gorgonia.Nodes) {
+		m := matrixOf(g, "m", append([]float64{}, p.ref.M...), p.d, p.k)
+		return m, gorgonia.Nodes{m}
+	})
+}
+
+// stockOf is stock for a matrix that follows from others, whose gradients it returns one after another.
+func (p *problem) stockOf(t *testing.T, matrix func(g *gorgonia.ExprGraph) (m *gorgonia.Node, learned gorgonia.Nodes)) (loss float64, gradient []float64) {
 	t.Helper()
 	n := len(p.batch.Left)
 	var left, right []float64
@@ -21,16 +36,12 @@ func (p *problem) stock(t *testing.T) (loss float64, gradient []float64) {
 		right = append(right, p.ref.Embedding(p.batch.Right[i], i, 1, p.batch.Dropout)...)
 	}
 	g := gorgonia.NewGraph()
-	matrix := func(name string, data []float64, rows, columns int) *gorgonia.Node {
-		return gorgonia.NewMatrix(g, tensor.Float64, gorgonia.WithName(name), gorgonia.WithShape(rows, columns),
-			gorgonia.WithValue(tensor.New(tensor.WithShape(rows, columns), tensor.WithBacking(data))))
-	}
-	m := matrix("m", append([]float64{}, p.ref.M...), p.d, p.k)
+	m, learned := matrix(g)
 	labels := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithName("labels"), gorgonia.WithShape(n),
 		gorgonia.WithValue(tensor.New(tensor.WithShape(n), tensor.WithBacking(widen(p.batch.Labels)))))
 
-	l := gorgonia.Must(gorgonia.Mul(matrix("left", left, n, p.d), m))
-	r := gorgonia.Must(gorgonia.Mul(matrix("right", right, n, p.d), m))
+	l := gorgonia.Must(gorgonia.Mul(matrixOf(g, "left", left, n, p.d), m))
+	r := gorgonia.Must(gorgonia.Mul(matrixOf(g, "right", right, n, p.d), m))
 	dot := gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.HadamardProd(l, r)), 1))
 	length := func(x *gorgonia.Node) *gorgonia.Node {
 		return gorgonia.Must(gorgonia.Sqrt(gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.Square(x)), 1))))
@@ -38,12 +49,15 @@ func (p *problem) stock(t *testing.T) (loss float64, gradient []float64) {
 	cosine := gorgonia.Must(gorgonia.HadamardDiv(dot, gorgonia.Must(gorgonia.HadamardProd(length(l), length(r)))))
 	cost := gorgonia.Must(gorgonia.Mean(gorgonia.Must(gorgonia.Square(gorgonia.Must(gorgonia.Sub(cosine, labels))))))
 
-	gradients, err := gorgonia.Grad(cost, m)
+	gradients, err := gorgonia.Grad(cost, learned...)
 	must(t, err)
 	machine := gorgonia.NewTapeMachine(g)
 	defer machine.Close()
 	must(t, machine.RunAll())
-	return cost.Value().Data().(float64), gradients[0].Value().Data().([]float64)
+	for _, of := range gradients {
+		gradient = append(gradient, of.Value().Data().([]float64)...)
+	}
+	return cost.Value().Data().(float64), gradient
 }
 
 func TestGradientAgainstGorgonia(t *testing.T) {

@@ -7,15 +7,17 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// A Model is the graph of one training step. It owns the matrix, the parameters
-// of a loss that learns some, and their gradients.
+// A Model is the graph of one training step. It owns the matrix, or the numbers
+// that a Shape makes it of, the parameters of a loss that learns some, and their
+// gradients.
 type Model struct {
 	backend    Backend
-	matrix     Array
-	parameters Array // nil where the loss learns none
+	shape      ShapeKernel // nil for a full matrix
+	weights    Array       // that matrix, or θ
+	parameters Array       // nil where the loss learns none
 	batch      *batchValue
 	loss       *gorgonia.Node
-	gradients  gorgonia.Nodes // by the matrix, and by the parameters
+	gradients  gorgonia.Nodes // by the weights, and by the parameters
 	machine    gorgonia.VM
 
 	recording Recording // nil where the backend records nothing
@@ -25,7 +27,33 @@ type Model struct {
 // NewModel builds the graph for a matrix [d, k], which starts as zeros, and a
 // Loss or a VectorLoss.
 func NewModel(b Backend, d, k int, objective Objective) (*Model, error) {
-	return build(b, d, k, fittedParameters(objective), func(m, parameters, batch *gorgonia.Node) (*gorgonia.Node, error) {
+	return NewSidedModel(b, Both, d, k, objective)
+}
+
+// NewShapedModel is NewModel for any side and shape; its matrix has Side.Rows(d)
+// rows. It has no start before [Model.Begin]. A nil Shape stands for a full matrix.
+func NewShapedModel(b Backend, shape Shape, side Side, d, k int, objective Objective) (*Model, error) {
+	s, err := newShape(b, shape, side, d, k)
+	if err != nil {
+		return nil, err
+	}
+	if side == Both {
+		return buildShaped(b, s, d, k, fittedParameters(objective), scoreCost(b, objective))
+	}
+	loss, err := vectorLoss(objective)
+	if err != nil {
+		return nil, err
+	}
+	return buildShaped(b, s, side.Rows(d), k, fittedParameters(loss), sidedCost(b, side, d, loss))
+}
+
+// A cost adds a scalar that follows from the matrix, parameters and a batch. Without
+// parameters their node is nil.
+type cost = func(m, parameters, batch *gorgonia.Node) (*gorgonia.Node, error)
+
+// scoreCost is the cost of one matrix for both sides.
+func scoreCost(b Backend, objective Objective) cost {
+	return func(m, parameters, batch *gorgonia.Node) (*gorgonia.Node, error) {
 		switch loss := objective.(type) {
 		case Loss:
 			s, err := Score(b, m, batch)
@@ -41,20 +69,33 @@ func NewModel(b Backend, d, k int, objective Objective) (*Model, error) {
 			return ProjectedLoss(b, loss, p, parameters, batch)
 		}
 		return nil, fmt.Errorf("%s is neither a Loss nor a VectorLoss", objective.Name())
-	})
+	}
 }
 
-// build makes a model of any function from the matrix, parameters and a batch to a
-// scalar. Without parameters their node is nil.
-func build(b Backend, d, k int, parameters []float32, cost func(m, parameters, batch *gorgonia.Node) (*gorgonia.Node, error)) (*Model, error) {
-	matrix, err := b.NewArray(d, k)
-	if err != nil {
+// build makes a model of any cost of a full matrix.
+func build(b Backend, d, k int, parameters []float32, cost cost) (*Model, error) {
+	return buildShaped(b, nil, d, k, parameters, cost)
+}
+
+// buildShaped does so for a matrix of a shape, nil for a full one.
+func buildShaped(b Backend, shape ShapeKernel, rows, k int, parameters []float32, cost cost) (*Model, error) {
+	model := &Model{backend: b, shape: shape}
+	size := []int{rows, k}
+	if shape != nil {
+		size = []int{shape.Size()}
+	}
+	var err error
+	if model.weights, err = b.NewArray(size...); err != nil {
 		return nil, err
 	}
-	model := &Model{backend: b, matrix: matrix}
-	g, m, batch := inputs(matrix)
+	g, weights, batch := inputs(model.weights)
 	model.batch = batch.Value().(*batchValue)
-	learned := gorgonia.Nodes{m}
+	learned, m := gorgonia.Nodes{weights}, weights
+	if shape != nil {
+		if m, err = applyShape(shape, rows, k, weights); err != nil {
+			return nil, err
+		}
+	}
 	var p *gorgonia.Node
 	if len(parameters) > 0 {
 		if model.parameters, err = b.NewArray(len(parameters)); err != nil {
@@ -99,15 +140,16 @@ func runTape(machine gorgonia.VM) error {
 	}
 }
 
-// inputs makes a graph with its two inputs. Sizes that follow the batch are 1
-// at this time: the kernels take the real ones from the batch.
-func inputs(matrix Array) (g *gorgonia.ExprGraph, m, batch *gorgonia.Node) {
+// inputs makes a graph with its two inputs, weights and a batch. Sizes that follow
+// the batch are 1 at this time: the kernels take the real ones from the batch.
+func inputs(weights Array) (g *gorgonia.ExprGraph, w, batch *gorgonia.Node) {
 	g = gorgonia.NewGraph()
-	m = gorgonia.NewTensor(g, tensor.Float32, 2, gorgonia.WithName("matrix"),
-		gorgonia.WithShape(matrix.Shape()...), gorgonia.WithValue(matrix))
+	shape := weights.Shape()
+	w = gorgonia.NewTensor(g, tensor.Float32, len(shape), gorgonia.WithName("weights"),
+		gorgonia.WithShape(shape...), gorgonia.WithValue(weights))
 	batch = gorgonia.NewTensor(g, tensor.Int32, 1, gorgonia.WithName("batch"),
 		gorgonia.WithShape(1), gorgonia.WithValue(&batchValue{Header: NewHeader(1)}))
-	return g, m, batch
+	return g, w, batch
 }
 
 // Step runs the graph for a batch: afterwards Loss and Gradient hold its
@@ -120,10 +162,34 @@ func (m *Model) Step(batch *Batch) error {
 	return m.tape()
 }
 
-// Matrix returns the parameter [d, k].
-func (m *Model) Matrix() Array { return m.matrix }
+// Begin makes the matrix a start [d, k], row-major, and returns the weights that it
+// has then. What a shape draws follows from the seed.
+func (m *Model) Begin(start []float32, seed uint64) ([]float32, error) {
+	weights := start
+	if m.shape != nil {
+		weights = m.shape.Begin(start, seed)
+	}
+	return weights, m.backend.Upload(m.weights, weights)
+}
 
-// Gradient returns dM [d, k] of the last step, valid until the next.
+// Weights returns what is learned: the matrix [d, k], or the numbers θ [p] that a
+// shape makes it of.
+func (m *Model) Weights() Array { return m.weights }
+
+// Matrix returns the weights of a model without a shape: the parameter [d, k].
+func (m *Model) Matrix() Array { return m.weights }
+
+// MatrixOf returns the matrix that weights stand for, as many as the model's own,
+// valid until the next step.
+func (m *Model) MatrixOf(weights Array) (Array, error) {
+	if m.shape == nil {
+		return weights, nil
+	}
+	return m.shape.Forward(weights)
+}
+
+// Gradient returns the derivative by the weights in the last step, valid until the
+// next.
 func (m *Model) Gradient() Array { return m.gradients[0].Value().(Array) }
 
 // Parameters returns those of a loss that learns some [p], else nil.

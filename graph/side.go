@@ -55,18 +55,16 @@ func sidedProject(b Backend, side Side, d int, m, batch *gorgonia.Node) (*gorgon
 
 // NewSidedModel is NewModel for any side; its matrix has Side.Rows(d) rows.
 func NewSidedModel(b Backend, side Side, d, k int, objective Objective) (*Model, error) {
-	if side == Both {
-		return NewModel(b, d, k, objective)
-	}
-	loss, err := vectorLoss(objective)
-	if err != nil {
-		return nil, err
-	}
-	return build(b, side.Rows(d), k, fittedParameters(loss), func(m, parameters, batch *gorgonia.Node) (*gorgonia.Node, error) {
+	return NewShapedModel(b, nil, side, d, k, objective)
+}
+
+// sidedCost is the cost of the matrix of another side than Both.
+func sidedCost(b Backend, side Side, d int, loss VectorLoss) cost {
+	return func(m, parameters, batch *gorgonia.Node) (*gorgonia.Node, error) {
 		p, err := sidedProject(b, side, d, m, batch)
 		if err != nil {
 			return nil, err
 		}
 		return ProjectedLoss(b, loss, p, parameters, batch)
-	})
+	}
 }

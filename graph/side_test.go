@@ -26,10 +26,13 @@ func sidedLoss(side graph.Side, d, k int, m []float64, table []float32, b *graph
 	sum := 0.0
 	for i := range b.Left {
 		l, r := apply(b.Left[i], m[:d*k]), []float64(nil)
-		if side == graph.Dual {
-			r = apply(b.Right[i], m[d*k:])
-		} else {
+		switch side {
+		case graph.Both:
+			r = apply(b.Right[i], m)
+		case graph.Query:
 			r = widen(table[int(b.Right[i])*d:][:k])
+		case graph.Dual:
+			r = apply(b.Right[i], m[d*k:])
 		}
 		var lr, ll, rr float64
 		for j := range l {

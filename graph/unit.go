@@ -1,6 +1,10 @@
 package graph
 
-import "math"
+import (
+	"math"
+
+	"github.com/cosfit/cosfit/internal/kernel"
+)
 
 // Unit returns the vectors at length 1, u [2B, k], and the inverses of their
 // lengths, [2B]. Vectors of zeros stay zeros, and their inverse is 0.
@@ -34,9 +38,11 @@ func (v *Vectors) ThroughUnit(u, inverse, du, dp []float32) {
 }
 
 // eachRow calls f with 0 … n−1, on all threads.
-func (v *Vectors) eachRow(n int, f func(r int)) {
+func (v *Vectors) eachRow(n int, f func(r int)) { eachRow(v.Pool, n, f) }
+
+func eachRow(pool *kernel.Pool, n int, f func(r int)) {
 	const block = 16
-	v.Pool.Run((n+block-1)/block, func(b int) {
+	pool.Run((n+block-1)/block, func(b int) {
 		for r := b * block; r < min((b+1)*block, n); r++ {
 			f(r)
 		}

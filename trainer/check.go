@@ -28,6 +28,11 @@ func Prepare(data *loader.Dataset, recipe Recipe) error {
 	if err := recipe.Start.Fits(d, recipe.Dims); err != nil {
 		return err
 	}
+	if s := recipe.Shape; s != nil {
+		if err := s.Fits(d, recipe.Dims); err != nil {
+			return setting("shape", "%s has %v", s.Name(), err)
+		}
+	}
 	if name := recipe.Start.Name(); recipe.Side == graph.Query && slices.Contains([]string{"orthogonal", "pca", "random"}, name) {
 		return setting("init", "is %s, which turns the queries away from the passages that --side query leaves as they are: use identity, centred, top-removed or whitening", name)
 	}
@@ -49,7 +54,7 @@ func Prepare(data *loader.Dataset, recipe Recipe) error {
 // CheckBackend reports whether a backend can train by a recipe, before anything is
 // written.
 func CheckBackend(b graph.Backend, r Recipe) error {
-	model, err := graph.NewSidedModel(b, r.Side, 2, 2, r.objective())
+	model, err := graph.NewShapedModel(b, r.shape(), r.Side, 2, 2, r.objective())
 	if err != nil {
 		return err
 	}

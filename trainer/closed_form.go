@@ -64,7 +64,7 @@ func (r *run) use(b Beginning) error {
 	if err := r.eval.subtract(b.Offset); err != nil {
 		return err
 	}
-	return r.opts.Backend.Upload(r.model.Matrix(), b.Matrix)
+	return r.opts.Backend.Upload(r.shown, b.Matrix)
 }
 
 // result is the matrix of the best epoch with its offset.

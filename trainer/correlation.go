@@ -42,7 +42,7 @@ func isConstant[T float32 | float64](values []T) bool {
 	return true
 }
 
-func meanOf[T float32 | float64](values []T) float64 {
+func meanOf[T ~float32 | ~float64](values []T) float64 {
 	var sum float64
 	for _, value := range values {
 		sum += float64(value)

@@ -18,7 +18,8 @@ type EvaluateOptions struct {
 	// SelectedOn is the split that chose the matrix, where the data are those
 	// that it was learned from.
 	SelectedOn string
-	Threads    int // that project; 0 means all
+	Guard      *loader.Dataset // as in Options
+	Threads    int             // that project; 0 means all
 }
 
 // Evaluate scores a learned matrix on a data set, every split of it, beside
@@ -92,6 +93,14 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 	}
 	if err := e.retrieve(ctx, task, true, s.After, afterApart); err != nil {
 		return s, nil, err
+	}
+	if err := e.account(&s, opts.Split, pairs, before, after); err != nil {
+		return s, nil, err
+	}
+	if opts.Guard != nil {
+		if s.Guard, err = guarded(p, opts.Guard, data, opts.Threads); err != nil {
+			return s, nil, err
+		}
 	}
 	if c, found := s.Comparisons[opts.Split.String()][s.Selection]; found {
 		s.Judgement = rundir.Judgement{Accepted: c.GainInterval.Low > 0, Text: fmt.Sprintf("%s on %s went from %.3f to %.3f: %s.",

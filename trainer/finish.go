@@ -19,6 +19,10 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 	if err != nil {
 		return rundir.Summary{}, err
 	}
+	learned, err := r.lastCosines(ctx, all)
+	if err != nil {
+		return rundir.Summary{}, err
+	}
 	if err := r.use(r.result()); err != nil {
 		return rundir.Summary{}, err
 	}
@@ -35,11 +39,22 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 	if note := r.startNote(); note != "" {
 		s.Data.Notes = append(slices.Clone(s.Data.Notes), note)
 	}
+	if learned == nil {
+		learned = after
+	}
 	if after, err = r.judge(ctx, &s, all, before, after); err != nil {
 		return s, err
 	}
 	if err := r.retrieve(ctx, &s); err != nil {
 		return s, err
+	}
+	if err := r.account(&s, all, before, learned); err != nil {
+		return s, err
+	}
+	if r.opts.Guard != nil {
+		if s.Guard, err = guarded(r.projection(s), r.opts.Guard, r.data, 0); err != nil {
+			return s, err
+		}
 	}
 	t := &r.state.Timing
 	t.EvaluateSeconds += time.Since(start).Seconds()
@@ -139,6 +154,26 @@ func (r *run) retrieve(ctx context.Context, s *rundir.Summary) error {
 		return err
 	}
 	return r.eval.retrieve(ctx, task, true, s.After, afterApart)
+}
+
+// lastCosines returns the cosines under the matrix of the last epoch, where no
+// epoch was better than the start, and else nil.
+func (r *run) lastCosines(ctx context.Context, all []int32) ([]float32, error) {
+	if r.state.BestEpoch > 0 {
+		return nil, nil
+	}
+	return r.eval.cosines(ctx, all, true)
+}
+
+// account fills in the account of test, or, where there is none, of the split
+// that chose the epoch. What could have been detected follows from the learned
+// matrix, also where the result is the start.
+func (r *run) account(s *rundir.Summary, all []int32, before, learned []float32) error {
+	split := loader.Test
+	if len(r.data.Indices(split)) == 0 {
+		split = r.recipe.SelectOn
+	}
+	return r.eval.account(s, split, all, before, learned)
 }
 
 // write puts the results into the run directory; the checkpoint goes last.

@@ -15,6 +15,9 @@ import (
 // Epoch 0 is the start. Nothing has changed where ctx ends first.
 func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) error {
 	start := time.Now()
+	if err := r.show(); err != nil {
+		return err
+	}
 	cosines, err := r.eval.cosines(ctx, r.scored, true)
 	if err != nil {
 		return err
@@ -33,7 +36,7 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 	// last is the result.
 	if score > r.state.BestScore || epoch == 0 || r.recipe.ClosedForm != nil || r.crossed {
 		r.state.BestScore, r.state.BestEpoch = number(score), epoch
-		if err := r.opts.Backend.Download(r.best, r.model.Matrix()); err != nil {
+		if err := r.opts.Backend.Download(r.best, r.shown); err != nil {
 			return err
 		}
 	}

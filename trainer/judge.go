@@ -38,15 +38,24 @@ func comparisons(before, after splitScores, thresholdBefore, thresholdAfter rund
 		return nil
 	}
 	if before.graded {
-		return map[string]rundir.Comparison{bySpearman: compare(before, after, rankCorrelation)}
+		return map[string]rundir.Comparison{bySpearman: compare(before, after, estimator(bySpearman))}
 	}
 	threshold := map[*ranking]rundir.Figure{before.ranking: thresholdBefore, after.ranking: thresholdAfter}
 	return map[string]rundir.Comparison{
-		byROCAUC: compare(before, after, func(s splitScores) func([]float64) float64 { return s.ranking.rocAUC }),
+		byROCAUC: compare(before, after, estimator(byROCAUC)),
 		"accuracy": compare(before, after, func(s splitScores) func([]float64) float64 {
 			return weightedShare(s.correct(float64(threshold[s.ranking])))
 		}),
 	}
+}
+
+// estimator computes a figure of resampled pairs: ROC AUC or Spearman's
+// correlation.
+func estimator(figure string) func(splitScores) func(weights []float64) float64 {
+	if figure == bySpearman {
+		return rankCorrelation
+	}
+	return func(s splitScores) func([]float64) float64 { return s.ranking.rocAUC }
 }
 
 // weightedShare is the share of true values.

@@ -135,8 +135,12 @@ func TestMetamorphicRecipes(t *testing.T) {
 		"infonce, centred queries": func(r *trainer.Recipe, d int) {
 			r.Loss, r.Side, r.Start, r.Dims = graph.InfoNCE{Temperature: 0.1, Symmetric: true, Learn: true}, graph.Query, trainer.Centred{}, d
 		},
-		"triplets, dual":       func(r *trainer.Recipe, _ int) { r.Loss, r.Side = graph.Triplet{Margin: 0.3}, graph.Dual },
-		"angle over cut ones":  func(r *trainer.Recipe, _ int) { r.Loss, r.Matryoshka = graph.AnglE{Scale: 20}, []int{4, 12} },
+		"triplets, dual":      func(r *trainer.Recipe, _ int) { r.Loss, r.Side = graph.Triplet{Margin: 0.3}, graph.Dual },
+		"angle over cut ones": func(r *trainer.Recipe, _ int) { r.Loss, r.Matryoshka = graph.AnglE{Scale: 20}, []int{4, 12} },
+		"low rank, dual, averaged": func(r *trainer.Recipe, _ int) {
+			r.Shape, r.Side, r.Average, r.Start = graph.LowRank{Rank: 3}, graph.Dual, 0.9, trainer.TopRemoved{}
+		},
+		"diagonal":             func(r *trainer.Recipe, _ int) { r.Shape, r.Start = graph.Diagonal{}, trainer.Whitened{Power: 0.5} },
 		"within-class, closed": func(r *trainer.Recipe, d int) { *r = trainer.Closed(trainer.WCCN{}, graph.Both, d) },
 		"mean difference":      func(r *trainer.Recipe, d int) { *r = trainer.Closed(trainer.MeanDifference{}, graph.Query, d) },
 	} {

@@ -11,6 +11,7 @@ type parts struct {
 	project *graph.Projector
 	update  graph.UpdateKernel
 	fit     graph.UpdateKernel // of the loss's own parameters; nil where it learns none
+	shown   graph.Array        // matrix that texts are projected by
 }
 
 // newParts makes the parts of a recipe for embeddings of d dimensions. They are
@@ -22,10 +23,10 @@ func newParts(b graph.Backend, recipe Recipe, d int) (_ *parts, err error) {
 			p.close()
 		}
 	}()
-	if p.model, err = graph.NewSidedModel(b, recipe.Side, d, recipe.Dims, recipe.objective()); err != nil {
+	if p.model, err = graph.NewShapedModel(b, recipe.shape(), recipe.Side, d, recipe.Dims, recipe.objective()); err != nil {
 		return nil, err
 	}
-	if p.update, err = b.NewUpdate(recipe.Optimizer, recipe.Side.Rows(d)*recipe.Dims); err != nil {
+	if p.update, err = b.NewUpdate(recipe.rule(), p.model.Weights().Size()); err != nil {
 		return nil, err
 	}
 	if own := p.model.Parameters(); own != nil {
@@ -33,7 +34,10 @@ func newParts(b graph.Backend, recipe Recipe, d int) (_ *parts, err error) {
 			return nil, err
 		}
 	}
-	p.project, err = graph.NewProjector(b, recipe.Side, d, p.model.Matrix())
+	if p.shown, err = newShown(b, recipe, p.model, d); err != nil {
+		return nil, err
+	}
+	p.project, err = graph.NewProjector(b, recipe.Side, d, p.shown)
 	return p, err
 }
 

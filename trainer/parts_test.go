@@ -90,6 +90,49 @@ func TestDecayToStart(t *testing.T) {
 	}
 }
 
+// TestAverage: the average is the one that Adam's paper corrects at the end,
+// (1 − β)·Σ βᵗ⁻ⁱ·wᵢ/(1 − βᵗ), and the optimiser's own numbers are as without it.
+func TestAverage(t *testing.T) {
+	const n, steps, decay = 7, 40, 0.9
+	rng := rand.New(rand.NewPCG(1, 9))
+	plain := trainer.Adam{}
+	rule := trainer.WithAverage(plain, decay)
+	if rule.Slots() != 3 || rule.Name() != "adam" {
+		t.Fatalf("%s has %d slots", rule.Name(), rule.Slots())
+	}
+	slotsOf := func(r graph.Rule) (slots [][]float32) {
+		for range r.Slots() {
+			slots = append(slots, make([]float32, n))
+		}
+		return slots
+	}
+	w, alone := make([]float32, n), make([]float32, n)
+	slots, aloneSlots := slotsOf(rule), slotsOf(plain)
+	for i := range w {
+		w[i], slots[2][i] = float32(rng.NormFloat64()), float32(rng.NormFloat64()) // what is in the slot does not matter
+	}
+	copy(alone, w)
+	sum := make([]float64, n)
+	for step := 1; step <= steps; step++ {
+		g := make([]float32, n)
+		for i := range g {
+			g[i] = float32(rng.NormFloat64())
+		}
+		h := graph.Hyper{LearningRate: 0.1, Step: step}
+		rule.Update(h, w, g, slots)
+		plain.Update(h, alone, g, aloneSlots)
+		for i, v := range alone {
+			sum[i] = decay*sum[i] + (1-decay)*float64(v)
+			if want := sum[i] / (1 - math.Pow(decay, float64(step))); math.Abs(float64(slots[2][i])-want) > 1e-5 {
+				t.Fatalf("average %d after step %d is %g, want %g", i, step, slots[2][i], want)
+			}
+		}
+	}
+	if !slices.Equal(w, alone) || !slices.Equal(slots[0], aloneSlots[0]) || !slices.Equal(slots[1], aloneSlots[1]) {
+		t.Error("the average has changed what the optimiser does")
+	}
+}
+
 // training is n texts, one a pair, all of the training split.
 func training(rng *rand.Rand, n, d int) *loader.Dataset {
 	t := &loader.Table{Dim: d, Data: make([]float32, n*d), IDs: make([]string, n)}

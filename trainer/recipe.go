@@ -16,15 +16,17 @@ type Recipe struct {
 	Name         string
 	Dims         int // k, the columns of the matrix
 	Side         graph.Side
-	Epochs       int     // at most
-	BatchSize    int     // pairs
-	LearningRate float64 // at its peak
-	Dropout      float64 // probability, in [0, 1)
+	Shape        graph.Shape // nil for a full matrix
+	Epochs       int         // at most
+	BatchSize    int         // pairs
+	LearningRate float64     // at its peak
+	Dropout      float64     // probability, in [0, 1)
 	Loss         graph.Objective
 	// Matryoshka are numbers of dimensions, at most Dims, to which vectors may be
 	// cut after training: the loss is summed over them and Dims.
 	Matryoshka []int
 	Optimizer  graph.Rule
+	Average    float64 // decay of an average of the weights after each step, which is scored and kept instead of them; 0 for none
 	Schedule   Schedule
 	Start      Start
 	ClosedForm ClosedForm // takes the place of all epochs; nil for a training
@@ -114,6 +116,8 @@ func (r Recipe) check() error {
 		return setting("dropout", "is %g, want a number from 0 up to but not including 1", r.Dropout)
 	case r.CrossValidate < 0 || r.CrossValidate == 1:
 		return setting("cross-validate", "is %d, want 2 or more, or 0 for never", r.CrossValidate)
+	case !(r.Average >= 0 && r.Average < 1):
+		return setting("average", "is %g, want the decay of an average, such as 0.99, or 0 for none", r.Average)
 	case r.Patience < 0:
 		return setting("patience", "is %d, want 0 or more", r.Patience)
 	case len(r.Matryoshka) > 0 && (slices.Min(r.Matryoshka) < 1 || slices.Max(r.Matryoshka) > r.Dims):
@@ -157,7 +161,7 @@ func (r Recipe) objective() graph.Objective {
 func (r Recipe) Config() (rundir.Recipe, error) {
 	c := rundir.Recipe{
 		Name: r.Name, Dims: r.Dims, Side: r.Side.String(), Epochs: r.Epochs, BatchSize: r.BatchSize,
-		LearningRate: r.LearningRate, Dropout: r.Dropout,
+		LearningRate: r.LearningRate, Dropout: r.Dropout, Average: r.Average,
 		Matryoshka: r.Matryoshka, Patience: r.Patience, CrossValidate: r.CrossValidate, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
 		ShuffleWindow: r.ShuffleWindow,
 	}
@@ -166,6 +170,10 @@ func (r Recipe) Config() (rundir.Recipe, error) {
 	if r.ClosedForm != nil {
 		c.ClosedForm = &rundir.Part{}
 		parts[c.ClosedForm] = r.ClosedForm
+	}
+	if r.Shape != nil {
+		c.Shape = &rundir.Part{}
+		parts[c.Shape] = r.Shape
 	}
 	for to, component := range parts {
 		settings, err := json.Marshal(component)

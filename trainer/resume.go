@@ -12,7 +12,7 @@ import (
 	"github.com/cosfit/cosfit/internal/rundir"
 )
 
-// state is what a checkpoint holds beside the arrays, which are the matrix, the
+// state is what a checkpoint holds beside the arrays, which are the weights, the
 // optimiser's slots, both of a loss's own parameters, and the matrix of the best
 // epoch. Nothing else varies from
 // step to step: the order of an epoch's pairs follows from the seed and the
@@ -69,10 +69,10 @@ func (r *run) checkpointInTime() error {
 	return r.checkpoint()
 }
 
-// deviceArrays are the matrix and the optimiser's state, and those of the loss's
+// deviceArrays are the weights and the optimiser's state, and those of the loss's
 // own parameters.
 func (r *run) deviceArrays() []graph.Array {
-	arrays := append([]graph.Array{r.model.Matrix()}, r.update.State()...)
+	arrays := append([]graph.Array{r.model.Weights()}, r.update.State()...)
 	if r.fit != nil {
 		arrays = append(append(arrays, r.model.Parameters()), r.fit.State()...)
 	}
@@ -113,6 +113,9 @@ func (r *run) resume() error {
 		}
 		offset = r.solved.Offset
 	}
+	if _, err := r.model.Begin(r.start.Matrix, r.recipe.Seed); err != nil { // a shape has the start in it
+		return err
+	}
 	for i, a := range r.deviceArrays() {
 		if err := r.opts.Backend.Upload(a, arrays[i]); err != nil {
 			return err
@@ -152,6 +155,7 @@ func settings(c rundir.Config) map[string]any {
 		return nil
 	}
 	delete(m, "data")
+	delete(m, "guard")
 	m["data"] = c.Data.Fingerprint
 	return m
 }

@@ -23,6 +23,9 @@ type Options struct {
 	Version  string         // of the program, for config.json
 	Source   rundir.Data    // where the data came from; Train fills in the rest
 	Progress func(Progress) // called after each epoch; may be nil
+	// Guard is texts outside the domain of the training, on which the result is
+	// tried as well; may be nil. CheckGuard must have passed.
+	Guard *loader.Dataset
 
 	// CheckpointEvery is how much training a crash may cost, at most: a
 	// checkpoint is written after the first step that ends later than this after
@@ -129,6 +132,9 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 			return nil, err
 		}
 	}
+	if opts.Guard != nil {
+		r.config.Guard = opts.Guard.Name
+	}
 	if err := r.build(); err != nil {
 		r.close()
 		return nil, err
@@ -163,12 +169,11 @@ func (r *run) build() (err error) {
 	if err != nil {
 		return err
 	}
-	size := r.recipe.Side.Rows(r.data.Vectors.Dim) * k
 	r.eval.dims, r.eval.loss, r.eval.side = k, r.recipe.Loss, r.recipe.Side
 	r.eval.project = func(_ []float32, left, right []int32) (graph.Array, error) {
 		return r.project.Run(r.eval.inputs(), r.eval.lefts(left), right)
 	}
-	r.best = make([]float32, size)
+	r.best = make([]float32, r.shown.Size())
 	return nil
 }
 
@@ -209,14 +214,16 @@ func (r *run) begin(ctx context.Context) error {
 	if err := r.chooseStart(ctx); err != nil {
 		return err
 	}
-	if err := r.use(r.start); err != nil {
+	if err := r.eval.subtract(r.start.Offset); err != nil {
 		return err
 	}
-	if rule, ok := r.recipe.Optimizer.(AnchoredRule); ok {
-		if slot, ok := rule.Anchor(); ok {
-			if err := r.opts.Backend.Upload(r.update.State()[slot], r.start.Matrix); err != nil {
-				return err
-			}
+	weights, err := r.model.Begin(r.start.Matrix, r.recipe.Seed)
+	if err != nil {
+		return err
+	}
+	for _, slot := range r.startingSlots() {
+		if err := r.opts.Backend.Upload(slot, weights); err != nil {
+			return err
 		}
 	}
 	if r.opts.try == nil {
@@ -229,6 +236,19 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	return r.checkpoint()
+}
+
+// startingSlots are the optimiser's that hold the first weights before the first step.
+func (r *run) startingSlots() (slots []graph.Array) {
+	if rule, ok := r.recipe.Optimizer.(AnchoredRule); ok {
+		if slot, ok := rule.Anchor(); ok {
+			slots = append(slots, r.update.State()[slot])
+		}
+	}
+	if r.recipe.averages() {
+		slots = append(slots, r.average())
+	}
+	return slots
 }
 
 // train runs the epochs that are left.
@@ -347,7 +367,7 @@ func (r *run) step(batch loader.Batch) error {
 			return err
 		}
 	}
-	return r.update.Apply(hyper, r.model.Matrix(), r.model.Gradient())
+	return r.update.Apply(hyper, r.model.Weights(), r.model.Gradient())
 }
 
 // fitRate is the learning rate of a loss's own parameters at its peak: they are

@@ -215,6 +215,10 @@ func (b *interrupting) NewSidedProject(side graph.Side, d, k int) (graph.Project
 	return b.Backend.(graph.SidedBackend).NewSidedProject(side, d, k)
 }
 
+func (b *interrupting) NewShape(shape graph.Shape, sides, d, k int) (graph.ShapeKernel, error) {
+	return b.Backend.(graph.ShapedBackend).NewShape(shape, sides, d, k)
+}
+
 func (b *interrupting) NewUpdate(rule graph.Rule, size int) (graph.UpdateKernel, error) {
 	u, err := b.Backend.NewUpdate(rule, size)
 	return &countingUpdate{u, b}, err
@@ -424,9 +428,14 @@ func TestGradedLabels(t *testing.T) {
 // TestEvaluateAgrees scores a finished run again from its files.
 func TestEvaluateAgrees(t *testing.T) {
 	for name, change := range map[string]func(*trainer.Recipe){
-		"both":          func(*trainer.Recipe) {},
-		"centred":       func(r *trainer.Recipe) { r.Start = trainer.Centred{} },
-		"query":         func(r *trainer.Recipe) { r.Side, r.Dims, r.Start = graph.Query, 256, trainer.Identity{} },
+		"both":    func(*trainer.Recipe) {},
+		"centred": func(r *trainer.Recipe) { r.Start = trainer.Centred{} },
+		"query":   func(r *trainer.Recipe) { r.Side, r.Dims, r.Start = graph.Query, 256, trainer.Identity{} },
+		"low rank, dual": func(r *trainer.Recipe) {
+			r.Shape, r.Side, r.Start = graph.LowRank{Rank: 5}, graph.Dual, trainer.Whitened{Power: 0.5}
+		},
+		"diagonal":      func(r *trainer.Recipe) { r.Shape, r.Start, r.Average = graph.Diagonal{}, trainer.Identity{}, 0.5 },
+		"averaged":      func(r *trainer.Recipe) { r.Average = 0.9 },
 		"dual, centred": func(r *trainer.Recipe) { r.Side, r.Start = graph.Dual, trainer.Centred{} },
 	} {
 		t.Run(name, func(t *testing.T) { evaluateAgrees(t, change) })

@@ -1,7 +1,6 @@
 package trainer
 
 import (
-	"errors"
 	"math"
 
 	"gonum.org/v1/gonum/mat"
@@ -41,7 +40,7 @@ func (s Whitened) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error
 	}
 	var m *mat.Dense
 	if k == d {
-		m, err = symmetricPower(c, -s.Power/2)
+		m, err = inversePower(c, s.Power/2)
 	} else {
 		m, err = scaledDirections(c, k, -s.Power/2)
 	}
@@ -50,25 +49,4 @@ func (s Whitened) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error
 	}
 	m.Scale(math.Sqrt(float64(k))/mat.Norm(m, 2), m)
 	return Beginning{floats(m), narrow(mean)}, nil
-}
-
-// symmetricPower returns the symmetric C^power [d, d] of a positive definite C, by
-// its eigenvectors.
-func symmetricPower(c *mat.SymDense, power float64) (*mat.Dense, error) {
-	var eigen mat.EigenSym
-	if !eigen.Factorize(c, true) {
-		return nil, errors.New("the principal directions of the training texts were not found: use another start or recipe")
-	}
-	var u, scaled mat.Dense
-	eigen.VectorsTo(&u)
-	scaled.CloneFrom(&u)
-	for j, variance := range eigen.Values(nil) {
-		if !(variance > 0) {
-			return nil, errNoInverse
-		}
-		scale(&scaled, j, math.Pow(variance, power))
-	}
-	out := new(mat.Dense)
-	out.Mul(&scaled, u.T())
-	return out, nil
 }

@@ -137,6 +137,8 @@ func flagValues(command, flag string) []string {
 		return optimizers().names()
 	case "schedule":
 		return schedules().names()
+	case "shape":
+		return shapes().names()
 	case "init":
 		return starts().names()
 	case "side":

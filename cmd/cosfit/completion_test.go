@@ -66,6 +66,7 @@ func completionCases() []completionCase {
 		{"cosfit train --optimizer ", sorted(optimizers())},
 		{"cosfit train --optimizer adam", "adam adamw"},
 		{"cosfit train --schedule ", sorted(schedules())},
+		{"cosfit train --shape ", sorted(shapes())},
 		{"cosfit train --init ", sorted(starts())},
 		{"cosfit export --format ", sorted(formats())},
 		{"cosfit demo --device ", sorted(backends())},

@@ -19,6 +19,8 @@ func evalCommand() *cli.Command {
 		&cli.StringFlag{Name: "run", Usage: "folder of the run"},
 		&cli.StringFlag{Name: "matrix", Usage: "a matrix file (.safetensors or .npy) instead of a run"},
 		&cli.StringFlag{Name: "split", Usage: "split that the panel shows", Value: "test"},
+		guardFlag(),
+		&cli.BoolFlag{Name: "learning-curve", Usage: "train the run's recipe again with parts of its labels, to see whether more would help"},
 	}
 	flags = append(flags, dataFlags()...)
 	return &cli.Command{
@@ -29,6 +31,7 @@ func evalCommand() *cli.Command {
 			"Examples:\n" +
 			"  cosfit eval --run cosfit-demo\n" +
 			"  cosfit eval --run cosfit-demo --split validation --json\n" +
+			"  cosfit eval --run cosfit-demo --learning-curve\n" +
 			"  cosfit eval --matrix matrix.npy --data other.parquet",
 		Flags:  append(append(flags, deviceFlags()...), threadsFlag(), jsonFlag()),
 		Action: eval,
@@ -57,13 +60,23 @@ func eval(c *cli.Context) error {
 		return err
 	}
 	defer data.Close()
+	if c.Bool("learning-curve") {
+		return learningCurve(c, place, data, config, own)
+	}
+	guard, err := openGuard(c, config.Guard, data)
+	if err != nil {
+		return err
+	}
+	if guard != nil {
+		defer guard.Close()
+	}
 	backend, err := place.open()
 	if err != nil {
 		return err
 	}
 	defer backend.Close()
 	place.tell(c.App.ErrWriter)
-	opts := trainer.EvaluateOptions{Backend: backend, Split: split, Threads: c.Int("threads")}
+	opts := trainer.EvaluateOptions{Backend: backend, Split: split, Threads: c.Int("threads"), Guard: guard}
 	if config.Loss.Name != "" {
 		if opts.Loss, err = component(losses(), "loss", config.Loss); err != nil {
 			return err

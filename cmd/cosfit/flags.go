@@ -70,6 +70,8 @@ func recipeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "recipe", Value: d.Name, Usage: recipes().list(), Category: category},
 		count("dims", "columns of the matrix, the dimension of the vectors that come out", both("the embeddings' own d", n.Dims)),
 		choice("side", "which texts the matrix is for: "+sides().list()+"; query leaves passages, and so an index, as they are", "both"),
+		choice("shape", "of the matrix: "+shapes().list()+"; the fewer numbers there are to learn, the fewer pairs it takes", "full"),
+		count("rank", "of a low-rank matrix: how many directions it moves", "16"),
 		count("epochs", "passes over the training pairs, at most", both(d.Epochs, n.Epochs)),
 		count("batch-size", "pairs in a step", both(d.BatchSize, n.BatchSize)),
 		number("learning-rate", "at its peak", both(fmt.Sprintf("%g/√d", d.LearningRate), n.LearningRate)),
@@ -88,6 +90,7 @@ func recipeFlags() []cli.Flag {
 		number("momentum", "of sgd", "0, or the schedule's"),
 		number("weight-decay", "of adamw", "recipe default 0.5·√d, else 0.01"),
 		&cli.BoolFlag{Name: "decay-to-start", Usage: "let weight decay pull towards the start instead of zero", DefaultText: both(true, false), Category: category},
+		number("average", "decay of an average of the matrix over the steps, such as 0.99, which is scored and kept instead of the last one; 0 for none", "0"),
 		choice("schedule", schedules().list(), both(d.Schedule.Name(), n.Schedule.Name())),
 		number("warmup", "share of the steps over which cosine and constant rise", "0.1 of cosine, 0 of constant"),
 		choice("init", "start: "+starts().list(), both(d.Start.Name(), n.Start.Name())),
@@ -129,6 +132,7 @@ func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
 	setInt("shuffle-window", &r.ShuffleWindow)
 	setFloat("learning-rate", &r.LearningRate)
 	setFloat("dropout", &r.Dropout)
+	setFloat("average", &r.Average)
 	if c.IsSet("side") {
 		var err error
 		if r.Side, err = sides().get("side", c.String("side")); err != nil {
@@ -155,6 +159,12 @@ func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
 
 // chooseParts replaces the components that are named.
 func chooseParts(c *cli.Context, r *trainer.Recipe) error {
+	if err := choose(c, shapes(), "shape", &r.Shape); err != nil {
+		return err
+	}
+	if err := chooseRank(c, r); err != nil {
+		return err
+	}
 	if err := choose(c, losses(), "loss", &r.Loss); err != nil {
 		return err
 	}
@@ -165,6 +175,26 @@ func chooseParts(c *cli.Context, r *trainer.Recipe) error {
 		return err
 	}
 	return choose(c, starts(), "init", &r.Start)
+}
+
+// chooseRank sets the rank of a low-rank matrix, which --rank by itself asks for.
+func chooseRank(c *cli.Context, r *trainer.Recipe) error {
+	if !c.IsSet("rank") {
+		return nil
+	}
+	if r.Shape == nil && !c.IsSet("shape") {
+		r.Shape = &graph.LowRank{}
+	}
+	l, ok := r.Shape.(*graph.LowRank)
+	if !ok {
+		name := "full"
+		if r.Shape != nil {
+			name = r.Shape.Name()
+		}
+		return usage("--rank goes with --shape low-rank, not %s", name)
+	}
+	l.Rank = c.Int("rank")
+	return nil
 }
 
 func choose[T any](c *cli.Context, t table[func() T], flag string, to *T) error {

@@ -92,6 +92,14 @@ func starts() table[func() trainer.Start] {
 	}
 }
 
+func shapes() table[func() graph.Shape] {
+	return table[func() graph.Shape]{
+		"diagonal": func() graph.Shape { return &graph.Diagonal{} },
+		"full":     func() graph.Shape { return nil },
+		"low-rank": func() graph.Shape { return &graph.LowRank{Rank: 16} },
+	}
+}
+
 func sides() table[graph.Side] {
 	return table[graph.Side]{"both": graph.Both, "query": graph.Query, "dual": graph.Dual}
 }
@@ -174,7 +182,7 @@ func (t table[T]) get(flag, name string) (T, error) {
 func configured(c rundir.Recipe) (trainer.Recipe, error) {
 	r := trainer.Recipe{
 		Name: c.Name, Dims: c.Dims, Epochs: c.Epochs, BatchSize: c.BatchSize, LearningRate: c.LearningRate,
-		Dropout: c.Dropout, Matryoshka: c.Matryoshka, Patience: c.Patience, CrossValidate: c.CrossValidate, Seed: c.Seed, ShuffleWindow: c.ShuffleWindow,
+		Dropout: c.Dropout, Average: c.Average, Matryoshka: c.Matryoshka, Patience: c.Patience, CrossValidate: c.CrossValidate, Seed: c.Seed, ShuffleWindow: c.ShuffleWindow,
 	}
 	var ok bool
 	if r.SelectOn, ok = loader.ParseSplit(c.SelectedOn); !ok {
@@ -183,6 +191,11 @@ func configured(c rundir.Recipe) (trainer.Recipe, error) {
 	var err error
 	if c.Side != "" {
 		if r.Side, err = sides().get("side", c.Side); err != nil {
+			return r, err
+		}
+	}
+	if c.Shape != nil {
+		if r.Shape, err = component(shapes(), "shape", *c.Shape); err != nil {
 			return r, err
 		}
 	}

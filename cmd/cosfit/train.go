@@ -42,6 +42,7 @@ func trainingFlags() []cli.Flag {
 	return slices.Concat([]cli.Flag{
 		&cli.StringFlag{Name: "out", Usage: "folder of the run, new or empty"},
 		&cli.BoolFlag{Name: "force", Usage: "replace a run that is in --out"},
+		guardFlag(),
 		&cli.DurationFlag{Name: "checkpoint-every", Value: time.Minute, Usage: "how much training a crash may cost, besides at the end of each epoch"},
 	}, recipeFlags(), deviceFlags(), []cli.Flag{threadsFlag(), jsonFlag()})
 }
@@ -139,6 +140,7 @@ func goOnWith(c *cli.Context, out string, config rundir.Config, source rundir.Da
 		return recipeFrom(c, r)
 	}
 	t.open = func() (rundir.Dir, error) { return rundir.Resume(out) }
+	t.guard = config.Guard
 	return t.run()
 }
 
@@ -150,6 +152,7 @@ type training struct {
 	recipe  func(d int) (trainer.Recipe, error) // for embeddings of d dimensions
 	resume  bool
 	title   string
+	guard   string                     // texts to try the result on, where the flag does not name any
 	open    func() (rundir.Dir, error) // of the run, once data and settings are known to be good
 	finish  func(rundir.Dir) error     // after the run; may be nil
 	next    func(rundir.Dir) []report.Command
@@ -193,6 +196,13 @@ func (t *training) run() error {
 // train trains on data that are open and writes the run.
 func (t *training) train(data *loader.Dataset, place *place, recipe trainer.Recipe) (dir rundir.Dir, summary rundir.Summary, err error) {
 	c := t.context
+	guard, err := openGuard(c, t.guard, data)
+	if err != nil {
+		return dir, summary, err
+	}
+	if guard != nil {
+		defer guard.Close()
+	}
 	source, err := recorded(t.source, data)
 	if err != nil {
 		return dir, summary, err
@@ -213,7 +223,7 @@ func (t *training) train(data *loader.Dataset, place *place, recipe trainer.Reci
 	progress := newProgress(c.App.ErrWriter, describeData(data), !c.Bool("json"))
 	summary, err = trainer.Train(c.Context, data, trainer.Options{
 		Recipe: recipe, Backend: backend, Dir: dir, Resume: t.resume,
-		Version: version(), Source: source, Progress: progress.show, CheckpointEvery: c.Duration("checkpoint-every"),
+		Version: version(), Source: source, Progress: progress.show, CheckpointEvery: c.Duration("checkpoint-every"), Guard: guard,
 	})
 	progress.stop()
 	if errors.Is(err, trainer.ErrInterrupted) {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/cosfit/cosfit/internal/rundir"
@@ -45,8 +46,25 @@ func Panel(w io.Writer, s rundir.Summary, scores []rundir.Score, split, title st
 	p.histograms(scores, split, before.Threshold, after.Threshold)
 	p.line("")
 	p.wrap(s.Judgement.Text, " ", func(line string) string { return style.bold(line) })
+	p.account(s)
 	p.next(next)
 	p.line("")
+}
+
+// account says what puts the gain into proportion, where anything does.
+func (p printer) account(s rundir.Summary) {
+	var remarks []string
+	if s.Account != nil {
+		remarks = append(remarks, s.Account.Remarks...)
+	}
+	if g := s.Guard; g != nil {
+		remarks = append(remarks, fmt.Sprintf("On texts it was not learned for (%s), %.0f %% of the %d nearest neighbours stay, and Spearman's correlation of cosines before and after is %.2f.",
+			filepath.Base(g.Path), 100*g.NeighboursKept, g.Neighbours, g.Spearman))
+	}
+	if len(remarks) > 0 {
+		p.line("")
+		p.wrap(strings.Join(remarks, " "), " ", func(line string) string { return line })
+	}
 }
 
 // A Command is something to type next, and why.

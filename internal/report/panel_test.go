@@ -74,6 +74,25 @@ func TestPanelOfLeakyData(t *testing.T) {
 	}
 }
 
+func TestPanelAccount(t *testing.T) {
+	s, scores := example()
+	s.Account = &rundir.Account{Remarks: []string{"Little room: a figure is already high.", "A second remark, which goes on in the same lines as the first one does."}}
+	s.Guard = &rundir.Guard{Path: "other texts.parquet", Neighbours: 10, NeighboursKept: 0.755, Spearman: 0.9449}
+	var b bytes.Buffer
+	Panel(&b, s, scores, "test", "cosfit test · made up", nil, Style{})
+	_, end, _ := strings.Cut(b.String(), "somewhere here.\n")
+	want := `
+ Little room: a figure is already high. A second remark, which goes on in the
+ same lines as the first one does. On texts it was not learned for (other
+ texts.parquet), 76 % of the 10 nearest neighbours stay, and Spearman's
+ correlation of cosines before and after is 0.94.
+
+`
+	if end != want {
+		t.Errorf("the panel ends with\n%s\nwant\n%s", end, want)
+	}
+}
+
 // golden compares with a file of testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()

@@ -13,6 +13,9 @@ import (
 // Name is what stands for the sample where a data set is asked for.
 const Name = "sample"
 
+// Model is whose vectors the sample has.
+const Model = "all-MiniLM-L6-v2"
+
 //go:embed data
 var data embed.FS
 

@@ -21,7 +21,7 @@ func open(t *testing.T) *loader.Dataset {
 
 func TestSize(t *testing.T) {
 	d := open(t)
-	if d.Name != "sample" || d.Embeddings != "all-MiniLM-L6-v2" || d.Model != "all-MiniLM-L6-v2" || d.Vectors.Dim != 384 || len(d.Pairs.Groups) != 600 {
+	if d.Name != "sample" || d.Embeddings != "all-MiniLM-L6-v2" || d.Model != sample.Model || d.Vectors.Dim != 384 || len(d.Pairs.Groups) != 600 {
 		t.Errorf("%s, embeddings %s of %s: %d dimensions, %d groups", d.Name, d.Embeddings, d.Model, d.Vectors.Dim, len(d.Pairs.Groups))
 	}
 	for split, want := range map[loader.Split]int{loader.Train: 1350, loader.Validation: 270, loader.Test: 1080} {

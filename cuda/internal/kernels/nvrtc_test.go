@@ -67,7 +67,9 @@ func openNVRTC(t *testing.T) *nvidia.NVRTC {
 }
 
 // rules are every optimiser's rule, in each form that it has.
-var rules = []graph.DeviceRule{trainer.SGD{}, trainer.Adam{}, trainer.AdamW{}, trainer.AdamW{ToStart: true}}
+var rules = []graph.DeviceRule{trainer.SGD{}, trainer.Adam{}, trainer.AdamW{}, trainer.AdamW{ToStart: true},
+	trainer.WithAverage(trainer.AdamW{ToStart: true}, 0.9).(graph.DeviceRule),
+}
 
 // Every kernel compiles for every architecture that we name, spills nothing,
 // stays under its ceiling and takes what Go passes.

@@ -35,7 +35,7 @@ func TestUpdateOnDevice(t *testing.T) {
 				for range rule.Slots() {
 					slots = append(slots, make([]float32, n))
 				}
-				if len(slots) == 3 {
+				if len(slots) >= 3 {
 					copy(slots[2], r.random(n))
 				}
 				shift := r.shift

@@ -1,0 +1,118 @@
+package trainer
+
+import (
+	"math"
+	"runtime"
+
+	"github.com/cosfit/cosfit/internal/kernel"
+	"github.com/cosfit/cosfit/loader"
+)
+
+// unitVectors are rows of a table [n, d], each divided by its length and less a
+// mean: u_i = x_i/|x_i| − μ. They are read again whenever they are needed, so
+// that they take no memory.
+type unitVectors struct {
+	table *loader.Table
+	rows  []int32
+	scale []float64 // [n] 1/|x_i|, or 0
+	mean  []float64 // [d] μ
+	pool  *kernel.Pool
+	parts [][]float64 // memory of sum
+}
+
+func newUnitVectors(table *loader.Table, rows []int32) (*unitVectors, error) {
+	u := &unitVectors{table: table, rows: rows, scale: make([]float64, len(rows)), mean: make([]float64, table.Dim)}
+	u.pool = kernel.NewPool(runtime.GOMAXPROCS(0))
+	first := 0
+	err := eachBlock(table, rows, func(x []float32, n int) {
+		for i := range n {
+			var square float64
+			for _, v := range x[i*table.Dim : (i+1)*table.Dim] {
+				square += float64(v) * float64(v)
+			}
+			if square > 0 {
+				u.scale[first+i] = 1 / math.Sqrt(square)
+			}
+		}
+		first += n
+	})
+	return u, err
+}
+
+// centre makes μ the mean of the vectors with weights [n].
+func (u *unitVectors) centre(weights []float64) error {
+	total := 0.0
+	for _, w := range weights {
+		total += w
+	}
+	sum, err := u.sum(make([]float64, len(u.mean)+1), func(i int, _ float64) float64 { return weights[i] / total })
+	copy(u.mean, sum)
+	return err
+}
+
+// sum returns Σ f(i, a·(u_i, 1))·(u_i, 1), both [d+1]. f is called for different
+// vectors at the same time. Vectors are added up in pieces whose size is fixed,
+// and these in their order, so the result does not depend on the machine's threads.
+func (u *unitVectors) sum(a []float64, f func(i int, z float64) float64) ([]float64, error) {
+	d := len(u.mean)
+	at := a[d] // what a vector of zeros is given, before its mean is taken off
+	for j, m := range u.mean {
+		at -= a[j] * m
+	}
+	out, first := make([]float64, d+1), 0
+	err := eachBlock(u.table, u.rows, func(x []float32, n int) {
+		const piece = 64
+		pieces := (n + piece - 1) / piece
+		for len(u.parts) < pieces {
+			u.parts = append(u.parts, make([]float64, d+1))
+		}
+		u.pool.Run(pieces, func(p int) {
+			part := u.parts[p]
+			clear(part)
+			for i := p * piece; i < min((p+1)*piece, n); i++ {
+				row, scale := x[i*d:(i+1)*d], u.scale[first+i]
+				by := f(first+i, at+scale*dot(a[:d], row))
+				addTimes(part[:d], by*scale, row)
+				part[d] += by
+			}
+		})
+		for _, part := range u.parts[:pieces] {
+			for j, v := range part {
+				out[j] += v
+			}
+		}
+		first += n
+	})
+	for j, m := range u.mean {
+		out[j] -= out[d] * m
+	}
+	return out, err
+}
+
+// dot is a·x in double precision, in four sums, which a processor adds up side by
+// side.
+func dot(a []float64, x []float32) float64 {
+	var s [4]float64
+	a = a[:len(x)]
+	for ; len(x) >= 4; a, x = a[4:], x[4:] {
+		s[0] += a[0] * float64(x[0])
+		s[1] += a[1] * float64(x[1])
+		s[2] += a[2] * float64(x[2])
+		s[3] += a[3] * float64(x[3])
+	}
+	for i, v := range x {
+		s[i] += a[i] * float64(v)
+	}
+	return (s[0] + s[1]) + (s[2] + s[3])
+}
+
+// addTimes adds by·x to y.
+func addTimes(y []float64, by float64, x []float32) {
+	if by == 0 {
+		return
+	}
+	y = y[:len(x)]
+	for i, v := range x {
+		y[i] += by * float64(v)
+	}
+}
