@@ -11,7 +11,8 @@ import (
 
 // Auto starts from whichever of a few starts that need no labels compares the
 // pairs best that judge the result. The embeddings as they are stay where no
-// other start is better by more than two standard errors over groups.
+// other start is better by more than two standard errors over groups, and where
+// pairs are few.
 type Auto struct{}
 
 // Name returns "auto".
@@ -62,6 +63,9 @@ func (white) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {
 func (r *run) chooseStart(ctx context.Context) error {
 	if r.recipe.Start.Name() != (Auto{}).Name() {
 		return r.startFrom(r.recipe.Start)
+	}
+	if r.crossed { // a mean and a covariance suit the few texts that they are of
+		return r.startFrom(Identity{})
 	}
 	pairs := r.data.Indices(r.selectOn())
 	var start Beginning

@@ -25,7 +25,7 @@ func TestAuto(t *testing.T) {
 	}{
 		{"as they are", false, 0, false},
 		{"drowned", false, 1, true},
-		{"few, drowned", true, 1, true},
+		{"few, drowned", true, 1, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			data, err := loader.OpenFS(context.Background(), sample.FS(), sample.Name, loader.Options{})

@@ -79,6 +79,9 @@ func (r *run) without(ctx context.Context, data *loader.Dataset, pairs []int32) 
 	defer w.closeParts()
 	recipe := r.recipe
 	recipe.CrossValidate, recipe.Patience = 0, 0
+	if recipe.Start.Name() == (Auto{}).Name() {
+		recipe.Start = Identity{} // as the run's own: a part that chose would judge itself
+	}
 	sub, err := newRun(data, Options{Recipe: recipe, Backend: r.opts.Backend, try: &try{workspace: w, report: func(int, float64) bool { return true }}})
 	if err != nil {
 		return nil, nil, err
