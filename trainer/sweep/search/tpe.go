@@ -17,7 +17,7 @@ import (
 // TPESampler as its version 5 has them by default: how many are the best, the
 // bandwidths and the prior (see parzen), and parameters that exist together
 // are drawn together, so that it sees how they go together (Falkner, Klein and
-// Hutter, "BOHB", ICML 2018). It departs from Optuna's in four things:
+// Hutter, "BOHB", ICML 2018). It departs from Optuna's in five things:
 //
 //   - Of the best trials, each counts by how much better it is than the rest, so
 //     that l/g ranks candidates by their expected improvement and not by the mere
@@ -27,6 +27,7 @@ import (
 //     among the trials that have them: a choice is not given up because its own
 //     settings have not been found yet.
 //   - There are 24 candidates for each continuum, not 24 for all together.
+//   - Kernels over ranges with steps may be narrower (see bandwidths).
 //   - Trials that failed count among the rest: most of them diverged.
 //
 // Trials that still run count among the rest too, so that parallel workers do

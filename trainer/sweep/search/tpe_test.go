@@ -44,6 +44,8 @@ func median(values []float64) float64 {
 }
 
 // TPE comes as near to the minimum as Optuna's, and much nearer than chance.
+// Medians of forty sweeps vary much: of 62 more on hartmann, Optuna's was 0.153
+// and not 0.099.
 func TestTPEBesideOptuna(t *testing.T) {
 	recorded := readRegrets(t)
 	repeats := 40
@@ -60,10 +62,7 @@ func TestTPEBesideOptuna(t *testing.T) {
 			}
 			o, r, theirs := median(ours), median(random), median(recorded.Functions[f.name].Regrets)
 			t.Logf("median regret %.4g, Optuna's %.4g (%.2f of it), random's %.4g (%.2f of it)", o, theirs, o/theirs, r, o/r)
-			if testing.Short() {
-				return // too few for a median that holds
-			}
-			if o > 1.15*theirs {
+			if o > 1.15*theirs && !testing.Short() { // ten are too few for a median that holds
 				t.Errorf("the median regret is %.4g, more than 1.15 of Optuna's %.4g", o, theirs)
 			}
 			if o > r/2 {
@@ -76,6 +75,7 @@ func TestTPEBesideOptuna(t *testing.T) {
 func TestTPEBeginsAtRandom(t *testing.T) {
 	s := conditional(t)
 	var history []Trial
+	differ := 0
 	for n := range 30 {
 		p, err := TPE{Startup: 5}.Next(s, n, history, stream(1, n))
 		if err != nil {
@@ -86,14 +86,19 @@ func TestTPEBeginsAtRandom(t *testing.T) {
 		}
 		random, _ := Random{}.Next(s, n, nil, stream(1, n))
 		// Trials 0 and 1 fail, so that five have ended before trial 7.
-		if same := reflect.DeepEqual(p, random); same != (n < 7) {
-			t.Errorf("trial %d is that of the random sampler: %v", n, same)
+		if same := reflect.DeepEqual(p, random); n < 7 && !same {
+			t.Errorf("trial %d is not that of the random sampler", n)
+		} else if !same {
+			differ++
 		}
 		h := Trial{Number: n, State: Complete, Point: p, Value: float64(n % 7)}
 		if n < 2 {
 			h.State, h.Value = Failed, math.NaN()
 		}
 		history = append(history, h)
+	}
+	if differ < 20 { // one may be the same by chance
+		t.Errorf("of 23 trials after the start %d are not those of the random sampler", differ)
 	}
 }
 
@@ -134,6 +139,35 @@ func numbers(trials []Trial) (n []int) {
 		n = append(n, t.Number)
 	}
 	return n
+}
+
+func TestImprovements(t *testing.T) {
+	complete := func(values ...float64) (trials []Trial) {
+		for _, v := range values {
+			trials = append(trials, Trial{State: Complete, Value: v})
+		}
+		return trials
+	}
+	pruned := []Trial{{State: Pruned, Value: 9}, {State: Running, Value: math.NaN()}}
+	for _, c := range []struct {
+		name       string
+		best, rest []Trial
+		want       []float64
+	}{
+		{"by what each is above the rest", complete(5, 8, 6), complete(4, 1, math.NaN()), []float64{3.0 / 7, 12.0 / 7, 6.0 / 7}},
+		{"one that is as good as the rest", complete(4, 6), complete(4), []float64{0, 2}},
+		{"all equal", complete(4, 4), complete(4), []float64{1, 1}},
+		{"nothing complete in the rest", complete(5, 8), pruned, []float64{1, 1}},
+		{"pruned among the best", append(complete(5), pruned[0]), pruned, []float64{1, 1}},
+		{"infinite", complete(math.Inf(1), 8), complete(1), []float64{1, 1}},
+		{"not a number", complete(math.NaN()), complete(1), []float64{1}},
+		{"none", nil, complete(1), nil},
+	} {
+		got := improvements(c.best, c.rest)
+		if !slices.EqualFunc(got, c.want, func(a, b float64) bool { return math.Abs(a-b) < 1e-12 }) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
 }
 
 func TestGamma(t *testing.T) {

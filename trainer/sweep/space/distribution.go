@@ -41,8 +41,11 @@ func (d Float) Contains(x float64) bool {
 	if d.Step == 0 {
 		return true
 	}
-	nearest := d.Value(int(math.Round((x - d.Low) / d.Step)))
-	return x == nearest || math.Abs(x-nearest) < 1e-8*d.Step
+	steps := (x - d.Low) / d.Step
+	if math.Abs(steps-math.Round(steps)) < 1e-8 {
+		return true
+	}
+	return x == d.Value(int(math.Round(steps))) // far from 0, where the quotient has lost digits
 }
 
 // Text has as many digits as it takes to tell x from its neighbours.
