@@ -223,7 +223,7 @@ func TestSweepMistakes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	known := "batch-size, decay-to-start, dims, "
+	known := "average, batch-size, components, decay-to-start, dims, "
 	const ranged = " --dropout 0..0.5"
 	for _, test := range []struct {
 		args string
