@@ -110,7 +110,7 @@ func (r searchRun) try(p space.Point, report func(epoch int, figure float64) boo
 
 // TestASHASaves compares what searches cost, in pairs that are trained on, until
 // they are as good on validation as the best of a hundred random trials. The
-// space is that of the quick preset with 64 columns. Random search begins from
+// space is that of the quick preset. Random search begins from
 // another seed than those hundred trials, and so do the others, from the same.
 // COSFIT_TEST_SAVED says from how many seeds; benchmarks/results/sweep.txt is
 // recorded with 10. It takes half a minute of CPU time a seed.
@@ -126,7 +126,7 @@ func TestASHASaves(t *testing.T) {
 			c.Action = func(c *cli.Context) (err error) { s, err = searchedFrom(c); return err }
 		}
 	}
-	if err := app.Run([]string{"cosfit", "sweep", "--preset", "quick", "--dims", "64", "--init", "pca"}); err != nil {
+	if err := app.Run([]string{"cosfit", "sweep", "--preset", "quick"}); err != nil {
 		t.Fatal(err)
 	}
 	rows := make([][]cost, seeds)
