@@ -5,6 +5,6 @@
 // A run chooses its threshold and its epoch on the validation split, scores
 // the test split once at the end, and keeps the learned matrix only if it
 // beats the start on validation by more than one standard error over groups.
-// The default start is the identity, that is, the embeddings as they are. See
-// [Train].
+// The default start is mostly the embeddings as they are: see [Auto]. Few pairs
+// are judged by cross-validation: see [HoldOut]. See [Train].
 package trainer

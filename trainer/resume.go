@@ -122,6 +122,9 @@ func (r *run) resume() error {
 			return err
 		}
 	}
+	if err := r.show(); err != nil {
+		return err
+	}
 	return r.eval.subtract(offset)
 }
 

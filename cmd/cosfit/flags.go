@@ -82,7 +82,7 @@ func recipeFlags() []cli.Flag {
 		number("margin", "of contrastive and triplet: how far apart cosines are to be", "0.5, 0.3"),
 		number("scale", "of angle, cosent, logistic and pairwise: what cosines are multiplied by", "20, of recipe default 10"),
 		number("temperature", "of infonce: what cosines are divided by", "0.05"),
-		&cli.BoolFlag{Name: "learn-scale", Usage: "learn logistic's scale and threshold, or infonce's temperature, beside the matrix", Category: category},
+		&cli.BoolFlag{Name: "learn-scale", Usage: "learn logistic's scale and threshold, or infonce's temperature, beside the matrix", DefaultText: "true of recipe default, else false", Category: category},
 		&cli.BoolFlag{Name: "symmetric", Usage: "infonce also looks for each passage's query", Category: category},
 		&cli.IntSliceFlag{Name: "matryoshka", Usage: "dimensions, such as 64,128, to which vectors may be cut after training", Category: category},
 		number("threshold", "of logistic: the cosine at which a pair is as likely similar as not", "0.5"),

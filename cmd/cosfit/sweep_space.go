@@ -62,6 +62,9 @@ func searchedFrom(c *cli.Context) (searched, error) {
 			s.space = append(s.space, p)
 		}
 	}
+	if len(s.space) == 0 {
+		return searched{}, usage("the space is empty: what the preset searches does not go with the settings that are given; give ranges of your own, such as --dims 128,256")
+	}
 	s.fixed = append(s.fixed, onValidation(all)...)
 	return s, nil
 }

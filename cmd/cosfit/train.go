@@ -281,8 +281,12 @@ func (t *training) panel(dir rundir.Dir, s rundir.Summary) error {
 
 func afterTraining(dir rundir.Dir) []report.Command {
 	run := shell.Quote(dir.Path())
+	export := report.Command{Why: "Use the matrix from numpy:", Line: "cosfit export --run " + run + " --format npy --out matrix.npy"}
+	if p, err := dir.ReadMatrix(); err == nil && (p.Offset != nil || p.MatrixRight != nil) { // more than one array
+		export = report.Command{Why: "Use the result elsewhere: y = (x − offset)·matrix, as tensors of safetensors:", Line: "cosfit export --run " + run + " --format safetensors --out matrix.safetensors"}
+	}
 	return []report.Command{
-		{Why: "Use the matrix from numpy:", Line: "cosfit export --run " + run + " --format npy --out matrix.npy"},
+		export,
 		{Why: "Score it on other data:", Line: "cosfit eval --run " + run + " --data other.parquet"},
 	}
 }

@@ -90,6 +90,8 @@ func (p printer) notes(notes []string) {
 // flattering warns in the headline where the split is not held out.
 func (p printer) flattering(s rundir.Summary, split string) string {
 	switch {
+	case split == s.SelectedOn && split == crossValidation:
+		return ", each judged by a training without its part"
 	case split == s.SelectedOn:
 		return ", which chose the epoch"
 	case split == "test" && s.SelectedOn != "":
@@ -98,13 +100,16 @@ func (p printer) flattering(s rundir.Summary, split string) string {
 	return ""
 }
 
+// crossValidation is what figures call pairs that were judged in parts.
+const crossValidation = "cross-validation"
+
 // epochs says which epoch is shown and how long the training went on.
 func (p printer) epochs(s rundir.Summary) {
 	switch {
-	case s.BestEpoch == 0:
-		return
-	case s.SelectedOn == "cross-validation":
+	case s.SelectedOn == crossValidation:
 		p.line(p.style.dim(fmt.Sprintf(" Few pairs: all %d epochs on all of them, judged by training %d times without a part", s.Epochs, s.Config.CrossValidate)))
+		return
+	case s.BestEpoch == 0:
 		return
 	}
 	text := fmt.Sprintf(" Epoch %d of %d was the best on %s", s.BestEpoch, s.Epochs, s.SelectedOn)

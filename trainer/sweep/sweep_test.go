@@ -273,6 +273,29 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestReleased wants a trial to be made that was given back again and again.
+func TestReleased(t *testing.T) {
+	storage := newStudy(t, rates())
+	ctx := context.Background()
+	for range 9 {
+		a, err := storage.Ask(ctx, "interrupted", func(int, []search.Trial) (space.Point, error) { return space.Point{"learning-rate": 0.01}, nil })
+		if err != nil || a.Trial != 0 {
+			t.Fatalf("trial %d, %v", a.Trial, err)
+		}
+		if err := storage.Release(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := options(t, storage, 1)
+	o.Trials = 1
+	if err := sweep.Run(ctx, o); err != nil {
+		t.Fatal(err)
+	}
+	if all := trialsOf(t, storage); len(all) != 1 || all[0].State != search.Complete {
+		t.Errorf("%+v", all)
+	}
+}
+
 // TestPoison fails a trial that has taken its worker with it again and again.
 func TestPoison(t *testing.T) {
 	storage := newStudy(t, rates())
@@ -282,7 +305,7 @@ func TestPoison(t *testing.T) {
 		if err != nil || a.Trial != 0 {
 			t.Fatalf("trial %d, %v", a.Trial, err)
 		}
-		if err := storage.Release(ctx, a); err != nil {
+		if _, err := storage.Reclaim(ctx, "victim"); err != nil { // as after its end
 			t.Fatal(err)
 		}
 	}

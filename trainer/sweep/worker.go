@@ -136,11 +136,12 @@ func (t *trial) beat(ctx context.Context, cancel context.CancelCauseFunc) *sync.
 }
 
 // mostAttempts at a trial are made: one that takes its process with it, such as
-// by its need of memory, must not do so for ever.
+// by its need of memory, must not do so for ever. Those that were given back do not
+// count.
 const mostAttempts = 5
 
 func (t *trial) train(ctx context.Context) (tried trainer.Tried, err error) {
-	if t.Attempt.Number > mostAttempts {
+	if t.Attempt.Number-t.Attempt.Released > mostAttempts {
 		return tried, fmt.Errorf("%d times its worker ended in the middle of it", mostAttempts)
 	}
 	if t.recipe, err = t.Recipe(t.Point); err != nil {

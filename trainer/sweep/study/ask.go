@@ -12,10 +12,11 @@ import (
 
 // An Attempt is a worker's right to work on a trial.
 type Attempt struct {
-	Trial  int         // its number
-	ID     int64       // its id in the database
-	Number int         // of the attempt, from 1
-	Point  space.Point // what is tried
+	Trial    int         // its number
+	ID       int64       // its id in the database
+	Number   int         // of the attempt, from 1
+	Released int         // attempts before this one that were given back
+	Point    space.Point // what is tried
 }
 
 // Ask starts the next trial, or takes over one whose lease has run out: then
@@ -57,9 +58,9 @@ func (s *Study) Ask(ctx context.Context, worker string, propose func(n int, hist
 // takeOver returns an attempt whose number is 0 where there is nothing to take
 // over.
 func (s *Study) takeOver(ctx context.Context, tx session, worker string) (a Attempt, err error) {
-	err = tx.row(ctx, `SELECT t.trial_id, t.number, l.attempt FROM cosfit_leases AS l JOIN trials AS t ON t.trial_id = l.trial_id
+	err = tx.row(ctx, `SELECT t.trial_id, t.number, l.attempt, l.released FROM cosfit_leases AS l JOIN trials AS t ON t.trial_id = l.trial_id
 		WHERE l.lease_until <= `+tx.now+` AND t.study_id = ? AND t.state = 'RUNNING' ORDER BY t.number LIMIT 1`+tx.skipLocked, s.id).
-		Scan(&a.ID, &a.Trial, &a.Number)
+		Scan(&a.ID, &a.Trial, &a.Number, &a.Released)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Attempt{}, nil
 	}

@@ -50,7 +50,7 @@ func (s *Study) Release(ctx context.Context, a Attempt) error {
 		if err := s.prolong(ctx, tx, a); err != nil {
 			return err
 		}
-		_, err := tx.exec(ctx, `UPDATE cosfit_leases SET lease_until = `+tx.now+` WHERE trial_id = ?`, a.ID)
+		_, err := tx.exec(ctx, `UPDATE cosfit_leases SET released = released + 1, lease_until = `+tx.now+` WHERE trial_id = ?`, a.ID)
 		return err
 	})
 }

@@ -3,6 +3,7 @@
 CREATE TABLE cosfit_leases (
   trial_id INTEGER NOT NULL,
   attempt INTEGER NOT NULL,
+  released INTEGER NOT NULL DEFAULT 0,
   worker VARCHAR(512) NOT NULL,
   lease_until {time},
   PRIMARY KEY (trial_id),
