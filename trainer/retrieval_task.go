@@ -121,6 +121,18 @@ func (t *retrievalTask) sample(s loader.Split, n int, groups []string) {
 	t.notes = append(t.notes, fmt.Sprintf("retrieval figures of %s are of %d of its %d queries, drawn by their names: all would take long", s, n, len(all)))
 }
 
+// of is the task with at most n queries of one split alone.
+func (t *retrievalTask) of(s loader.Split, n int) *retrievalTask {
+	own := *t
+	own.queries = nil
+	for _, q := range t.queries {
+		if q.split == s {
+			own.queries = append(own.queries, q)
+		}
+	}
+	return &own
+}
+
 // sortedOrder returns the place of each row when sorted by its text id.
 func sortedOrder(rows []int32, ids []string) []int32 {
 	sorted := make([]int32, len(rows))
