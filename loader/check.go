@@ -3,9 +3,9 @@ package loader
 import (
 	"context"
 	"fmt"
-	"slices"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 )
 

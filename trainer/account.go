@@ -17,7 +17,7 @@ const detectable = 2.802
 const littleRoom = 0.05
 
 // account fills in a summary's account of a split, whose figures must be there.
-// before and learned are the cosines of pairs as the embeddings are, or nil where
+// before and learned are what pairs measure as the embeddings are, nothing where
 // these cannot be compared, and under the matrix that was learned, which need not be
 // the result.
 func (e *evaluator) account(s *rundir.Summary, split loader.Split, metric string, pairs []int32, before, learned measured) error {
