@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -179,6 +180,7 @@ func at(row int) string { return fmt.Sprintf("row %d", row) }
 
 // splits finds those that cannot be learned from or measured on.
 func (c *checker) splits(d *Dataset) {
+	alone := !slices.ContainsFunc(d.Pairs.Label, func(l float32) bool { return !d.Labels.Positive(l) })
 	for s := range Split(NumSplits) {
 		pairs, similar := d.Indices(s), 0
 		for _, i := range pairs {
@@ -192,6 +194,8 @@ func (c *checker) splits(d *Dataset) {
 		case len(pairs) == 0 || d.Labels.Graded:
 		case similar == 0:
 			c.whole("one_class", s != Test, len(pairs), fmt.Sprintf("all %d pairs of the %s split are dissimilar, and both kinds are needed", len(pairs), s))
+		case similar == len(pairs) && alone:
+			c.whole("one_class", false, len(pairs), fmt.Sprintf("all %d pairs of the %s split are similar, as all others are: only --loss infonce and closed forms learn from such", len(pairs), s))
 		case similar == len(pairs):
 			c.whole("one_class", s != Test, len(pairs), fmt.Sprintf("all %d pairs of the %s split are similar, and both kinds are needed", len(pairs), s))
 		}

@@ -138,6 +138,14 @@ func TestCheckFolder(t *testing.T) {
 		}, []string{
 			"error: there are no training pairs",
 			"error: all 2 pairs of the validation split are similar, and both kinds are needed"}},
+		"similar alone": {func(f *checkedFolder) {
+			for i := range f.pairs {
+				*f.pairs[i].Label = 1
+			}
+		}, []string{
+			"warning: all 4 pairs of the train split are similar, as all others are: only --loss infonce and closed forms learn from such",
+			"warning: all 2 pairs of the validation split are similar, as all others are: only --loss infonce and closed forms learn from such",
+			"warning: all 2 pairs of the test split are similar, as all others are: only --loss infonce and closed forms learn from such"}},
 		"one kind in test": {func(f *checkedFolder) { *f.pairs[7].Label = 0 }, []string{"warning: all 2 pairs of the test split are dissimilar, and both kinds are needed"}},
 		"leaks": {func(f *checkedFolder) {
 			f.pairs[6].Group, f.pairs[7].Right, f.pairs[4].Right = f.pairs[0].Group, f.pairs[0].Right, f.pairs[6].Left

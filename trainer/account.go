@@ -17,31 +17,33 @@ const detectable = 2.802
 const littleRoom = 0.05
 
 // account fills in a summary's account of a split, whose figures must be there.
-// before and learned are the cosines of pairs as the embeddings are, or nil where
+// before and learned are what pairs measure as the embeddings are, nothing where
 // these cannot be compared, and under the matrix that was learned, which need not be
 // the result.
-func (e *evaluator) account(s *rundir.Summary, split loader.Split, pairs []int32, before, learned []float32) error {
+func (e *evaluator) account(s *rundir.Summary, split loader.Split, metric string, pairs []int32, before, learned measured) error {
 	if m, scored := s.After[split.String()]; !scored || m.Pairs == 0 {
 		return nil
 	}
-	a := &rundir.Account{Split: split.String(), Figure: selectionFigure(Recipe{}, e.data.Labels.Graded), Remarks: []string{}}
+	a := &rundir.Account{Split: split.String(), Figure: metric, Remarks: []string{}}
 	c := s.Comparisons[a.Split][a.Figure]
 	l := e.split(pairs, learned, split)
-	_, a.Groups = denseGroups(l.groups)
+	_, a.Groups = denseGroups(estimator(a.Figure)(l).groups)
 	a.MinimumDetectable, a.Headroom = rundir.None, map[string]rundir.Figure{}
-	if before != nil {
+	if before.cosines != nil {
 		if se := gainError(e.split(pairs, before, split), l, a.Figure); se != 0 { // or nothing was learned
 			a.MinimumDetectable = detectable * se
 		}
 		a.Headroom = headroom(s.Before[a.Split])
 	}
-	scores, passage, err := passageScores(e.data, pairs, split)
-	if err != nil {
-		return err
-	}
-	if scores != nil {
-		judgePassages(&passage, e.split(pairs, scores, split), a.Figure, c)
-		a.PassageOnly = &passage
+	if metric != byNDCG { // without queries there is no search
+		scores, passage, err := passageScores(e.data, pairs, split)
+		if err != nil {
+			return err
+		}
+		if scores != nil {
+			judgePassages(&passage, e.split(pairs, measured{cosines: scores}, split), a.Figure, c)
+			a.PassageOnly = &passage
+		}
 	}
 	for _, remarks := range [][]string{passageRemark(a), roomRemark(a), detectableRemark(a, c)} {
 		a.Remarks = append(a.Remarks, remarks...)
@@ -53,8 +55,8 @@ func (e *evaluator) account(s *rundir.Summary, split loader.Split, pairs []int32
 // gainError is the standard error of a gain in a figure over resampled groups.
 func gainError(before, after splitScores, figure string) rundir.Figure {
 	b, a := estimator(figure)(before), estimator(figure)(after)
-	gain := func(w []float64) float64 { return a(w) - b(w) }
-	return rundir.Figure(bootstrap(before.groups, resamplesFor(len(before.groups)), bootstrapSeed, gain).se)
+	gain := func(w []float64) float64 { return a.of(w) - b.of(w) }
+	return rundir.Figure(bootstrap(b.groups, resamplesFor(len(b.groups)), bootstrapSeed, gain).se)
 }
 
 // headroom is what the figures lack, untrained, to their best value, 1.
@@ -62,7 +64,7 @@ func headroom(m rundir.Metrics) map[string]rundir.Figure {
 	out := map[string]rundir.Figure{}
 	for name, value := range map[string]rundir.Figure{
 		byROCAUC: m.ROCAUC, bySpearman: m.Spearman,
-		"recall_at_10": m.RecallAt10, "ndcg_at_10": m.NDCGAt10,
+		"recall_at_10": m.RecallAt10, byNDCG: m.NDCGAt10,
 	} {
 		if value.Known() {
 			out[name] = 1 - value
@@ -78,9 +80,9 @@ func judgePassages(p *rundir.PassageOnly, s splitScores, figure string, c rundir
 	if figure == byROCAUC {
 		p.Chance = 0.5
 	}
-	estimate := estimator(figure)(s)
-	i := bootstrap(s.groups, resamplesFor(len(s.groups)), bootstrapSeed, estimate)
-	p.Value, p.Interval = rundir.Figure(estimate(nil)), rundir.Interval{Low: rundir.Figure(i.low), High: rundir.Figure(i.high)}
+	its := estimator(figure)(s)
+	i := bootstrap(its.groups, resamplesFor(len(its.groups)), bootstrapSeed, its.of)
+	p.Value, p.Interval = rundir.Figure(its.of(nil)), rundir.Interval{Low: rundir.Figure(i.low), High: rundir.Figure(i.high)}
 	best := c.After
 	if c.Before > best {
 		best = c.Before

@@ -80,11 +80,11 @@ func (r *run) chooseStart(ctx context.Context) error {
 		if err := r.use(r.start); err != nil {
 			return err
 		}
-		cosines, err := r.eval.cosines(ctx, pairs, true)
+		m, err := r.eval.measure(ctx, pairs, true)
 		if err != nil {
 			return err
 		}
-		its := r.eval.split(pairs, cosines, r.selectOn())
+		its := r.eval.split(pairs, m, r.selectOn())
 		if i == 0 {
 			start, begun, best = r.start, its, its
 			continue

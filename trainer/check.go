@@ -13,7 +13,11 @@ import (
 // where the recipe needs one. It reports what would keep Train from beginning,
 // before anything is written.
 func Prepare(data *loader.Dataset, recipe Recipe) error {
+	recipe = recipe.For(data)
 	if err := recipe.check(); err != nil {
+		return err
+	}
+	if err := recipe.checkMetric(data); err != nil {
 		return err
 	}
 	d, right := data.Vectors.Dims()
@@ -47,9 +51,12 @@ func Prepare(data *loader.Dataset, recipe Recipe) error {
 		if s == loader.Train && recipe.ClosedForm != nil {
 			continue // it says itself what it lacks
 		}
-		if err := checkSplit(data, s); err != nil {
+		if err := recipe.checkSplit(data, s); err != nil {
 			return err
 		}
+	}
+	if SelectionFigure(recipe, data) == byNDCG {
+		return checkQueries(data, recipe.SelectOn)
 	}
 	return nil
 }
@@ -81,8 +88,8 @@ func CheckBackend(b graph.Backend, r Recipe) error {
 	return model.Close()
 }
 
-// checkSplit refuses a split that cannot be learned from or chosen on.
-func checkSplit(data *loader.Dataset, s loader.Split) error {
+// checkSplit refuses a split that a recipe cannot learn from or choose on.
+func (r Recipe) checkSplit(data *loader.Dataset, s loader.Split) error {
 	pairs := data.Indices(s)
 	if len(pairs) == 0 {
 		return fmt.Errorf("%s: the %s split is empty: too few groups, or none marked %q", data.Name, s, s)
@@ -101,9 +108,21 @@ func checkSplit(data *loader.Dataset, s loader.Split) error {
 	case data.Labels.Graded:
 		return nil
 	case positives == len(pairs):
-		return fmt.Errorf("%s: all %d pairs of the %s split are similar: both kinds are needed", data.Name, len(pairs), s)
+		return r.checkSimilar(data, s, len(pairs))
 	case positives == 0:
 		return fmt.Errorf("%s: all %d pairs of the %s split are dissimilar: both kinds are needed", data.Name, len(pairs), s)
+	}
+	return nil
+}
+
+// checkSimilar refuses a split of similar pairs alone, unless the loss can learn
+// from it, or a search can choose on it.
+func (r Recipe) checkSimilar(data *loader.Dataset, s loader.Split, pairs int) error {
+	switch {
+	case s == loader.Train && !r.learnsFromSimilar():
+		return fmt.Errorf("%s: all %d pairs of the %s split are similar: --loss %s needs both kinds, so use --loss infonce, or add negatives (cosfit mine)", data.Name, pairs, s, r.Loss.Name())
+	case s != loader.Train && SelectionFigure(r, data) != byNDCG:
+		return fmt.Errorf("%s: all %d pairs of the %s split are similar: both kinds are needed to choose by %s, so use --metric ndcg_at_10, or add negatives (cosfit mine)", data.Name, pairs, s, figureNames[SelectionFigure(r, data)])
 	}
 	return nil
 }

@@ -56,12 +56,17 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		applyTo(p.Right(), y[at:], vectors, right, t.Dim, opts.Threads)
 		return projected, projected.Set(y)
 	}
+	task := newRetrievalTask(data)
+	figure := metricOf("", data)
+	if figure == byNDCG {
+		e.task = task
+	}
 	pairs := data.Indices(loader.Train, loader.Validation, loader.Test)
 	before, err := e.untrained(ctx, pairs)
 	if err != nil {
 		return rundir.Summary{}, nil, err
 	}
-	after, err := e.cosines(ctx, pairs, true)
+	after, err := e.measure(ctx, pairs, true)
 	if err != nil {
 		return rundir.Summary{}, nil, err
 	}
@@ -69,10 +74,10 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 	if s.Data, err = describe(data, rundir.Data{Path: data.Name}); err != nil {
 		return s, nil, err
 	}
-	s.Selection = selectionFigure(Recipe{}, data.Labels.Graded)
+	s.Selection = figure
 	thresholdBefore := bestThreshold(e.split(pairs, before, loader.Validation))
 	thresholdAfter := bestThreshold(e.split(pairs, after, loader.Validation))
-	if !thresholdAfter.Known() && !data.Labels.Graded {
+	if !thresholdAfter.Known() && figure == byROCAUC {
 		note := "no validation split and no threshold with the matrix: both sides get the best threshold on the very pairs that are scored, which flatters them"
 		if p.Metadata.Threshold != nil {
 			thresholdAfter = rundir.Figure(*p.Metadata.Threshold)
@@ -85,7 +90,6 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		s.Data.Notes = append(s.Data.Notes, note)
 	}
 	e.figures(&s, pairs, before, after, thresholdBefore, thresholdAfter)
-	task := newRetrievalTask(data)
 	s.Data.Notes = append(s.Data.Notes, task.notes...)
 	beforeApart, afterApart := apart(&s)
 	if err := e.retrieveUntrained(ctx, task, s.Before, beforeApart); err != nil {
@@ -94,7 +98,7 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 	if err := e.retrieve(ctx, task, true, s.After, afterApart); err != nil {
 		return s, nil, err
 	}
-	if err := e.account(&s, opts.Split, pairs, before, after); err != nil {
+	if err := e.account(&s, opts.Split, figure, pairs, before, after); err != nil {
 		return s, nil, err
 	}
 	if opts.Guard != nil {
@@ -109,7 +113,7 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		s.Judgement = rundir.Judgement{Accepted: c.GainInterval.Low > 0, Text: fmt.Sprintf("%s on %s went from %.3f to %.3f: %s.",
 			figureNames[s.Selection], opts.Split, c.Before, c.After, verdict(c))}
 	}
-	return s, scoreRows(data, pairs, before, after), nil
+	return s, scoreRows(data, pairs, before.cosines, after.cosines), nil
 }
 
 // fits refuses data that a matrix does not take.

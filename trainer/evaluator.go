@@ -49,6 +49,7 @@ type evaluator struct {
 	side    graph.Side
 	loss    graph.Objective // to report, where it is one of the cosines
 	whole   bool            // the table holds all embeddings of a data set in memory
+	task    *retrievalTask  // that figures of a search are of; nil where none chooses or judges
 }
 
 // subtract makes the matrix take embeddings less an offset [d], or as they are
@@ -90,13 +91,13 @@ func (e *evaluator) rowsAtOnce(share int64) int {
 	return int(max(2, e.data.Memory/share/int64(4*(e.data.Vectors.Dim+e.dims))))
 }
 
-// untrained returns the cosine of each of the given pairs as the embeddings are,
-// or nil where those of the two sides have none.
-func (e *evaluator) untrained(ctx context.Context, pairs []int32) ([]float32, error) {
+// untrained measures the given pairs as the embeddings are, where those of the
+// two sides can be compared.
+func (e *evaluator) untrained(ctx context.Context, pairs []int32) (measured, error) {
 	if left, right := e.data.Vectors.Dims(); left != right {
-		return nil, nil
+		return measured{}, nil
 	}
-	return e.cosines(ctx, pairs, false)
+	return e.measure(ctx, pairs, false)
 }
 
 // cosines returns the cosine of each of the given pairs, projected or as the
@@ -148,7 +149,7 @@ func (e *evaluator) compare(vectors []float32, b loader.Batch, projected bool, o
 	return e.backend.PairCosines(p, left, right, out)
 }
 
-// A splitScores is the pairs of one split with their cosines.
+// A splitScores is the pairs of one split with their cosines, and its queries.
 type splitScores struct {
 	cosines  []float32
 	labels   []float32
@@ -157,15 +158,19 @@ type splitScores struct {
 	low      float32 // the lower end of the label range
 	graded   bool
 	ranking  *ranking // nil where graded
+
+	ndcg  []float64 // nDCG@10 of each query of the evaluator's task that belongs here
+	asked []int32   // the groups of these
 }
 
-// split picks one split out of the cosines of some pairs, which may be nil.
-func (e *evaluator) split(pairs []int32, cosines []float32, s loader.Split) splitScores {
-	return e.scores(pairs, cosines, func(pair int32) bool { return e.data.Pairs.Split[pair] == s })
+// split picks one split out of what was measured of some pairs.
+func (e *evaluator) split(pairs []int32, m measured, s loader.Split) splitScores {
+	return e.scores(pairs, m, func(pair int32) bool { return e.data.Pairs.Split[pair] == s }, func(q query) bool { return q.split == s })
 }
 
-// scores picks some pairs out of the cosines of more.
-func (e *evaluator) scores(pairs []int32, cosines []float32, which func(pair int32) bool) splitScores {
+// scores picks some pairs and queries out of more.
+func (e *evaluator) scores(pairs []int32, m measured, which func(pair int32) bool, asked func(query) bool) splitScores {
+	cosines := m.cosines
 	p := &e.data.Pairs
 	out := splitScores{graded: e.data.Labels.Graded, low: float32(e.data.Labels.Min)}
 	if cosines == nil {
@@ -182,41 +187,28 @@ func (e *evaluator) scores(pairs []int32, cosines []float32, which func(pair int
 	if !out.graded {
 		out.ranking = newRanking(out.cosines, out.positive)
 	}
+	for i, ndcg := range m.ndcg {
+		if q := e.task.queries[i]; asked(q) {
+			out.ndcg, out.asked = append(out.ndcg, ndcg), append(out.asked, q.group)
+		}
+	}
 	return out
 }
 
-// The figures that can choose an epoch, as Metrics and summary.json name them.
-const (
-	byROCAUC   = "roc_auc"
-	bySpearman = "spearman"
-	byAccuracy = "accuracy_best_threshold"
-)
-
-// SelectionFigure names the figure that chooses the epoch of a recipe, as
-// summary.json has it; the larger the better.
-func SelectionFigure(r Recipe, data *loader.Dataset) string {
-	return selectionFigure(r, data.Labels.Graded)
+// oneKind reports whether all pairs are similar, or all dissimilar: there is
+// nothing to tell apart, and no threshold of their own.
+func (s splitScores) oneKind() bool {
+	return !s.graded && (!slices.Contains(s.positive, true) || !slices.Contains(s.positive, false))
 }
 
 // FigureName is the figure of that name in words.
 func FigureName(figure string) string { return figureNames[figure] }
 
-// selectionFigure names the figure that chooses the epoch and judges the
-// result: ROC AUC, Spearman's correlation where labels are graded, and the
-// notebook's own where the test split decides.
-func selectionFigure(r Recipe, graded bool) string {
-	switch {
-	case graded:
-		return bySpearman
-	case r.SelectOn == loader.Test:
-		return byAccuracy
-	}
-	return byROCAUC
-}
-
-// figure computes one of them.
+// figure computes one of those that choose an epoch.
 func (s splitScores) figure(name string) float64 {
 	switch name {
+	case byNDCG:
+		return meanOf(s.ndcg)
 	case bySpearman:
 		return spearman(s.cosines, s.labels)
 	case byAccuracy:
@@ -242,10 +234,15 @@ func (s splitScores) metrics(loss graph.Objective, threshold rundir.Figure) rund
 		m.Pearson = rundir.Figure(pearson(s.cosines, s.labels))
 		return m
 	}
-	best, accuracy := s.ranking.bestThreshold()
-	m.BestThreshold, m.AccuracyBestThreshold = rundir.Figure(best), rundir.Figure(accuracy)
+	if !s.oneKind() {
+		best, accuracy := s.ranking.bestThreshold()
+		m.BestThreshold, m.AccuracyBestThreshold = rundir.Figure(best), rundir.Figure(accuracy)
+	}
 	if !threshold.Known() {
 		threshold = m.BestThreshold
+	}
+	if !threshold.Known() && s.oneKind() {
+		return m
 	}
 	c := s.ranking.confusionAt(float64(threshold))
 	positives := float64(c.tp+c.fn) / float64(m.Pairs)
@@ -270,7 +267,7 @@ func (r Recipe) threshold(chosen splitScores) rundir.Figure {
 }
 
 func bestThreshold(s splitScores) rundir.Figure {
-	if s.graded || len(s.cosines) == 0 {
+	if s.graded || s.oneKind() {
 		return rundir.None
 	}
 	t, _ := s.ranking.bestThreshold()
@@ -287,7 +284,7 @@ func (s splitScores) correct(threshold float64) []bool {
 }
 
 // figures fills in a summary's figures of every split that has pairs.
-func (e *evaluator) figures(s *rundir.Summary, pairs []int32, before, after []float32, thresholdBefore, thresholdAfter rundir.Figure) {
+func (e *evaluator) figures(s *rundir.Summary, pairs []int32, before, after measured, thresholdBefore, thresholdAfter rundir.Figure) {
 	s.Before, s.After = map[string]rundir.Metrics{}, map[string]rundir.Metrics{}
 	s.Comparisons = map[string]map[string]rundir.Comparison{}
 	for split := range loader.Split(loader.NumSplits) {

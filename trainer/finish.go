@@ -16,18 +16,22 @@ import (
 func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 	start := time.Now()
 	all := r.data.Indices(loader.Train, loader.Validation, loader.Test)
+	task := newRetrievalTask(r.data)
+	if r.eval.task != nil {
+		r.eval.task = task
+	}
 	before, err := r.eval.untrained(ctx, all)
 	if err != nil {
 		return rundir.Summary{}, err
 	}
-	learned, err := r.lastCosines(ctx, all)
+	learned, err := r.measureLast(ctx, all)
 	if err != nil {
 		return rundir.Summary{}, err
 	}
 	if err := r.use(r.result()); err != nil {
 		return rundir.Summary{}, err
 	}
-	after, err := r.eval.cosines(ctx, all, true)
+	after, err := r.eval.measure(ctx, all, true)
 	if err != nil {
 		return rundir.Summary{}, err
 	}
@@ -37,16 +41,18 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 		Device: r.config.Device, Precision: r.config.Precision, Config: r.config, Data: r.config.Data,
 	}
 	s.Config.Data = rundir.Data{} // it stands beside
-	if note := r.startNote(); note != "" {
-		s.Data.Notes = append(slices.Clone(s.Data.Notes), note)
+	for _, note := range []string{r.similarNote(), r.startNote()} {
+		if note != "" {
+			s.Data.Notes = append(slices.Clone(s.Data.Notes), note)
+		}
 	}
-	if learned == nil {
+	if learned.cosines == nil {
 		learned = after
 	}
 	if after, err = r.judge(ctx, &s, all, before, after); err != nil {
 		return s, err
 	}
-	if err := r.retrieve(ctx, &s); err != nil {
+	if err := r.retrieve(ctx, &s, task); err != nil {
 		return s, err
 	}
 	if err := r.account(&s, all, before, learned); err != nil {
@@ -66,7 +72,7 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 		t.GFLOPS = r.recipe.flop() * trained * float64(d) * float64(r.recipe.Dims) / t.TrainSeconds / 1e9
 	}
 	s.Timing = *t
-	return s, r.write(s, all, before, after)
+	return s, r.write(s, all, before.cosines, after.cosines)
 }
 
 // flop is the floating-point operations of a pair's products for each element of
@@ -87,25 +93,25 @@ func (r *run) trainedPairs() float64 {
 }
 
 // judge decides between the learned matrix and the start, fills in the
-// figures of the result, and returns its cosines.
-func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before, learned []float32) (after []float32, err error) {
+// figures of the result, and returns what is measured of it.
+func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before, learned measured) (after measured, err error) {
 	after = learned
 	o := outcome{figure: r.figure, on: s.SelectedOn}
 	untrained := r.eval.split(all, before, r.selectOn())
 	r.judged = r.eval.split(all, learned, r.selectOn())
 	if r.recipe.SelectOn == loader.Validation {
-		start, err := r.startCosines(ctx, all)
+		start, err := r.measureStart(ctx, all)
 		if err != nil {
-			return nil, err
+			return after, err
 		}
 		begun := r.eval.split(all, start, r.selectOn())
 		if r.crossed {
 			if begun, r.judged, err = r.unseen(ctx); err != nil {
-				return nil, err
+				return after, err
 			}
 		}
 		o.learned = comparisons(begun, r.judged, bestThreshold(begun), bestThreshold(r.judged))[r.figure]
-		if o.untrained = rundir.None; before != nil {
+		if o.untrained = rundir.None; before.cosines != nil {
 			o.untrained = rundir.Figure(untrained.figure(r.figure))
 		}
 		if !o.beatsStart() {
@@ -114,7 +120,7 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 		}
 	}
 	if s.LearnedLoss, err = r.resultLoss(); err != nil {
-		return nil, err
+		return after, err
 	}
 	thresholdBefore, thresholdAfter := r.recipe.threshold(untrained), r.recipe.threshold(r.judged)
 	r.eval.figures(s, all, before, after, thresholdBefore, thresholdAfter)
@@ -139,7 +145,7 @@ func (r *run) unseen(ctx context.Context) (start, learned splitScores, err error
 		return start, learned, err
 	}
 	training := r.data.Indices(loader.Train)
-	return r.eval.split(training, a, loader.Train), r.eval.split(training, b, loader.Train), nil
+	return r.eval.split(training, measured{cosines: a}, loader.Train), r.eval.split(training, measured{cosines: b}, loader.Train), nil
 }
 
 // resultLoss makes the loss that figures report that of the result's epoch, and
@@ -158,19 +164,18 @@ func (r *run) resultLoss() (*rundir.Part, error) {
 	return &part, err
 }
 
-// startCosines returns the cosines of pairs under the start.
-func (r *run) startCosines(ctx context.Context, all []int32) ([]float32, error) {
+// measureStart measures pairs under the start.
+func (r *run) measureStart(ctx context.Context, all []int32) (measured, error) {
 	if err := r.use(r.start); err != nil {
-		return nil, err
+		return measured{}, err
 	}
-	return r.eval.cosines(ctx, all, true)
+	return r.eval.measure(ctx, all, true)
 }
 
-func (r *run) retrieve(ctx context.Context, s *rundir.Summary) error {
+func (r *run) retrieve(ctx context.Context, s *rundir.Summary, task *retrievalTask) error {
 	if err := r.use(r.result()); err != nil {
 		return err
 	}
-	task := newRetrievalTask(r.data)
 	s.Data.Notes = append(s.Data.Notes, task.notes...)
 	beforeApart, afterApart := apart(s)
 	if err := r.eval.retrieveUntrained(ctx, task, s.Before, beforeApart); err != nil {
@@ -179,24 +184,24 @@ func (r *run) retrieve(ctx context.Context, s *rundir.Summary) error {
 	return r.eval.retrieve(ctx, task, true, s.After, afterApart)
 }
 
-// lastCosines returns the cosines under the matrix of the last epoch, where no
-// epoch was better than the start, and else nil.
-func (r *run) lastCosines(ctx context.Context, all []int32) ([]float32, error) {
+// measureLast measures pairs under the matrix of the last epoch, where no epoch
+// was better than the start, and else nothing.
+func (r *run) measureLast(ctx context.Context, all []int32) (measured, error) {
 	if r.state.BestEpoch > 0 {
-		return nil, nil
+		return measured{}, nil
 	}
-	return r.eval.cosines(ctx, all, true)
+	return r.eval.measure(ctx, all, true)
 }
 
 // account fills in the account of test, or, where there is none, of the split
 // that chose the epoch. What could have been detected follows from the learned
 // matrix, also where the result is the start.
-func (r *run) account(s *rundir.Summary, all []int32, before, learned []float32) error {
+func (r *run) account(s *rundir.Summary, all []int32, before, learned measured) error {
 	split := loader.Test
 	if len(r.data.Indices(split)) == 0 {
 		split = r.recipe.SelectOn
 	}
-	return r.eval.account(s, split, all, before, learned)
+	return r.eval.account(s, split, metricOf(r.recipe.Metric, r.data), all, before, learned)
 }
 
 // write puts the results into the run directory; the checkpoint goes last.

@@ -18,11 +18,11 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 	if err := r.show(); err != nil {
 		return err
 	}
-	cosines, err := r.eval.cosines(ctx, r.scored, true)
+	m, err := r.eval.measure(ctx, r.scored, true)
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(cosines, func(c float32) bool { return c != c }) {
+	if slices.ContainsFunc(m.cosines, func(c float32) bool { return c != c }) {
 		return &DivergedError{epoch, r.recipe.LearningRate}
 	}
 	parameters, err := r.parameters()
@@ -30,7 +30,7 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 		return err
 	}
 	r.reportLoss(parameters)
-	chosen := r.eval.split(r.scored, cosines, r.selectOn())
+	chosen := r.eval.split(r.scored, m, r.selectOn())
 	score := chosen.figure(r.figure)
 	r.state.Epochs, r.state.Batch = epoch, 0
 	// A correlation of equal cosines is NaN. A closed form is judged whatever it is
@@ -47,7 +47,7 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 		r.opts.try.scored(epoch, score)
 		return nil
 	}
-	rows := r.history(epoch, cosines, chosen, score, seconds, pairs)
+	rows := r.history(epoch, m, chosen, score, seconds, pairs)
 	r.state.History = append(r.state.History, rows...)
 	took := time.Since(start)
 	r.state.Timing.EvaluateSeconds += took.Seconds()
@@ -79,7 +79,7 @@ func (r *run) reportLoss(parameters []float32) {
 
 // history makes the rows of an epoch. The threshold is the validation split's
 // best, or, where test decides, each split's own.
-func (r *run) history(epoch int, cosines []float32, chosen splitScores, score, seconds float64, pairs int) []rundir.Epoch {
+func (r *run) history(epoch int, m measured, chosen splitScores, score, seconds float64, pairs int) []rundir.Epoch {
 	rate := rundir.None
 	if r.state.Step < r.steps && r.recipe.ClosedForm == nil {
 		rate = rundir.Figure(r.rate(r.state.Step + 1))
@@ -94,7 +94,7 @@ func (r *run) history(epoch int, cosines []float32, chosen splitScores, score, s
 			Seconds: rundir.Figure(seconds), PairsPerSecond: rundir.None,
 		}
 	}
-	train := row(loader.Train, r.eval.split(r.scored, cosines, loader.Train))
+	train := row(loader.Train, r.eval.split(r.scored, m, loader.Train))
 	if pairs > 0 {
 		train.PairsPerSecond = rundir.Figure(float64(pairs) / seconds)
 	}

@@ -18,10 +18,11 @@ const bootstrapSeed = 1
 // intervals of both and of the gain come from the same resamples of groups.
 //
 // Without cosines before, only what is after is known.
-func compare(before, after splitScores, estimate func(splitScores) func(weights []float64) float64) rundir.Comparison {
-	a := estimate(after)
+func compare(before, after splitScores, by func(splitScores) estimate) rundir.Comparison {
+	its := by(after)
+	a := its.of
 	interval := func(f func([]float64) float64) (rundir.Interval, float64) {
-		i := bootstrap(after.groups, resamplesFor(len(after.groups)), bootstrapSeed, f)
+		i := bootstrap(its.groups, resamplesFor(len(its.groups)), bootstrapSeed, f)
 		return rundir.Interval{Low: rundir.Figure(i.low), High: rundir.Figure(i.high)}, i.se
 	}
 	if len(before.cosines) == 0 {
@@ -30,7 +31,7 @@ func compare(before, after splitScores, estimate func(splitScores) func(weights 
 		c.AfterInterval, _ = interval(a)
 		return c
 	}
-	b := estimate(before)
+	b := by(before).of
 	gain := func(w []float64) float64 { return a(w) - b(w) }
 	c := rundir.Comparison{Before: rundir.Figure(b(nil)), After: rundir.Figure(a(nil)), Gain: rundir.Figure(gain(nil))}
 	c.BeforeInterval, _ = interval(b)
@@ -49,40 +50,62 @@ func comparisons(before, after splitScores, thresholdBefore, thresholdAfter rund
 	if after.graded {
 		return map[string]rundir.Comparison{bySpearman: compare(before, after, estimator(bySpearman))}
 	}
-	threshold := map[*ranking]rundir.Figure{before.ranking: thresholdBefore, after.ranking: thresholdAfter}
-	return map[string]rundir.Comparison{
-		byROCAUC: compare(before, after, estimator(byROCAUC)),
-		"accuracy": compare(before, after, func(s splitScores) func([]float64) float64 {
-			return weightedShare(s.correct(float64(threshold[s.ranking])))
-		}),
+	all := map[string]rundir.Comparison{}
+	if !after.oneKind() {
+		threshold := map[*ranking]rundir.Figure{before.ranking: thresholdBefore, after.ranking: thresholdAfter}
+		all[byROCAUC] = compare(before, after, estimator(byROCAUC))
+		all["accuracy"] = compare(before, after, func(s splitScores) estimate {
+			return estimate{s.groups, meanOver(ones(s.correct(float64(threshold[s.ranking]))))}
+		})
 	}
+	if len(after.ndcg) > 0 {
+		all[byNDCG] = compare(before, after, estimator(byNDCG))
+	}
+	return all
 }
 
-// estimator computes a figure of resampled pairs: ROC AUC or Spearman's
-// correlation.
-func estimator(figure string) func(splitScores) func(weights []float64) float64 {
-	if figure == bySpearman {
-		return rankCorrelation
-	}
-	return func(s splitScores) func([]float64) float64 { return s.ranking.rocAUC }
+// An estimate is a figure of resampled groups.
+type estimate struct {
+	groups []int32 // of each pair, or of each query
+	of     func(weights []float64) float64
 }
 
-// weightedShare is the share of true values.
-func weightedShare(correct []bool) func(weights []float64) float64 {
+// estimator makes one of the figures that the labels of pairs allow.
+func estimator(figure string) func(splitScores) estimate {
+	switch figure {
+	case bySpearman:
+		return func(s splitScores) estimate { return estimate{s.groups, rankCorrelation(s)} }
+	case byNDCG:
+		return func(s splitScores) estimate { return estimate{s.asked, meanOver(s.ndcg)} }
+	}
+	return func(s splitScores) estimate { return estimate{s.groups, s.ranking.rocAUC} }
+}
+
+// meanOver is the mean of values with weights, nil for equal ones.
+func meanOver(values []float64) func(weights []float64) float64 {
 	return func(weights []float64) float64 {
-		hits, total := 0.0, 0.0
-		for i, c := range correct {
+		sum, total := 0.0, 0.0
+		for i, v := range values {
 			w := 1.0
 			if weights != nil {
 				w = weights[i]
 			}
 			total += w
-			if c {
-				hits += w
-			}
+			sum += w * v
 		}
-		return hits / total
+		return sum / total
 	}
+}
+
+// ones has 1 for each true value and 0 for others.
+func ones(correct []bool) []float64 {
+	out := make([]float64, len(correct))
+	for i, c := range correct {
+		if c {
+			out[i] = 1
+		}
+	}
+	return out
 }
 
 // rankCorrelation is Spearman's correlation with weights on the pairs. The
@@ -111,7 +134,7 @@ func rankCorrelation(s splitScores) func(weights []float64) float64 {
 
 // figureNames are what a reader calls the figures.
 var figureNames = map[string]string{
-	byROCAUC: "ROC AUC", bySpearman: "Spearman correlation", byAccuracy: "accuracy", "accuracy": "accuracy",
+	byROCAUC: "ROC AUC", bySpearman: "Spearman correlation", byNDCG: "nDCG@10", byAccuracy: "accuracy", "accuracy": "accuracy",
 }
 
 // An outcome is what a judgement is made of.
@@ -148,7 +171,7 @@ func (o outcome) judgement() rundir.Judgement {
 		text += fmt.Sprintf(" On test, which took no part in any choice, it is %.3f, 95 %% interval %.3f to %.3f.", o.test.After, o.test.AfterInterval.Low, o.test.AfterInterval.High)
 		return rundir.Judgement{Accepted: below == "", Text: text}
 	case !o.tested:
-		text += " There is no test split, so nothing independent says how much of that is real."
+		text += " There is no test split with this figure, so nothing independent says how much of that is real."
 	case o.test.GainInterval.High < 0:
 		text = strings.Replace(text, "Accepted:", "Accepted on "+o.on+", but test says otherwise:", 1)
 		fallthrough

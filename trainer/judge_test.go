@@ -89,4 +89,21 @@ func TestRetrieval(t *testing.T) {
 	if m.Queries != 2 || math.Abs(float64(m.MRR)-0.75) > 1e-12 || m.RecallAt1 != 0.5 || m.RecallAt10 != 1 {
 		t.Errorf("%d queries, MRR %v, recall@1 %v, recall@10 %v, want 2, 0.75, 0.5, 1", m.Queries, m.MRR, m.RecallAt1, m.RecallAt10)
 	}
+
+	// The one answer counts 1/log2(3) in the second place and 1 in the first.
+	e.task = newRetrievalTask(data)
+	all := counting(data.Pairs.Len())
+	measured, err := e.measure(context.Background(), all, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := (1/math.Log2(3) + 1) / 2
+	test := e.split(all, measured, loader.Test)
+	if got := test.figure(byNDCG); math.Abs(got-want) > 1e-12 || math.Abs(float64(m.NDCGAt10)-want) > 1e-12 {
+		t.Errorf("nDCG@10 %v and %v, want %v", got, m.NDCGAt10, want)
+	}
+	c := comparisons(test, test, 0.5, 0.5)[byNDCG]
+	if math.Abs(float64(c.After)-want) > 1e-12 || c.Gain != 0 || c.AfterInterval.Low > 0.631 || c.AfterInterval.High != 1 {
+		t.Errorf("compared with itself: %+v, want %v between 0.631 and 1", c, want)
+	}
 }

@@ -36,11 +36,16 @@ type LearningCurveOptions struct {
 func LearningCurve(ctx context.Context, data *loader.Dataset, opts LearningCurveOptions) (rundir.LearningCurve, error) {
 	start := time.Now()
 	opts.Recipe.SelectOn, opts.Recipe.CrossValidate = loader.Validation, 0
+	opts.Recipe = opts.Recipe.For(data)
+	opts.Recipe.Metric = metricOf(opts.Recipe.Metric, data)
 	if err := Prepare(data, opts.Recipe); err != nil {
 		return rundir.LearningCurve{}, err
 	}
 	l := learning{data: data, opts: opts}
-	l.curve = rundir.LearningCurve{SchemaVersion: rundir.SchemaVersion, Split: loader.Validation.String(), Figure: selectionFigure(opts.Recipe, data.Labels.Graded)}
+	if opts.Recipe.Metric == byNDCG {
+		l.task = newRetrievalTask(data).of(loader.Validation, chosenBy)
+	}
+	l.curve = rundir.LearningCurve{SchemaVersion: rundir.SchemaVersion, Split: loader.Validation.String(), Figure: opts.Recipe.Metric}
 	l.groups = trainingGroups(data)
 	plan, err := l.plan()
 	if err != nil {
@@ -67,6 +72,7 @@ type learning struct {
 	data   *loader.Dataset
 	opts   LearningCurveOptions
 	groups []int32         // of the training split
+	task   *retrievalTask  // among all passages, whatever the part; nil for other metrics
 	scores [][]splitScores // of each point and draw
 	curve  rundir.LearningCurve
 }
@@ -124,7 +130,7 @@ func (l *learning) orders(n int) (orders [][]int32) {
 		groups := slices.Clone(l.groups)
 		rng := rand.New(rand.NewPCG(l.opts.Recipe.Seed, try))
 		rng.Shuffle(len(groups), func(i, j int) { groups[i], groups[j] = groups[j], groups[i] })
-		if l.opts.Recipe.ClosedForm == nil && checkSplit(l.with(l.pairsOf(groups[:n])), loader.Train) != nil {
+		if l.opts.Recipe.ClosedForm == nil && l.opts.Recipe.checkSplit(l.with(l.pairsOf(groups[:n])), loader.Train) != nil {
 			continue
 		}
 		if orders = append(orders, groups); len(orders) == curveDraws {
@@ -168,6 +174,7 @@ func (l *learning) train(ctx context.Context, p part) (err error) {
 		return err
 	}
 	defer r.close()
+	r.eval.task = l.task
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
@@ -178,11 +185,11 @@ func (l *learning) train(ctx context.Context, p part) (err error) {
 		return err
 	}
 	validation := w.data.Indices(loader.Validation)
-	cosines, err := r.eval.cosines(ctx, validation, true)
+	m, err := r.eval.measure(ctx, validation, true)
 	if err != nil {
 		return err
 	}
-	scores := r.eval.split(validation, cosines, loader.Validation)
+	scores := r.eval.split(validation, m, loader.Validation)
 	point := &l.curve.Points[p.point]
 	point.Pairs += len(w.data.Indices(loader.Train))
 	point.Values = append(point.Values, rundir.Figure(scores.figure(l.curve.Figure)))
@@ -202,7 +209,7 @@ func (l *learning) sumUp() {
 			p.GainSE = rundir.Figure(l.gainError(i))
 		}
 	}
-	_, l.curve.Groups = denseGroups(l.scores[0][0].groups)
+	_, l.curve.Groups = denseGroups(estimator(l.curve.Figure)(l.scores[0][0]).groups)
 	l.curve.Text = doubling(l.curve)
 }
 
@@ -213,7 +220,7 @@ func (l *learning) gainError(at int) float64 {
 	mean := func(scores []splitScores) func(w []float64) float64 {
 		var figures []func(w []float64) float64
 		for _, s := range scores {
-			figures = append(figures, estimator(l.curve.Figure)(s))
+			figures = append(figures, estimator(l.curve.Figure)(s).of)
 		}
 		return func(w []float64) (sum float64) {
 			for _, f := range figures {
@@ -223,7 +230,7 @@ func (l *learning) gainError(at int) float64 {
 		}
 	}
 	before, after := mean(l.scores[at-1]), mean(l.scores[at])
-	groups := l.scores[at][0].groups
+	groups := estimator(l.curve.Figure)(l.scores[at][0]).groups
 	sampled := bootstrap(groups, resamplesFor(len(groups)*len(l.scores[at-1])), bootstrapSeed, func(w []float64) float64 { return after(w) - before(w) }).se
 	a, b := l.curve.Points[at-1].Values, l.curve.Points[at].Values
 	var gains []float64

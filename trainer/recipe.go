@@ -44,6 +44,9 @@ type Recipe struct {
 	// SelectOn is the split that chooses the epoch. On Validation the learned
 	// matrix must also beat the start there, or the start is the result.
 	SelectOn loader.Split
+	// Metric is the figure that chooses the epoch and the start and judges the
+	// result, one of Metrics; empty for that of the data's labels.
+	Metric string
 }
 
 // shuffleWindow is more than most data sets have, and so much that its blocks
@@ -162,7 +165,7 @@ func (r Recipe) Config() (rundir.Recipe, error) {
 	c := rundir.Recipe{
 		Name: r.Name, Dims: r.Dims, Side: r.Side.String(), Epochs: r.Epochs, BatchSize: r.BatchSize,
 		LearningRate: r.LearningRate, Dropout: r.Dropout, Average: r.Average,
-		Matryoshka: r.Matryoshka, Patience: r.Patience, CrossValidate: r.CrossValidate, SelectedOn: r.SelectOn.String(), Seed: r.Seed,
+		Matryoshka: r.Matryoshka, Patience: r.Patience, CrossValidate: r.CrossValidate, SelectedOn: r.SelectOn.String(), Metric: r.Metric, Seed: r.Seed,
 		ShuffleWindow: r.ShuffleWindow,
 	}
 	parts := map[*rundir.Part]named{&c.Loss: r.Loss, &c.Optimizer: r.Optimizer, &c.Schedule: r.Schedule, &c.Start: r.Start}

@@ -121,6 +121,18 @@ func (t *retrievalTask) sample(s loader.Split, n int, groups []string) {
 	t.notes = append(t.notes, fmt.Sprintf("retrieval figures of %s are of %d of its %d queries, drawn by their names: all would take long", s, n, len(all)))
 }
 
+// of is the task with the first n queries of one split, in the order of the groups, alone.
+func (t *retrievalTask) of(s loader.Split, n int) *retrievalTask {
+	own := *t
+	own.queries = nil
+	for _, q := range t.queries {
+		if q.split == s && len(own.queries) < n {
+			own.queries = append(own.queries, q)
+		}
+	}
+	return &own
+}
+
 // sortedOrder returns the place of each row when sorted by its text id.
 func sortedOrder(rows []int32, ids []string) []int32 {
 	sorted := make([]int32, len(rows))
@@ -207,6 +219,10 @@ func (e *evaluator) rank(ctx context.Context, t *retrievalTask, projected bool) 
 	if err != nil {
 		return nil, err
 	}
+	at := make([]int32, len(t.order)) // the passage of each tie order
+	for passage, order := range t.order {
+		at[order] = int32(passage)
+	}
 	var out []float32
 	err = e.visit(ctx, t.passages, projected, true, func(first int, p graph.Array, rows []int32) error {
 		if err := similar.SetPassages(p, rows); err != nil {
@@ -224,6 +240,11 @@ func (e *evaluator) rank(ctx context.Context, t *retrievalTask, projected bool) 
 				row := out[i*n : (i+1)*n]
 				if at := int(q.itself) - first; q.itself >= 0 && at >= 0 && at < n { // nobody searches for the text that they have
 					row[at] = float32(math.Inf(-1))
+				}
+				for _, h := range rankers[lo+i].relevant { // a product of another size rounds otherwise, and none may rank before itself
+					if at := int(at[h.order]) - first; at >= 0 && at < n {
+						row[at] = h.similarity
+					}
 				}
 				rankers[lo+i].add(row, t.order[first:first+n])
 			}

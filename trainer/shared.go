@@ -32,15 +32,16 @@ func newHeldOut(data *loader.Dataset) heldOut {
 	return h
 }
 
-// of picks these pairs out of the cosines of some.
-func (h heldOut) of(e *evaluator, pairs []int32, cosines []float32) splitScores {
-	return e.scores(pairs, cosines, func(pair int32) bool { return h.pair[pair] })
+// of picks these pairs and their queries out of what was measured of more.
+func (h heldOut) of(e *evaluator, pairs []int32, m measured) splitScores {
+	return e.scores(pairs, m, func(pair int32) bool { return h.pair[pair] },
+		func(q query) bool { return q.split == loader.Test && h.group[q.group] })
 }
 
 // withoutShared fills in a summary's figures of test without the pairs that share
 // with training, at the thresholds of the whole split. There are none where no
 // pair does.
-func (e *evaluator) withoutShared(s *rundir.Summary, pairs []int32, before, after []float32) {
+func (e *evaluator) withoutShared(s *rundir.Summary, pairs []int32, before, after measured) {
 	test := loader.Test.String()
 	h := newHeldOut(e.data)
 	if h.shared == 0 {

@@ -115,14 +115,14 @@ type run struct {
 }
 
 func newRun(data *loader.Dataset, opts Options) (*run, error) {
-	recipe := opts.Recipe
+	recipe := opts.Recipe.For(data)
 	if err := Prepare(data, recipe); err != nil {
 		return nil, err
 	}
 	now := time.Now()
 	r := &run{data: data, recipe: recipe, opts: opts, started: now, saved: now}
 	r.crossed = recipe.SelectOn == loader.Validation && HoldOut(data, recipe.CrossValidate)
-	r.figure = selectionFigure(recipe, data.Labels.Graded)
+	r.figure = SelectionFigure(recipe, data)
 	r.batches = (len(data.Indices(loader.Train)) + recipe.BatchSize - 1) / recipe.BatchSize
 	r.steps = r.batches * recipe.Epochs
 	r.scored = data.Indices(recipe.SelectOn)
@@ -169,6 +169,9 @@ func (r *run) build() (err error) {
 	}
 	if err != nil {
 		return err
+	}
+	if r.figure == byNDCG && r.eval.task == nil { // or it is the workspace's
+		r.eval.task = newRetrievalTask(r.data).of(r.selectOn(), chosenBy)
 	}
 	r.eval.dims, r.eval.loss, r.eval.side = k, r.recipe.Loss, r.recipe.Side
 	r.eval.project = func(_ []float32, left, right []int32) (graph.Array, error) {

@@ -189,10 +189,15 @@ func TestSameBits(t *testing.T) {
 // is finished.
 func interruptedRun(t *testing.T, dir rundir.Dir, after int) rundir.Summary {
 	t.Helper()
+	return interruptedRunOf(t, planted, quick(), dir, after)
+}
+
+func interruptedRunOf(t *testing.T, open func(testing.TB) *loader.Dataset, recipe trainer.Recipe, dir rundir.Dir, after int) rundir.Summary {
+	t.Helper()
 	for call := 0; call < 100; call++ {
 		ctx, cancel := context.WithCancel(context.Background())
 		backend := &interrupting{Backend: cpu.New(0), left: after, cancel: cancel}
-		s, err := trainer.Train(ctx, planted(t), trainer.Options{Recipe: quick(), Backend: backend, Dir: dir, Resume: call > 0})
+		s, err := trainer.Train(ctx, open(t), trainer.Options{Recipe: recipe, Backend: backend, Dir: dir, Resume: call > 0})
 		cancel()
 		if err == nil {
 			return s
@@ -380,7 +385,7 @@ func TestPrepare(t *testing.T) {
 		"dropout":       {planted(t), change(func(r *trainer.Recipe) { r.Dropout = 1 }), "--dropout is 1, want a number from 0 up to but not including 1"},
 		"patience":      {planted(t), change(func(r *trainer.Recipe) { r.Patience = -1 }), "--patience is -1, want 0 or more"},
 		"k > d":         {planted(t), change(func(r *trainer.Recipe) { r.Dims = 257 }), `--dims 257 is more than the embeddings' 256, which identity cannot fill: use at most 256, or --init random`},
-		"one class":     {oneClass, valid(), "testdata/planted.parquet: all 1188 pairs of the train split are similar: both kinds are needed"},
+		"one class":     {oneClass, valid(), "testdata/planted.parquet: all 1188 pairs of the train split are similar: --loss mse needs both kinds, so use --loss infonce, or add negatives (cosfit mine)"},
 		"no train":      {noTrain, valid(), `testdata/planted.parquet: the train split is empty: too few groups, or none marked "train"`},
 	} {
 		t.Run(name, func(t *testing.T) {

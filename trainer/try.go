@@ -28,6 +28,7 @@ func Try(ctx context.Context, w *Workspace, recipe Recipe, report func(epoch int
 	if recipe.SelectOn != loader.Validation {
 		return Tried{}, setting("select-on", "is %s, and only figures of the validation split can choose between recipes", recipe.SelectOn)
 	}
+	recipe = recipe.For(w.data)
 	if err := Prepare(w.data, recipe); err != nil {
 		return Tried{}, err
 	}

@@ -129,7 +129,7 @@ func partsKey(recipe Recipe) (key string, rule *exchangeable, err error) {
 	// What parts are not made of. Anything else that a recipe may have one day
 	// makes parts of its own.
 	c.Name, c.Epochs, c.BatchSize, c.LearningRate, c.Dropout, c.Patience = "", 0, 0, 0, 0, 0
-	c.Schedule, c.Start, c.ClosedForm, c.SelectedOn, c.Seed, c.ShuffleWindow = rundir.Part{}, rundir.Part{}, nil, "", 0, 0
+	c.Schedule, c.Start, c.ClosedForm, c.SelectedOn, c.Metric, c.Seed, c.ShuffleWindow = rundir.Part{}, rundir.Part{}, nil, "", "", 0, 0
 	if recipe.ClosedForm != nil { // which has neither
 		c.Shape, c.Average = nil, 0
 	}

@@ -143,6 +143,8 @@ func flagValues(command, flag string) []string {
 		return starts().names()
 	case "side":
 		return sides().names()
+	case "metric":
+		return metrics().names()
 	case "select-on":
 		return selectable().names()
 	case "format":

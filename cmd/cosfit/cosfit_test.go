@@ -196,6 +196,8 @@ func TestMistakes(t *testing.T) {
 		{"train --data sample --out r --optimizer lion", 2, `--optimizer "lion" is unknown; there are: adam, adamw, sgd`},
 		{"train --data sample --out r --schedule linear", 2, `--schedule "linear" is unknown; there are: constant, cosine, onecycle`},
 		{"train --data sample --out r --init zero", 2, `--init "zero" is unknown; there are: auto, centred, identity, orthogonal, pca, procrustes, random, ridge, top-removed, whitening`},
+		{"train --data sample --out r --metric mrr", 2, `--metric "mrr" is unknown; there are: auto, ndcg_at_10, roc_auc, spearman`},
+		{"train --data sample --out r --metric spearman", 2, "--metric is spearman, but sample has only two kinds of label, which have no order to compare: leave it out, or use roc_auc"},
 		{"train --data sample --out r --average 1", 2, "--average is 1, want the decay of an average, such as 0.99, or 0 for none"},
 		{"train --data sample --out r --shape round", 2, `--shape "round" is unknown; there are: diagonal, full, low-rank`},
 		{"train --data sample --out r --shape diagonal --rank 3", 2, "--rank goes with --shape low-rank, not diagonal"},

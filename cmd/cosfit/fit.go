@@ -256,6 +256,12 @@ func (t *training) shown(dir rundir.Dir, config rundir.Config) error {
 	if err != nil {
 		return err
 	}
+	if wanted.Name == "default" && !c.IsSet("loss") {
+		wanted.Loss = config.Loss // which data and devices have a say in
+	}
+	if !c.IsSet("cross-validate") {
+		wanted.CrossValidate = config.CrossValidate
+	}
 	now := config
 	now.Recipe = wanted
 	if device, _, _ := strings.Cut(c.String("device"), ":"); c.IsSet("device") && device != "auto" {

@@ -98,6 +98,7 @@ func recipeFlags() []cli.Flag {
 		count("components", "of --init top-removed: how many leading directions are removed", "a hundredth of the dimensions"),
 		count("patience", "epochs without improvement before stopping; 0 never stops", both(d.Patience, n.Patience)),
 		choice("select-on", "the split that chooses epoch and threshold: validation|test; test flatters, and takes the place of scoring it once at the end", both(d.SelectOn, n.SelectOn)),
+		choice("metric", "the figure that chooses epoch and start, and judges the result: "+metrics().list()+"; auto is roc_auc, spearman where labels are grades, ndcg_at_10 where all pairs are similar", "auto"),
 		count("cross-validate", "parts in which fewer than 500 training pairs without a validation split are judged; 0 takes such a split from them", both(d.CrossValidate, n.CrossValidate)),
 		count("shuffle-window", "training pairs that are shuffled among each other; 0 means all", both(d.ShuffleWindow, n.ShuffleWindow)),
 		&cli.Uint64Flag{Name: "seed", Usage: "of the start, the order of the pairs and dropout", Category: category},
@@ -109,7 +110,7 @@ func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
 	if r.ClosedForm != nil {
 		for _, f := range recipeFlags() {
 			name := f.Names()[0]
-			if c.IsSet(name) && !slices.Contains([]string{"recipe", "dims", "shrinkage", "penalty", "seed", "select-on", "cross-validate"}, name) {
+			if c.IsSet(name) && !slices.Contains([]string{"recipe", "dims", "shrinkage", "penalty", "seed", "select-on", "metric", "cross-validate"}, name) {
 				return r, usage("--%s has no meaning for --recipe %s, which is solved without epochs: leave it out", name, r.Name)
 			}
 		}
@@ -142,6 +143,12 @@ func recipeFrom(c *cli.Context, r trainer.Recipe) (trainer.Recipe, error) {
 	if c.IsSet("select-on") {
 		var err error
 		if r.SelectOn, err = selectable().get("select-on", c.String("select-on")); err != nil {
+			return r, err
+		}
+	}
+	if c.IsSet("metric") {
+		var err error
+		if r.Metric, err = metrics().get("metric", c.String("metric")); err != nil {
 			return r, err
 		}
 	}

@@ -82,10 +82,10 @@ func describeEpoch(now trainer.Progress, rows []rundir.Epoch) (text string) {
 			text += fmt.Sprintf(" loss %.4f", r.Loss)
 		}
 		switch {
-		case r.ROCAUC.Known():
-			text += fmt.Sprintf(" ROC AUC %.3f", r.ROCAUC)
 		case r.Selection.Known():
 			text += fmt.Sprintf(" %s %.3f", now.Figure, r.Selection)
+		case r.ROCAUC.Known():
+			text += fmt.Sprintf(" ROC AUC %.3f", r.ROCAUC)
 		}
 	}
 	return text

@@ -19,7 +19,7 @@ type sweptFlag struct {
 
 // settledFlags are those of a recipe that stay as cosfit train has them.
 func settledFlags() []string {
-	return []string{"matryoshka", "seed", "select-on", "cross-validate"}
+	return []string{"matryoshka", "metric", "seed", "select-on", "cross-validate"}
 }
 
 // ownFlags are those of them that a sweep sets itself: one validation split

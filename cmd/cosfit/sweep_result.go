@@ -250,7 +250,7 @@ func (s *sweeping) panel(r sweepResult, took time.Duration) report.Sweep {
 	}
 	p.Sentences = []string{r.Curse, r.Summary.Judgement.Text}
 	test := loader.Test.String()
-	if before, after := r.Summary.Before[test].MRR, r.Summary.After[test].MRR; before.Known() && after.Known() {
+	if before, after := r.Summary.Before[test].MRR, r.Summary.After[test].MRR; before.Known() && after.Known() && r.Summary.Selection != "ndcg_at_10" {
 		p.Sentences = append(p.Sentences, fmt.Sprintf("Search, which no trial was judged by: MRR on test went from %.3f to %.3f.", before, after))
 	}
 	p.Next = []report.Command{

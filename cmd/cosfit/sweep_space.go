@@ -158,6 +158,9 @@ func settled(c *cli.Context) (fixed []space.Setting) {
 	if c.IsSet("matryoshka") {
 		fixed = append(fixed, space.Setting{Name: "matryoshka", Value: joined(c.IntSlice("matryoshka"))})
 	}
+	if c.IsSet("metric") {
+		fixed = append(fixed, space.Setting{Name: "metric", Value: c.String("metric")})
+	}
 	if c.IsSet("seed") {
 		fixed = append(fixed, space.Setting{Name: "seed", Value: strconv.FormatUint(c.Uint64("seed"), 10)})
 	}

@@ -127,6 +127,15 @@ func selectable() table[loader.Split] {
 	return table[loader.Split]{loader.Validation.String(): loader.Validation, loader.Test.String(): loader.Test}
 }
 
+// metrics are the figures that may choose between epochs; auto is by the labels.
+func metrics() table[string] {
+	t := table[string]{"auto": ""}
+	for _, name := range trainer.Metrics() {
+		t[name] = name
+	}
+	return t
+}
+
 func formats() table[func(*projection.Projection, io.Writer) error] {
 	return table[func(*projection.Projection, io.Writer) error]{
 		"safetensors": (*projection.Projection).WriteSafetensors,
@@ -189,7 +198,7 @@ func (t table[T]) get(flag, name string) (T, error) {
 func configured(c rundir.Recipe) (trainer.Recipe, error) {
 	r := trainer.Recipe{
 		Name: c.Name, Dims: c.Dims, Epochs: c.Epochs, BatchSize: c.BatchSize, LearningRate: c.LearningRate,
-		Dropout: c.Dropout, Average: c.Average, Matryoshka: c.Matryoshka, Patience: c.Patience, CrossValidate: c.CrossValidate, Seed: c.Seed, ShuffleWindow: c.ShuffleWindow,
+		Dropout: c.Dropout, Average: c.Average, Matryoshka: c.Matryoshka, Patience: c.Patience, CrossValidate: c.CrossValidate, Metric: c.Metric, Seed: c.Seed, ShuffleWindow: c.ShuffleWindow,
 	}
 	var ok bool
 	if r.SelectOn, ok = loader.ParseSplit(c.SelectedOn); !ok {

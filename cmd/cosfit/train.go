@@ -181,6 +181,7 @@ func (t *training) run() error {
 	if err != nil {
 		return err
 	}
+	recipe = recipe.For(data)
 	if err := trainer.Prepare(data, recipe); err != nil {
 		return settingAsUsage(err)
 	}
@@ -248,7 +249,7 @@ func (t *training) train(data *loader.Dataset, place *place, recipe trainer.Reci
 // unless the loss was asked for.
 func trainable(c *cli.Context, b graph.Backend, r trainer.Recipe, p *place) (trainer.Recipe, error) {
 	err := trainer.CheckBackend(b, r)
-	if err == nil || p.device == "cpu" || r.Name != "default" || c.IsSet("loss") || c.IsSet("learn-scale") || c.Bool("resume") {
+	if err == nil || p.device == "cpu" || r.Name != "default" || r.Loss.Name() != (graph.Logistic{}).Name() || c.IsSet("loss") || c.IsSet("learn-scale") || c.Bool("resume") {
 		return r, err
 	}
 	other := r

@@ -15,7 +15,7 @@ func LearningCurve(w io.Writer, c rundir.LearningCurve, title string, next []Com
 	p.line("")
 	p.line(" " + style.bold(title))
 	p.line("")
-	name := map[string]string{"roc_auc": "ROC AUC", "spearman": "Spearman"}[c.Figure] + " on " + c.Split
+	name := map[string]string{"roc_auc": "ROC AUC", "spearman": "Spearman", "ndcg_at_10": "nDCG@10"}[c.Figure] + " on " + c.Split
 	p.line(style.dim(fmt.Sprintf(" %7s %9s  %-32s %s", "groups", "pairs", name, "gain (standard error)")))
 	low, high := c.Start, c.Start
 	for _, point := range c.Points {

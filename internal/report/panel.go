@@ -155,6 +155,7 @@ func (p printer) figures(before, after rundir.Metrics, c map[string]rundir.Compa
 		{"ROC AUC", "roc_auc", 1, "%.3f"},
 		{"Spearman", "spearman", 1, "%.3f"},
 		{"accuracy %", "accuracy", 100, "%.1f"},
+		{"nDCG@10", "ndcg_at_10", 1, "%.3f"},
 	} {
 		if x, ok := c[f.key]; ok {
 			p.compared(f.name, x, f.scale, f.verb)
@@ -165,7 +166,9 @@ func (p printer) figures(before, after rundir.Metrics, c map[string]rundir.Compa
 	p.plain("MRR", before.MRR, after.MRR, 1, "%.3f")
 	p.plain("recall@1 %", before.RecallAt1, after.RecallAt1, 100, "%.1f")
 	p.plain("recall@10 %", before.RecallAt10, after.RecallAt10, 100, "%.1f")
-	p.plain("nDCG@10", before.NDCGAt10, after.NDCGAt10, 1, "%.3f")
+	if _, compared := c["ndcg_at_10"]; !compared {
+		p.plain("nDCG@10", before.NDCGAt10, after.NDCGAt10, 1, "%.3f")
+	}
 }
 
 // withoutShared draws the figures of the test pairs that share nothing with

@@ -71,6 +71,7 @@ type Recipe struct {
 	Patience      int     `json:"patience"`
 	CrossValidate int     `json:"cross_validate,omitempty"`
 	SelectedOn    string  `json:"selected_on"`
+	Metric        string  `json:"metric,omitempty"` // empty means by the labels
 	Seed          uint64  `json:"seed"`
 	ShuffleWindow int     `json:"shuffle_window"`
 }
