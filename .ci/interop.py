@@ -43,6 +43,7 @@ assert history.epoch.max() == summary["epochs"] and set(history.split) == {"trai
 
 # Its figures, from each pair's cosines.
 scores = pd.read_parquet(demo / "scores.parquet")
+logistic = summary["learned_loss"]["settings"]
 for when in ("before", "after"):
     for split, part in scores.groupby("split"):
         m, positive, cosine = summary[when][split], part.label > 0.5, part[when].astype(float)
@@ -51,7 +52,8 @@ for when in ("before", "after"):
         near(f"{when} {split} average_precision", m["average_precision"], average_precision_score(positive, cosine))
         near(f"{when} {split} accuracy", m["accuracy"], (predicted == positive).mean())
         near(f"{when} {split} f1", m["f1"], f1_score(positive, predicted))
-        near(f"{when} {split} loss", m["loss"], ((cosine - part.label) ** 2).mean())
+        z = logistic["scale"] * (cosine - logistic["threshold"])
+        near(f"{when} {split} loss", m["loss"], (np.logaddexp(0, z) - part.label * z).mean())
 
 # A wide file as the notebook's users have it: vectors as lists of doubles.
 rng = np.random.default_rng(11)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 )
 
@@ -72,10 +74,10 @@ func (r *run) chooseStart(ctx context.Context) error {
 	var begun, best splitScores
 	for i, s := range r.candidates() {
 		if err := r.startFrom(s); err != nil {
-			if i > 0 {
-				continue // such as a covariance of too few texts
+			if i == 0 || ctx.Err() != nil {
+				return err
 			}
-			return err
+			continue // such as a covariance of too few texts
 		}
 		if err := r.use(r.start); err != nil {
 			return err
@@ -135,5 +137,30 @@ func (r *run) startNote() string {
 	if r.state.Start == "" {
 		return ""
 	}
-	return fmt.Sprintf("training started from --init %s, which compares the pairs of %s better than the embeddings as they are", r.state.Start, r.selectedOn())
+	return fmt.Sprintf("training started from %s, which compare the pairs of %s better than the embeddings as they are", r.startWords(), r.selectedOn())
+}
+
+// startWords is what Auto chose, in words.
+func (r *run) startWords() string {
+	switch r.state.Start {
+	case Centred{}.Name():
+		return "the embeddings less their mean"
+	case PCA{}.Name():
+		return "the embeddings' leading directions"
+	}
+	return "whitened embeddings"
+}
+
+// fromStart adds to a judgement what the start that Auto chose is worth by itself.
+func (o outcome) fromStart(j rundir.Judgement, words string) rundir.Judgement {
+	if o.learned.Before <= o.untrained {
+		return j
+	}
+	j.Accepted = true
+	j.Text = strings.Replace(j.Text, "Nothing gained:", "Training gained nothing over its start:", 1)
+	j.Text += fmt.Sprintf(" The start, %s, had raised it there from %.3f, that of the embeddings as they are, to %.3f.", words, o.untrained, o.learned.Before)
+	if !o.beatsStart() && o.tested && o.test.Before.Known() {
+		j.Text += fmt.Sprintf(" On test that went from %.3f to %.3f: %s.", o.test.Before, o.test.After, verdict(o.test))
+	}
+	return j
 }

@@ -47,8 +47,11 @@ func TestAuto(t *testing.T) {
 			}
 			s, _ := train(t, data, r)
 			notes := strings.Join(s.Data.Notes, "\n")
-			if chosen := strings.Contains(notes, "training started from --init whitening"); chosen != test.chosen {
+			if chosen := strings.Contains(notes, "training started from whitened embeddings"); chosen != test.chosen {
 				t.Errorf("notes %q", notes)
+			}
+			if test.chosen && (!s.Judgement.Accepted || !strings.Contains(s.Judgement.Text, "The start, whitened embeddings, had raised it there from")) {
+				t.Errorf("judgement %+v", s.Judgement)
 			}
 			if gain := s.After["test"].ROCAUC - s.Before["test"].ROCAUC; test.chosen && gain < 0.05 {
 				t.Errorf("test ROC AUC changed by %+.3f", gain)

@@ -135,6 +135,9 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 	}
 	o.test, o.tested = s.Comparisons[test][r.figure]
 	s.Judgement = o.judgement()
+	if r.state.Start != "" {
+		s.Judgement = o.fromStart(s.Judgement, r.startWords())
+	}
 	return after, nil
 }
 
