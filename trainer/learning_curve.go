@@ -43,7 +43,7 @@ func LearningCurve(ctx context.Context, data *loader.Dataset, opts LearningCurve
 	}
 	l := learning{data: data, opts: opts}
 	if opts.Recipe.Metric == byNDCG {
-		l.task = newRetrievalTask(data).of(loader.Validation, chosenBy)
+		l.task = newRetrievalTask(data).of(loader.Validation, chosenBy, data.Pairs.Groups)
 	}
 	l.curve = rundir.LearningCurve{SchemaVersion: rundir.SchemaVersion, Split: loader.Validation.String(), Figure: opts.Recipe.Metric}
 	l.groups = trainingGroups(data)

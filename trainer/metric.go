@@ -105,7 +105,7 @@ func (r Recipe) checkMetric(data *loader.Dataset) error {
 
 // checkQueries refuses a split in which nothing can be searched for.
 func checkQueries(data *loader.Dataset, s loader.Split) error {
-	if len(newRetrievalTask(data).of(s, 1).queries) > 0 {
+	if len(newRetrievalTask(data).of(s, 1, data.Pairs.Groups).queries) > 0 {
 		return nil
 	}
 	return fmt.Errorf("%s: nothing can be searched for in the %s split, where no group has one left text and a right one that is similar: %s takes such groups", data.Name, s, figureNames[byNDCG])

@@ -121,15 +121,16 @@ func (t *retrievalTask) sample(s loader.Split, n int, groups []string) {
 	t.notes = append(t.notes, fmt.Sprintf("retrieval figures of %s are of %d of its %d queries, drawn by their names: all would take long", s, n, len(all)))
 }
 
-// of is the task with the first n queries of one split, in the order of the groups, alone.
-func (t *retrievalTask) of(s loader.Split, n int) *retrievalTask {
+// of is the task with at most n queries of one split alone, drawn as sample does.
+func (t *retrievalTask) of(s loader.Split, n int, groups []string) *retrievalTask {
 	own := *t
-	own.queries = nil
+	own.queries, own.notes = nil, nil
 	for _, q := range t.queries {
-		if q.split == s && len(own.queries) < n {
+		if q.split == s {
 			own.queries = append(own.queries, q)
 		}
 	}
+	own.sample(s, n, groups)
 	return &own
 }
 

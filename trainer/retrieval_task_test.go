@@ -34,7 +34,7 @@ func TestNoneBeforeItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, queries := range []int{1, 7, 57, 133} {
-		e := &evaluator{data: data, backend: backend, table: table, task: newRetrievalTask(data).of(loader.Validation, 1000)}
+		e := &evaluator{data: data, backend: backend, table: table, task: newRetrievalTask(data).of(loader.Validation, 1000, p.Groups)}
 		e.task.queries = e.task.queries[:queries]
 		m, err := e.measure(context.Background(), counting(groups), false)
 		if err != nil {

@@ -171,7 +171,7 @@ func (r *run) build() (err error) {
 		return err
 	}
 	if r.figure == byNDCG && r.eval.task == nil { // or it is the workspace's
-		r.eval.task = newRetrievalTask(r.data).of(r.selectOn(), chosenBy)
+		r.eval.task = newRetrievalTask(r.data).of(r.selectOn(), chosenBy, r.data.Pairs.Groups)
 	}
 	r.eval.dims, r.eval.loss, r.eval.side = k, r.recipe.Loss, r.recipe.Side
 	r.eval.project = func(_ []float32, left, right []int32) (graph.Array, error) {
