@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -193,9 +194,9 @@ func (r *results) means(b *strings.Builder) {
 	r.grid(b, "Means", r.cell)
 }
 
-// mean is the deciding figure of a method, the mean over its draws.
-func (r *results) mean(c studyCase, method string) (mean float64, ok bool) {
-	sum, n := 0.0, 0
+// figures are the deciding figures of a method, by draw.
+func (r *results) figures(c studyCase, method string) map[int]float64 {
+	out := map[int]float64{}
 	for _, row := range r.rows {
 		if row.Set != c.set || row.Model != c.model || row.Size != c.size || row.Method != method || row.Incomplete != "" {
 			continue
@@ -207,42 +208,86 @@ func (r *results) mean(c studyCase, method string) (mean float64, ok bool) {
 			}
 			f = *row.Unseen
 		}
-		sum, n = sum+f.primary(row.Graded), n+1
+		out[row.Draw] = f.primary(row.Graded)
 	}
-	return sum / float64(n), n > 0
+	return out
+}
+
+// mean of a method's figures over some draws, or over all of its own where those
+// are nil.
+func (r *results) mean(c studyCase, method string, draws []int) (mean float64, ok bool) {
+	figures := r.figures(c, method)
+	if draws == nil {
+		draws = slices.Sorted(maps.Keys(figures))
+	}
+	sum := 0.0
+	for _, d := range draws {
+		sum += figures[d]
+	}
+	return sum / float64(len(draws)), len(figures) > 0
+}
+
+// common are the draws that all methods have of those that have any.
+func (r *results) common(c studyCase, methods []string) (draws []int) {
+	count, with := map[int]int{}, 0
+	for _, m := range methods {
+		figures := r.figures(c, m)
+		if len(figures) > 0 {
+			with++
+		}
+		for d := range figures {
+			count[d]++
+		}
+	}
+	for _, d := range slices.Sorted(maps.Keys(count)) {
+		if count[d] == with {
+			draws = append(draws, d)
+		}
+	}
+	return draws
 }
 
 // writeShort writes the table of the README: of the peers at their defaults it
-// has the one that is best on the very figures that are shown.
+// has the one that is best on the very figures that are shown. Means are over the
+// draws that all methods have, a gain over all that both have.
 func (r *results) writeShort(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("| set | vectors | pairs | untrained | best closed form | notebook | best peer | default | gain over untrained [95 % interval] |\n|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| set | vectors | pairs | draws | untrained | best closed form | notebook | best peer | default | gain over untrained [95 % interval] |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	var shown []string
+	for _, t := range titles() {
+		if !strings.HasSuffix(t[0], tunedSuffix) && t[0] != oursQuery {
+			shown = append(shown, t[0])
+		}
+	}
 	for _, c := range r.cases() {
 		gain := r.find(c, ours, untrained, "")
-		if c.unseen || gain == nil {
+		draws := r.common(c, shown)
+		if c.unseen || gain == nil || len(draws) == 0 {
 			continue
 		}
-		cells := c.cells()
+		cells := append(c.cells(), fmt.Sprint(len(draws)))
 		for _, method := range []string{untrained, bestClosed, notebook} {
-			cells = append(cells, r.cell(c, method))
+			cells = append(cells, r.cellOf(c, method, draws))
 		}
 		peer, best := "", math.Inf(-1)
 		for _, t := range titles() {
 			own := t[0] == untrained || t[0] == bestClosed || t[0] == notebook || strings.HasPrefix(t[0], ours)
-			if mean, ok := r.mean(c, t[0]); ok && !own && !strings.HasSuffix(t[0], tunedSuffix) && mean > best {
+			if mean, ok := r.mean(c, t[0], draws); ok && !own && !strings.HasSuffix(t[0], tunedSuffix) && mean > best {
 				peer, best = fmt.Sprintf("%.3f (%s)", mean, t[1]), mean
 			}
 		}
 		text := fmt.Sprintf("%+.3f [%+.3f, %+.3f]", gain.Gain, gain.Low, gain.High)
-		line(&b, append(cells, peer, r.cell(c, ours), text))
+		line(&b, append(cells, peer, r.cellOf(c, ours, draws), text))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// cell is a mean as tables show it.
-func (r *results) cell(c studyCase, method string) string {
-	mean, ok := r.mean(c, method)
+// cell is a mean over all draws of a method, as tables show it.
+func (r *results) cell(c studyCase, method string) string { return r.cellOf(c, method, nil) }
+
+func (r *results) cellOf(c studyCase, method string, draws []int) string {
+	mean, ok := r.mean(c, method, draws)
 	if !ok {
 		return ""
 	}
