@@ -55,7 +55,7 @@ func sweepCommand() *cli.Command {
 // workFlags are those of a process that works on a sweep.
 func workFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "storage", Usage: "where trials are kept: a SQLite file, or postgres://user@host/database for workers on several machines", DefaultText: "study.db in --out"},
+		&cli.StringFlag{Name: "storage", Usage: "where trials are kept: a SQLite file, or postgres://user@host/database for workers on several machines", DefaultText: "study.db in the sweep's --out; a worker has to name it"},
 		&cli.DurationFlag{Name: "budget", Usage: "time such as 10m after which no trial begins, and those under way end with their epoch", DefaultText: "none"},
 		&cli.DurationFlag{Name: "lease", Value: study.DefaultLease, Usage: "how long after its last sign of life a worker's trial goes to another one"},
 		&cli.IntFlag{Name: "workers", Usage: "trials at a time", DefaultText: "one for each of --threads, or for each GPU"},

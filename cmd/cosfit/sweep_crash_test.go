@@ -37,7 +37,7 @@ func testSweepKilled(t *testing.T, storage string) {
 	const trials = 20
 	dir := t.TempDir()
 	common := []string{"--data", "sample", "--device", "cpu", "--threads", "1", "--workers", "1", "--lease", "2s", "--storage", storage}
-	lead := append([]string{"sweep", "--out", "s", "--trials", "20", "--sampler", "tpe", "--pruner", "none", "--epochs", "40", "--patience", "0",
+	lead := append([]string{"sweep", "--out", "s", "--trials", "20", "--sampler", "tpe", "--pruner", "none", "--epochs", "120", "--patience", "0",
 		"--learning-rate", "1e-3..1e-2:log", "--dropout", "0..0.3", "--json"}, common...)
 	help := append([]string{"sweep", "worker", "--study", "s", "--json"}, common...)
 
@@ -70,7 +70,7 @@ func testSweepKilled(t *testing.T, storage string) {
 			t.Errorf("there are %d trials, want %d", len(all), trials)
 		}
 		for i, trial := range all {
-			if trial.Number != i || trial.State != search.Complete || len(trial.Reports) != 40 {
+			if trial.Number != i || trial.State != search.Complete || len(trial.Reports) != 120 {
 				t.Errorf("trial %d has number %d, is %v, and has %d reports", i, trial.Number, trial.State, len(trial.Reports))
 			}
 			if attempt, _ := trial.Attributes["attempt"].(float64); attempt > 1 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -115,7 +116,7 @@ func (s *sweeping) end(took time.Duration) error {
 	}
 	result := sweepResult{
 		SchemaVersion: rundir.SchemaVersion, Study: s.study.Definition().Name, Metric: s.figure, Sampler: s.sampler, Pruner: s.pruner, Seed: s.seed,
-		Trials: sweep.CountOf(trials), Best: s.swept(best), Run: s.dir.Best(), Command: s.trainCommand(best.Point, s.dir.Best()),
+		Trials: sweep.CountOf(trials), Best: s.swept(best), Run: s.dir.Best(), Command: s.trainCommand(best.Point, filepath.Join(s.dir.Path(), "again")), // the best run's own folder is taken
 		Summary: summary, Curse: curse(best, trials, summary), Importance: s.importance(trials),
 	}
 	for _, t := range sweep.Ranked(trials) {
