@@ -30,6 +30,13 @@ func HoldOut(data *loader.Dataset, parts int) (crossed bool) {
 	return false
 }
 
+// crossedCosines are the cosines of the training pairs, in the data set's order,
+// under the start and under what was learned without each.
+type crossedCosines struct {
+	Start   []float32 `json:"start"`
+	Learned []float32 `json:"learned"`
+}
+
 // crossValidate trains once for each part of the training pairs, on the others,
 // and scores the part. Groups are not torn, so what it says is of new groups. The
 // result itself has learned from all of them.

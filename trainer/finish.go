@@ -106,9 +106,7 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 		}
 		begun := r.eval.split(all, start, r.selectOn())
 		if r.crossed {
-			if begun, r.judged, err = r.unseen(ctx); err != nil {
-				return after, err
-			}
+			begun, r.judged = r.unseen()
 		}
 		o.learned = comparisons(begun, r.judged, bestThreshold(begun), bestThreshold(r.judged))[r.figure]
 		if o.untrained = rundir.None; before.cosines != nil {
@@ -142,13 +140,12 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 }
 
 // unseen is crossValidate as scores.
-func (r *run) unseen(ctx context.Context) (start, learned splitScores, err error) {
-	a, b, err := r.crossValidate(ctx)
-	if err != nil {
-		return start, learned, err
-	}
+func (r *run) unseen() (start, learned splitScores) {
 	training := r.data.Indices(loader.Train)
-	return r.eval.split(training, measured{cosines: a}, loader.Train), r.eval.split(training, measured{cosines: b}, loader.Train), nil
+	scores := func(cosines []float32) splitScores {
+		return r.eval.split(training, measured{cosines: cosines}, loader.Train)
+	}
+	return scores(r.state.Crossed.Start), scores(r.state.Crossed.Learned)
 }
 
 // resultLoss makes the loss that figures report that of the result's epoch, and

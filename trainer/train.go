@@ -218,6 +218,13 @@ func (r *run) begin(ctx context.Context) error {
 	if err := r.chooseStart(ctx); err != nil {
 		return err
 	}
+	if r.crossed { // first, so that what a device chooses by timing is in every checkpoint
+		start, learned, err := r.crossValidate(context.WithoutCancel(ctx))
+		if err != nil {
+			return err
+		}
+		r.state.Crossed = &crossedCosines{start, learned}
+	}
 	if err := r.eval.subtract(r.start.Offset); err != nil {
 		return err
 	}
