@@ -11,7 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"github.com/cenkalti/backoff/v5"
+	driver "modernc.org/sqlite" // which calls itself "sqlite"
 )
 
 // sqlite has no enumerations and no row locks: a transaction that writes is
@@ -27,7 +28,7 @@ var sqlite = &dialect{
 	now:       `strftime('%Y-%m-%d %H:%M:%f000', 'now')`,
 	later:     `strftime('%Y-%m-%d %H:%M:%f000', 'now', ? || ' seconds')`,
 	tables:    `SELECT name FROM sqlite_master WHERE type = 'table'`,
-	transient: func(error) bool { return false },
+	transient: sqliteBusy,
 }
 
 // openSQLite opens the database in a file, which it makes where create says so.
@@ -47,7 +48,13 @@ func openSQLite(ctx context.Context, path string, create bool) (*sql.DB, error) 
 	}
 	const wait = "60000" // ms for others who write
 	settings := url.Values{"mode": {mode}, "_busy_timeout": {wait}, "_txlock": {"immediate"}, "_dqs": {"0"}, "_error_rc": {"1"}}
-	journal, err := sqliteJournal(ctx, sqliteName(path, settings))
+	journal, err := backoff.Retry(ctx, func() (string, error) {
+		mode, err := sqliteJournal(ctx, sqliteName(path, settings))
+		if err != nil && !sqliteBusy(err) {
+			err = backoff.Permanent(err)
+		}
+		return mode, err
+	}, backoff.WithMaxElapsedTime(patience))
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +68,15 @@ func openSQLite(ctx context.Context, path string, create bool) (*sql.DB, error) 
 	// One connection: goroutines take turns here and not by trying.
 	db.SetMaxOpenConns(1)
 	return db, nil
+}
+
+// sqliteBusy reports whether another process was in the way, for which SQLite does
+// not always wait by itself: not where a journal's mode changes, nor where its log
+// is begun or given up.
+func sqliteBusy(err error) bool {
+	e, ok := errors.AsType[*driver.Error](err)
+	const busy, primary = 5, 0xff
+	return ok && e.Code()&primary == busy
 }
 
 // checkFile says in words what SQLite would call "unable to open".
