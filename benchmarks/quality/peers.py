@@ -123,7 +123,7 @@ class LinearAdapterTrainer:
         from linear_adapter_trainer.dataset.negatives import NegativeSampler
         from linear_adapter_trainer.dataset.schema import Triplet, TripletDataset
 
-        self.library, self.sampler = library, NegativeSampler
+        self.module, self.sampler = library, NegativeSampler
         self.triplet, self.dataset = Triplet, TripletDataset
 
     def defaults(self, task):
@@ -155,9 +155,9 @@ class LinearAdapterTrainer:
             parts[name] = [self.triplet(query=str(a), positive_id=str(b), negative_id=str(n)) for a, b, n in triplets]
         texts = sorted(set(task.train["right"]) | set(task.validation["right"]))
         names = [str(row) for row in texts]
-        knowledge = self.library.KnowledgeBase.from_texts(names, ids=names)
-        trainer = self.library.AdapterTrainer(
-            knowledge, Lookup(task.table), self.library.TrainingConfig(seed=seed, device="cpu", **settings))
+        knowledge = self.module.KnowledgeBase.from_texts(names, ids=names)
+        trainer = self.module.AdapterTrainer(
+            knowledge, Lookup(task.table), self.module.TrainingConfig(seed=seed, device="cpu", **settings))
         result = trainer.fit(self.dataset(train=parts["train"], val=parts["val"]), verbose=False)
         return result.adapter, None
 
