@@ -77,6 +77,7 @@ func (s shape) straight(e *emitter) {
 	e.emit("SUBQ AX, R10") // from a chunk's end to the next one's start
 	e.emit("SHLQ $2, R10")
 	s.clear(e)
+	s.fetch(e)
 	entry := func(u, row int) int { return u*s.rows + row }
 	e.label("chunk")
 	e.emit("MOVQ R13, CX")
@@ -123,6 +124,7 @@ func (s shape) turned(e *emitter) {
 	e.emit("MOVQ nextB+64(FP), R12")
 	e.emit("SHLQ $2, R10")
 	s.clear(e)
+	s.fetch(e)
 	e.emit("PCALIGN $64")
 	e.label("square")
 	for u := range s.rows {
@@ -143,6 +145,20 @@ func (s shape) clear(e *emitter) {
 	e.emit("SHLQ $2, R8")
 	for i := range s.rows * s.vectors {
 		e.emit("%s %s%d, %s%d, %s%d", s.zero, s.register, i, s.register, i, s.register, i)
+	}
+}
+
+// fetch asks for the tile of C, which is far away by now, so that it is there when
+// it is written.
+func (s shape) fetch(e *emitter) {
+	e.emit("MOVQ DX, AX")
+	for row := range s.rows {
+		if row > 0 {
+			e.emit("ADDQ R8, AX")
+		}
+		for at := 0; at < s.vectors*s.width*4; at += 64 {
+			e.emit("BYTE $0x0F; BYTE $0x0D; BYTE $0x48; BYTE $%d // PREFETCHW %[1]d(AX)", at)
+		}
 	}
 }
 
