@@ -30,6 +30,15 @@ func HoldOut(data *loader.Dataset, parts int) (crossed bool) {
 	return false
 }
 
+// Undivided is below how many training pairs, some of them dissimilar, the recipe
+// wants no validation split, since it judges them in parts: 0 for never.
+func (r Recipe) Undivided() int {
+	if r.CrossValidate == 0 || r.SelectOn != loader.Validation || r.Metric == byNDCG {
+		return 0
+	}
+	return fewPairs
+}
+
 // crossedCosines are the cosines of the training pairs, in the data set's order,
 // under the start and under what was learned without each.
 type crossedCosines struct {
