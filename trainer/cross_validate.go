@@ -2,8 +2,10 @@ package trainer
 
 import (
 	"context"
+	"math"
 
 	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 )
 
@@ -114,4 +116,23 @@ func (r *run) without(ctx context.Context, data *loader.Dataset, pairs []int32) 
 	}
 	learned, err = sub.eval.cosines(ctx, pairs, true)
 	return start, learned, err
+}
+
+// retrained adds to the errors of cross-validated figures what other training
+// pairs would have changed. Resampled groups say how the figures vary with the
+// pairs that are scored, σ²/J for J parts; but the trainings share most of their
+// pairs, so what they have in common does not average out. Nadeau and Bengio
+// (Inference for the Generalization Error, Machine Learning 52, 2003, § 3) put
+// the whole at σ²·(1/J + n₂/n₁), where n₂/n₁ = 1/(J−1) is how many pairs are
+// scored for one that is learned from.
+func (r *run) retrained(c rundir.Comparison) rundir.Comparison {
+	parts := float64(r.recipe.CrossValidate)
+	f := rundir.Figure(math.Sqrt(1 + parts/(parts-1)))
+	around := func(middle rundir.Figure, i rundir.Interval) rundir.Interval {
+		return rundir.Interval{Low: middle + f*(i.Low-middle), High: middle + f*(i.High-middle)}
+	}
+	c.AfterInterval, c.GainInterval = around(c.After, c.AfterInterval), around(c.Gain, c.GainInterval)
+	c.AfterInterval.High = min(c.AfterInterval.High, 1) // which no figure exceeds
+	c.GainSE *= f
+	return c
 }
