@@ -155,11 +155,7 @@ func (r *run) gained(begun, judged splitScores) rundir.Comparison {
 
 // unseen is crossValidate as scores.
 func (r *run) unseen() (start, learned splitScores) {
-	training := r.data.Indices(loader.Train)
-	scores := func(cosines []float32) splitScores {
-		return r.eval.split(training, measured{cosines: cosines}, loader.Train)
-	}
-	return scores(r.state.Crossed.Start), scores(r.state.Crossed.Learned)
+	return r.crossedScores(r.state.Crossed.Start), r.crossedScores(r.state.Crossed.Learned)
 }
 
 // resultLoss makes the loss that figures report that of the result's epoch, and
