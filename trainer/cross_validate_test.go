@@ -65,7 +65,7 @@ func TestFewPairs(t *testing.T) {
 		const epochs = 3
 		r := quick()
 		r.Dims, r.Epochs, r.LearningRate, r.Schedule = 256, epochs, 0.002, trainer.Constant{}
-		r.Dropout, r.BatchSize, r.Optimizer = 0, 16, trainer.AdamW{}
+		r.Dropout, r.BatchSize, r.Optimizer, r.CrossValidate = 0, 16, trainer.AdamW{}, 5
 		data := mislabelled(few(t, test.pairs))
 		pairs := len(data.Indices(loader.Train))
 		if pairs >= 500 != test.choose {
@@ -164,7 +164,7 @@ func TestFewPairsOfNoise(t *testing.T) {
 			labels[i] = float32((uint64(i)*2654435761 + seed*977) >> 7 & 1)
 		}
 		r := quick()
-		r.Dims, r.Epochs, r.Seed = 256, 10, seed
+		r.Dims, r.Epochs, r.Seed, r.CrossValidate = 256, 10, seed, 5
 		if s, _ := train(t, data, r); s.Judgement.Accepted {
 			accepted++
 		}
