@@ -66,9 +66,36 @@ func (r *run) chooseStart(ctx context.Context) error {
 	if r.recipe.Start.Name() != (Auto{}).Name() {
 		return r.startFrom(r.recipe.Start)
 	}
-	if r.crossed { // a mean and a covariance suit the few texts that they are of
+	// A mean and a covariance suit the few texts that they are of, and the
+	// notebook's accuracy has no error to choose by.
+	if r.crossed || r.figure == byAccuracy {
 		return r.startFrom(Identity{})
 	}
+	if r.opts.try == nil {
+		return r.compareStarts(ctx)
+	}
+	chosen, key := r.opts.try.workspace.chosen, choice{r.figure, r.recipe.Dims, r.recipe.Side, r.recipe.Seed}
+	if name, known := chosen[key]; known {
+		r.state.Start = name
+		return r.sameStart()
+	}
+	err := r.compareStarts(ctx)
+	if err == nil {
+		chosen[key] = r.state.Start
+	}
+	return err
+}
+
+// A choice is what Auto's depends on beside the data and the backend.
+type choice struct {
+	figure string
+	dims   int
+	side   graph.Side
+	seed   uint64
+}
+
+// compareStarts makes the best of Auto's starts that of the run.
+func (r *run) compareStarts(ctx context.Context) error {
 	pairs := r.data.Indices(r.selectOn())
 	var start Beginning
 	var begun, best splitScores
@@ -91,8 +118,10 @@ func (r *run) chooseStart(ctx context.Context) error {
 			start, begun, best = r.start, its, its
 			continue
 		}
-		c := comparisons(begun, its, bestThreshold(begun), bestThreshold(its))[r.figure]
-		if c.Gain > 2*c.GainSE && its.figure(r.figure) > best.figure(r.figure) {
+		if its.figure(r.figure) <= best.figure(r.figure) {
+			continue
+		}
+		if gain := its.figure(r.figure) - begun.figure(r.figure); gain > 2*float64(gainError(begun, its, r.figure)) {
 			start, best, r.state.Start = r.start, its, s.Name()
 		}
 	}

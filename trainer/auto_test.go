@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/graph/cpu"
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/loader/sample"
 	"github.com/cosfit/cosfit/trainer"
@@ -57,5 +59,55 @@ func TestAuto(t *testing.T) {
 				t.Errorf("test ROC AUC changed by %+.3f", gain)
 			}
 		})
+	}
+}
+
+// comparing counts how often pairs are compared.
+type comparing struct {
+	graph.Backend
+	times int
+}
+
+func (b *comparing) PairCosines(p graph.Array, left, right []int32, s []float32) error {
+	b.times++
+	return b.Backend.PairCosines(p, left, right, s)
+}
+
+// TestAutoOnce: trials of one workspace compare the starts once, unless something
+// else is asked of them.
+func TestAutoOnce(t *testing.T) {
+	backend := &comparing{Backend: cpu.New(1)}
+	w, err := trainer.NewWorkspace(planted(t), func() (graph.Backend, error) { return backend, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	recipe := quick()
+	recipe.Epochs = 1
+	compared := func() int {
+		before := backend.times
+		if _, err := trainer.Try(context.Background(), w, recipe, func(int, float64) bool { return true }); err != nil {
+			t.Fatal(err)
+		}
+		return backend.times - before
+	}
+	without := compared()
+	for _, test := range []struct {
+		name   string
+		change func()
+		starts int // that are compared besides
+	}{
+		{"the first", func() { recipe.Start = trainer.Auto{} }, 4},
+		{"another rate and loss", func() { recipe.LearningRate, recipe.Loss = recipe.LearningRate/2, &graph.CoSENT{Scale: 20} }, 0},
+		{"other dimensions", func() { recipe.Dims = 10 }, 4},
+		{"another seed", func() { recipe.Seed++ }, 4},
+		{"another figure", func() { recipe.Metric = "ndcg_at_10" }, 4},
+		{"the same once more", func() {}, 0},
+		{"what was before", func() { recipe.Metric = "" }, 0},
+	} {
+		test.change()
+		if got := compared() - without; got != test.starts {
+			t.Errorf("%s: %d starts are compared, want %d", test.name, got, test.starts)
+		}
 	}
 }

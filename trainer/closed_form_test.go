@@ -132,7 +132,7 @@ func TestClosedRun(t *testing.T) {
 		t.Run(f.form.Name(), func(t *testing.T) {
 			data := planted(t)
 			shiftQueries(data)
-			recipe := trainer.Closed(f.form, f.side, data.Vectors.Dim)
+			recipe := closed(f.form, f.side, data.Vectors.Dim)
 			dir := newDir(t)
 			want, err := trainer.Train(context.Background(), data, trainer.Options{Recipe: recipe, Backend: cpu.New(0), Dir: dir})
 			if err != nil {

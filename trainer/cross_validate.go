@@ -1,9 +1,12 @@
 package trainer
 
 import (
+	"cmp"
 	"context"
+	"math"
 
 	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 )
 
@@ -13,9 +16,13 @@ import (
 const CrossValidation = "cross-validation"
 
 // fewPairs is how many training pairs are few: what a validation split takes
-// from fewer is missed more than the choice of an epoch is worth, and too little
-// to choose by.
-const fewPairs = 500
+// from fewer is missed more than the time is worth that training in parts takes,
+// and too little to judge by.
+const fewPairs = 2000
+
+// choosingPairs is how many training pairs it takes to choose an epoch by them.
+// Of fewer all epochs are trained.
+const choosingPairs = 500
 
 // HoldOut takes a validation split from the training pairs where there is none,
 // unless they are so few that they are judged in parts, of which there are 0 for
@@ -30,28 +37,41 @@ func HoldOut(data *loader.Dataset, parts int) (crossed bool) {
 	return false
 }
 
-// crossedCosines are the cosines of the training pairs, in the data set's order,
-// under the start and under what was learned without each.
-type crossedCosines struct {
+// Undivided is below how many training pairs, some of them dissimilar, the recipe
+// wants no validation split, since it judges them in parts: 0 for never.
+func (r Recipe) Undivided() int {
+	if r.CrossValidate == 0 || r.SelectOn != loader.Validation || r.Metric == byNDCG {
+		return 0
+	}
+	return fewPairs
+}
+
+// A crossValidation is the cosines of the training pairs, in the data set's order,
+// under the start and under what was learned without each in some epochs.
+type crossValidation struct {
 	Start   []float32 `json:"start"`
 	Learned []float32 `json:"learned"`
+	Epochs  int       `json:"epochs"`
 }
 
 // crossValidate trains once for each part of the training pairs, on the others,
-// and scores the part. Groups are not torn, so what it says is of new groups. The
-// result itself has learned from all of them.
-// It returns the cosines of the training pairs, in the data set's order.
-func (r *run) crossValidate(ctx context.Context) (start, learned []float32, err error) {
+// and scores the part after each epoch. Groups are not torn, so what it says is of
+// new groups. The result itself has learned from all of them, in as many epochs as
+// were best, or in all where the pairs are too few to tell.
+func (r *run) crossValidate(ctx context.Context) (*crossValidation, error) {
 	folds, err := r.data.Folds(r.recipe.CrossValidate, r.recipe.Seed)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	training := r.data.Indices(loader.Train)
 	place := make(map[int32]int, len(training))
 	for i, pair := range training {
 		place[pair] = i
 	}
-	start, learned = make([]float32, len(training)), make([]float32, len(training))
+	epochs := make([][]float32, r.recipe.Epochs+1) // the start is epoch 0
+	for i := range epochs {
+		epochs[i] = make([]float32, len(training))
+	}
 	for part := range int32(r.recipe.CrossValidate) {
 		data := r.data.Share(1)[0]
 		data.Pairs.Split = make([]loader.Split, len(folds))
@@ -65,23 +85,35 @@ func (r *run) crossValidate(ctx context.Context) (start, learned []float32, err 
 				pairs = append(pairs, int32(i))
 			}
 		}
-		before, after, err := r.without(ctx, data, pairs)
+		err := r.without(ctx, data, func(sub *run, epoch int) error {
+			cosines, err := sub.eval.cosines(ctx, pairs, true)
+			for i, c := range cosines {
+				epochs[epoch][place[pairs[i]]] = c
+			}
+			return err
+		})
 		if err != nil {
-			return nil, nil, err
-		}
-		for i, pair := range pairs {
-			start[place[pair]], learned[place[pair]] = before[i], after[i]
+			return nil, err
 		}
 	}
-	return start, learned, nil
+	best := r.recipe.Epochs
+	if len(training) >= choosingPairs {
+		best = 1
+		for epoch := range epochs {
+			if r.crossedScores(epochs[epoch]).figure(r.figure) > r.crossedScores(epochs[best]).figure(r.figure) {
+				best = max(epoch, 1)
+			}
+		}
+	}
+	return &crossValidation{epochs[0], epochs[best], best}, nil
 }
 
-// without trains as the run does on the training split of data, and returns the
-// cosines of pairs before and after.
-func (r *run) without(ctx context.Context, data *loader.Dataset, pairs []int32) (start, learned []float32, err error) {
+// without trains as the run does on the training split of data, and calls scored at
+// the start, which is epoch 0, and after each epoch.
+func (r *run) without(ctx context.Context, data *loader.Dataset, scored func(sub *run, epoch int) error) error {
 	w, err := NewWorkspace(data, func() (graph.Backend, error) { return r.opts.Backend, nil })
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer w.closeParts()
 	recipe := r.recipe
@@ -89,20 +121,45 @@ func (r *run) without(ctx context.Context, data *loader.Dataset, pairs []int32) 
 	if recipe.Start.Name() == (Auto{}).Name() {
 		recipe.Start = Identity{} // as the run's own: a part that chose would judge itself
 	}
-	sub, err := newRun(data, Options{Recipe: recipe, Backend: r.opts.Backend, try: &try{workspace: w, report: func(int, float64) bool { return true }}})
-	if err != nil {
-		return nil, nil, err
+	var sub *run
+	var failed error
+	report := func(epoch int, _ float64) bool {
+		failed = scored(sub, epoch)
+		return failed == nil
+	}
+	if sub, err = newRun(data, Options{Recipe: recipe, Backend: r.opts.Backend, try: &try{workspace: w, report: report}}); err != nil {
+		return err
 	}
 	defer sub.close()
 	if err := sub.begin(ctx); err != nil {
-		return nil, nil, err
+		return err
 	}
-	if start, err = sub.eval.cosines(ctx, pairs, true); err != nil {
-		return nil, nil, err
+	if err := scored(sub, 0); err != nil {
+		return err
 	}
-	if err := sub.train(ctx); err != nil {
-		return nil, nil, err
+	return cmp.Or(sub.train(ctx), failed)
+}
+
+// crossedScores are scores of the training pairs.
+func (r *run) crossedScores(cosines []float32) splitScores {
+	return r.eval.split(r.data.Indices(loader.Train), measured{cosines: cosines}, loader.Train)
+}
+
+// retrained adds to the errors of cross-validated figures what other training
+// pairs would have changed. Resampled groups say how the figures vary with the
+// pairs that are scored, σ²/J for J parts; but the trainings share most of their
+// pairs, so what they have in common does not average out. Nadeau and Bengio
+// (Inference for the Generalization Error, Machine Learning 52, 2003, § 3) put
+// the whole at σ²·(1/J + n₂/n₁), where n₂/n₁ = 1/(J−1) is how many pairs are
+// scored for one that is learned from.
+func (r *run) retrained(c rundir.Comparison) rundir.Comparison {
+	parts := float64(r.recipe.CrossValidate)
+	f := rundir.Figure(math.Sqrt(1 + parts/(parts-1)))
+	around := func(middle rundir.Figure, i rundir.Interval) rundir.Interval {
+		return rundir.Interval{Low: middle + f*(i.Low-middle), High: middle + f*(i.High-middle)}
 	}
-	learned, err = sub.eval.cosines(ctx, pairs, true)
-	return start, learned, err
+	c.AfterInterval, c.GainInterval = around(c.After, c.AfterInterval), around(c.Gain, c.GainInterval)
+	c.AfterInterval.High = min(c.AfterInterval.High, 1) // which no figure exceeds
+	c.GainSE *= f
+	return c
 }

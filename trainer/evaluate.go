@@ -15,6 +15,9 @@ type EvaluateOptions struct {
 	Backend graph.Backend
 	Loss    graph.Objective // to report; default graph.MSE
 	Split   loader.Split    // that is judged
+	// Metric judges, one of Metrics. Where it is empty, or the data have no such
+	// figure, that of their labels does.
+	Metric string
 	// SelectedOn is the split that chose the matrix, where the data are those
 	// that it was learned from.
 	SelectedOn string
@@ -31,6 +34,10 @@ type EvaluateOptions struct {
 func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projection, opts EvaluateOptions) (rundir.Summary, []rundir.Score, error) {
 	t := data.Vectors
 	if err := fits(p, data); err != nil {
+		return rundir.Summary{}, nil, err
+	}
+	figure, note, err := judgedBy(opts.Metric, data, opts.Split)
+	if err != nil {
 		return rundir.Summary{}, nil, err
 	}
 	backend, loss := opts.Backend, opts.Loss
@@ -57,7 +64,6 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		return projected, projected.Set(y)
 	}
 	task := newRetrievalTask(data)
-	figure := metricOf("", data)
 	if figure == byNDCG {
 		e.task = task
 	}
@@ -75,9 +81,12 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		return s, nil, err
 	}
 	s.Selection = figure
+	if note != "" {
+		s.Data.Notes = append(s.Data.Notes, note)
+	}
 	thresholdBefore := bestThreshold(e.split(pairs, before, loader.Validation))
 	thresholdAfter := bestThreshold(e.split(pairs, after, loader.Validation))
-	if !thresholdAfter.Known() && figure == byROCAUC {
+	if !thresholdAfter.Known() && metricOf("", data) == byROCAUC {
 		note := "no validation split and no threshold with the matrix: both sides get the best threshold on the very pairs that are scored, which flatters them"
 		if p.Metadata.Threshold != nil {
 			thresholdAfter = rundir.Figure(*p.Metadata.Threshold)

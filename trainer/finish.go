@@ -108,7 +108,7 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 		if r.crossed {
 			begun, r.judged = r.unseen()
 		}
-		o.learned = comparisons(begun, r.judged, bestThreshold(begun), bestThreshold(r.judged))[r.figure]
+		o.learned = r.gained(begun, r.judged)
 		if o.untrained = rundir.None; before.cosines != nil {
 			o.untrained = rundir.Figure(untrained.figure(r.figure))
 		}
@@ -125,6 +125,11 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 	if r.crossed {
 		s.Before[s.SelectedOn], s.After[s.SelectedOn] = untrained.metrics(r.eval.loss, thresholdBefore), r.judged.metrics(r.eval.loss, thresholdAfter)
 		s.Comparisons[s.SelectedOn] = comparisons(untrained, r.judged, thresholdBefore, thresholdAfter)
+		if s.BestEpoch > 0 { // and not the start, which no pair had a part in
+			for figure, c := range s.Comparisons[s.SelectedOn] {
+				s.Comparisons[s.SelectedOn][figure] = r.retrained(c)
+			}
+		}
 	}
 	test := loader.Test.String()
 	if r.recipe.SelectOn == loader.Test {
@@ -139,13 +144,18 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 	return after, nil
 }
 
+// gained compares the learned matrix with the start on the pairs that judge.
+func (r *run) gained(begun, judged splitScores) rundir.Comparison {
+	c := comparisons(begun, judged, bestThreshold(begun), bestThreshold(judged))[r.figure]
+	if r.crossed {
+		c = r.retrained(c)
+	}
+	return c
+}
+
 // unseen is crossValidate as scores.
 func (r *run) unseen() (start, learned splitScores) {
-	training := r.data.Indices(loader.Train)
-	scores := func(cosines []float32) splitScores {
-		return r.eval.split(training, measured{cosines: cosines}, loader.Train)
-	}
-	return scores(r.state.Crossed.Start), scores(r.state.Crossed.Learned)
+	return r.crossedScores(r.state.Crossed.Start), r.crossedScores(r.state.Crossed.Learned)
 }
 
 // resultLoss makes the loss that figures report that of the result's epoch, and

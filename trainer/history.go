@@ -55,7 +55,7 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 		return err
 	}
 	if r.opts.Progress != nil {
-		r.opts.Progress(Progress{Epoch: epoch, Epochs: r.recipe.Epochs, Figure: figureNames[r.figure], Rows: rows, Scoring: took})
+		r.opts.Progress(Progress{Epoch: epoch, Epochs: r.epochs(), Figure: figureNames[r.figure], Rows: rows, Scoring: took})
 	}
 	return nil
 }

@@ -45,6 +45,26 @@ func metricOf(metric string, data *loader.Dataset) string {
 	return byROCAUC
 }
 
+// judgedBy is the figure that judges a split by a metric: this one, or, where it is
+// empty or cannot be had, that of the labels, which a note says then.
+func judgedBy(metric string, data *loader.Dataset, split loader.Split) (figure, note string, err error) {
+	figure = metricOf("", data)
+	var had bool
+	switch metric {
+	case "", figure:
+		return figure, "", nil
+	case byNDCG:
+		had = !data.Labels.Graded && checkQueries(data, split) == nil
+	case byROCAUC, bySpearman: // of labels of another kind
+	default:
+		return "", "", setting("metric", "is %q, want one of %v", metric, Metrics())
+	}
+	if had {
+		return metric, "", nil
+	}
+	return figure, fmt.Sprintf("the matrix was learned by %s, which these pairs have no figure for: %s judges here", figureNames[metric], figureNames[figure]), nil
+}
+
 // onlySimilar reports whether no pair says what is dissimilar.
 func onlySimilar(data *loader.Dataset) bool {
 	return !data.Labels.Graded && !slices.ContainsFunc(data.Pairs.Label, func(l float32) bool { return !data.Labels.Positive(l) })

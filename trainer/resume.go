@@ -19,18 +19,18 @@ import (
 // epoch, and a dropout mask from the seed and the step. So a run that goes on
 // from here ends with the same bits as one that was never interrupted.
 type state struct {
-	Config    rundir.Config   `json:"config"`
-	Start     string          `json:"start,omitempty"` // that Auto chose; empty for the embeddings as they are
-	Epochs    int             `json:"epochs"`          // done
-	Batch     int             `json:"batch"`           // of the next epoch: how many are done
-	Step      int             `json:"step"`            // steps done
-	BestEpoch int             `json:"best_epoch"`
-	BestScore float64         `json:"best_score"`
-	Learned   []float32       `json:"learned,omitempty"` // a loss's own parameters at the best epoch
-	Crossed   *crossedCosines `json:"crossed,omitempty"` // nil where the pairs are not few
-	History   []rundir.Epoch  `json:"history"`
-	Timing    rundir.Timing   `json:"timing"`
-	Tuning    []byte          `json:"tuning,omitempty"` // the choices of a graph.Tuned backend
+	Config    rundir.Config    `json:"config"`
+	Start     string           `json:"start,omitempty"` // that Auto chose; empty for the embeddings as they are
+	Epochs    int              `json:"epochs"`          // done
+	Batch     int              `json:"batch"`           // of the next epoch: how many are done
+	Step      int              `json:"step"`            // steps done
+	BestEpoch int              `json:"best_epoch"`
+	BestScore float64          `json:"best_score"`
+	Learned   []float32        `json:"learned,omitempty"` // a loss's own parameters at the best epoch
+	Crossed   *crossValidation `json:"crossed,omitempty"` // nil where the pairs are not few
+	History   []rundir.Epoch   `json:"history"`
+	Timing    rundir.Timing    `json:"timing"`
+	Tuning    []byte           `json:"tuning,omitempty"` // the choices of a graph.Tuned backend
 }
 
 // checkpoint saves everything that the rest of the run depends on.

@@ -220,10 +220,6 @@ func (e *evaluator) rank(ctx context.Context, t *retrievalTask, projected bool) 
 	if err != nil {
 		return nil, err
 	}
-	at := make([]int32, len(t.order)) // the passage of each tie order
-	for passage, order := range t.order {
-		at[order] = int32(passage)
-	}
 	var out []float32
 	err = e.visit(ctx, t.passages, projected, true, func(first int, p graph.Array, rows []int32) error {
 		if err := similar.SetPassages(p, rows); err != nil {
@@ -241,11 +237,6 @@ func (e *evaluator) rank(ctx context.Context, t *retrievalTask, projected bool) 
 				row := out[i*n : (i+1)*n]
 				if at := int(q.itself) - first; q.itself >= 0 && at >= 0 && at < n { // nobody searches for the text that they have
 					row[at] = float32(math.Inf(-1))
-				}
-				for _, h := range rankers[lo+i].relevant { // a product of another size rounds otherwise, and none may rank before itself
-					if at := int(at[h.order]) - first; at >= 0 && at < n {
-						row[at] = h.similarity
-					}
 				}
 				rankers[lo+i].add(row, t.order[first:first+n])
 			}

@@ -6,12 +6,13 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/graph/cpu"
 	"github.com/cosfit/cosfit/loader"
 )
 
 // TestNoneBeforeItself: answers that are far nearer than anything else come first,
-// though products of other sizes round otherwise.
+// so their cosines are the same bits in products of any size, projected or not.
 func TestNoneBeforeItself(t *testing.T) {
 	const d, groups = 1024, 400
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -33,15 +34,32 @@ func TestNoneBeforeItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const k = 1000
+	m, err := backend.NewArray(d, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := backend.Upload(m, normal(d*k, 1)); err != nil {
+		t.Fatal(err)
+	}
+	kernel, err := backend.NewProject(d, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	project := func(_ []float32, left, right []int32) (graph.Array, error) {
+		return kernel.Forward(m, &graph.Batch{Table: table, Left: left, Right: right})
+	}
 	for _, queries := range []int{1, 7, 57, 133} {
-		e := &evaluator{data: data, backend: backend, table: table, task: newRetrievalTask(data).of(loader.Validation, 1000, p.Groups)}
+		e := &evaluator{data: data, backend: backend, table: table, dims: k, project: project, task: newRetrievalTask(data).of(loader.Validation, 1000, p.Groups)}
 		e.task.queries = e.task.queries[:queries]
-		m, err := e.measure(context.Background(), counting(groups), false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := meanOf(m.ndcg); got != 1 || len(m.ndcg) != queries {
-			t.Errorf("nDCG@10 of %d queries is %v, want 1", queries, got)
+		for _, projected := range []bool{false, true} {
+			m, err := e.measure(context.Background(), counting(groups), projected)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := meanOf(m.ndcg); got != 1 || len(m.ndcg) != queries {
+				t.Errorf("nDCG@10 of %d queries, projected %v, is %v, want 1", queries, projected, got)
+			}
 		}
 	}
 }

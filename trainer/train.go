@@ -219,11 +219,10 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	if r.crossed { // first, so that what a device chooses by timing is in every checkpoint
-		start, learned, err := r.crossValidate(context.WithoutCancel(ctx))
-		if err != nil {
+		var err error
+		if r.state.Crossed, err = r.crossValidate(context.WithoutCancel(ctx)); err != nil {
 			return err
 		}
-		r.state.Crossed = &crossedCosines{start, learned}
 	}
 	if err := r.eval.subtract(r.start.Offset); err != nil {
 		return err
@@ -264,7 +263,7 @@ func (r *run) startingSlots() (slots []graph.Array) {
 
 // train runs the epochs that are left.
 func (r *run) train(ctx context.Context) error {
-	for r.state.Epochs < r.recipe.Epochs && !r.exhausted() {
+	for r.state.Epochs < r.epochs() && !r.exhausted() {
 		before := r.state.Timing.TrainSeconds
 		r.trained = time.Now()
 		pairs, err := r.epoch(ctx)
@@ -284,6 +283,14 @@ func (r *run) train(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// epochs is how many are trained at most.
+func (r *run) epochs() int {
+	if r.state.Crossed != nil {
+		return r.state.Crossed.Epochs
+	}
+	return r.recipe.Epochs
 }
 
 // interrupted reports whether an error comes from the end of ctx.

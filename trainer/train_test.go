@@ -43,7 +43,7 @@ func newDir(t testing.TB) rundir.Dir {
 func quick() trainer.Recipe {
 	r := trainer.Default(256)
 	r.Dims, r.Epochs, r.BatchSize, r.Seed = 12, 3, 300, 5
-	r.Start, r.Loss = trainer.Identity{}, graph.MSE{}
+	r.Start, r.Loss, r.CrossValidate = trainer.Identity{}, graph.MSE{}, 0
 	return r
 }
 
@@ -105,8 +105,8 @@ func TestDefaultRecipe(t *testing.T) {
 	if !s.Judgement.Accepted || s.After["test"].ROCAUC < 0.97 || s.Comparisons["test"]["roc_auc"].GainInterval.Low < 0.15 {
 		t.Errorf("accepted %v with ROC AUC %.3f, want the planted signal found", s.Judgement.Accepted, s.After["test"].ROCAUC)
 	}
-	if s.After["validation"].Threshold != s.After["test"].Threshold {
-		t.Errorf("the test threshold %v is not validation's %v", s.After["test"].Threshold, s.After["validation"].Threshold)
+	if chosen := s.After[s.SelectedOn].Threshold; s.SelectedOn != trainer.CrossValidation || chosen != s.After["test"].Threshold {
+		t.Errorf("the test threshold %v is not %s's %v", s.After["test"].Threshold, s.SelectedOn, chosen)
 	}
 }
 

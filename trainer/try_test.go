@@ -36,8 +36,18 @@ func recipesToTry() map[string]trainer.Recipe {
 		"infonce":       change(func(r *trainer.Recipe) { r.Loss = &graph.InfoNCE{Temperature: 0.05} }),
 		"centred":       change(func(r *trainer.Recipe) { r.Start = trainer.Centred{} }),
 		"pca":           change(func(r *trainer.Recipe) { r.Start = trainer.PCA{} }),
-		"closed form":   trainer.Closed(&trainer.Ridge{Penalty: 1}, graph.Query, 256),
+		"auto":          change(func(r *trainer.Recipe) { r.Start = trainer.Auto{} }),
+		"auto, queries": change(func(r *trainer.Recipe) { r.Start, r.Side, r.Dims = trainer.Auto{}, graph.Query, 256 }),
+		"auto, search":  change(func(r *trainer.Recipe) { r.Start, r.Metric = trainer.Auto{}, "ndcg_at_10" }),
+		"closed form":   closed(&trainer.Ridge{Penalty: 1}, graph.Query, 256),
 	}
+}
+
+// closed is a closed form that a validation split judges.
+func closed(f trainer.ClosedForm, side graph.Side, dims int) trainer.Recipe {
+	r := trainer.Closed(f, side, dims)
+	r.CrossValidate = 0
+	return r
 }
 
 // history trains as cosfit train does and returns validation's figures.

@@ -20,6 +20,7 @@ type Workspace struct {
 	eval    *evaluator
 	kept    map[string]*keptParts
 	starts  map[string]Beginning
+	chosen  map[choice]string // by Auto: state.Start
 }
 
 // keptParts are parts whose optimiser takes the settings of another.
@@ -45,7 +46,7 @@ func NewWorkspace(data *loader.Dataset, open func() (graph.Backend, error)) (*Wo
 }
 
 func (w *Workspace) begin() (err error) {
-	w.kept, w.starts = map[string]*keptParts{}, map[string]Beginning{}
+	w.kept, w.starts, w.chosen = map[string]*keptParts{}, map[string]Beginning{}, map[choice]string{}
 	if w.backend, err = w.open(); err != nil {
 		return err
 	}

@@ -108,6 +108,15 @@ func TestEvalSaysWhoChose(t *testing.T) {
 	}
 }
 
+// TestEvalByTheRunsMetric: a run that a search chose is judged by the search.
+func TestEvalByTheRunsMetric(t *testing.T) {
+	dir := t.TempDir()
+	must(t, dir, "train", "--data", "sample", "--metric", "ndcg_at_10", "--dims", "16", "--init", "pca", "--epochs", "1", "--out", "run")
+	if out := must(t, dir, "eval", "--run", "run"); !strings.Contains(out, "nDCG@10 on test went from") {
+		t.Errorf("eval printed\n%s", out)
+	}
+}
+
 // TestInterrupted ends a run at once, as Ctrl-C does, and follows the advice.
 func TestInterrupted(t *testing.T) {
 	dir := t.TempDir()

@@ -76,9 +76,18 @@ func eval(c *cli.Context) error {
 	}
 	defer backend.Close()
 	place.tell(c.App.ErrWriter)
-	opts := trainer.EvaluateOptions{Backend: backend, Split: split, Threads: c.Int("threads"), Guard: guard}
-	if config.Loss.Name != "" {
-		if opts.Loss, err = component(losses(), "loss", lossOf(c, config)); err != nil {
+	opts := trainer.EvaluateOptions{Backend: backend, Split: split, Metric: config.Metric, Threads: c.Int("threads"), Guard: guard}
+	loss := config.Loss
+	if s, ok := summaryFrom(c); ok {
+		if s.LearnedLoss != nil {
+			loss = *s.LearnedLoss
+		}
+		if slices.Contains(trainer.Metrics(), s.Selection) { // the metric that auto was; the notebook's is not one
+			opts.Metric = s.Selection
+		}
+	}
+	if loss.Name != "" {
+		if opts.Loss, err = component(losses(), "loss", loss); err != nil {
 			return err
 		}
 	}
@@ -100,14 +109,14 @@ func eval(c *cli.Context) error {
 	return nil
 }
 
-// lossOf is the loss of a run, with what it learned of its own.
-func lossOf(c *cli.Context, config rundir.Config) rundir.Part {
-	if dir, err := rundir.Open(c.String("run")); err == nil {
-		if s, err := dir.ReadSummary(); err == nil && s.LearnedLoss != nil {
-			return *s.LearnedLoss
-		}
+// summaryFrom is the summary of --run, where there is one.
+func summaryFrom(c *cli.Context) (s rundir.Summary, ok bool) {
+	dir, err := rundir.Open(c.String("run"))
+	if err != nil {
+		return s, false
 	}
-	return config.Loss
+	s, err = dir.ReadSummary()
+	return s, err == nil
 }
 
 // evalData opens the data to score. Where they are the run's own they get the

@@ -60,7 +60,7 @@ func fit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := checkTraining(c, recipe); err != nil {
+	if plan.split.Undivided, err = checkTraining(c, recipe); err != nil {
 		return err
 	}
 	data, err := plan.prepared(c)
@@ -87,16 +87,16 @@ func fit(c *cli.Context) error {
 }
 
 // checkTraining finds what is wrong with the flags of a training before vectors
-// are bought for it.
-func checkTraining(c *cli.Context, recipe func(left, right int) (trainer.Recipe, error)) error {
+// are bought for it. It returns below how many pairs it wants no validation split.
+func checkTraining(c *cli.Context, recipe func(left, right int) (trainer.Recipe, error)) (undivided int, err error) {
 	if _, err := placeFrom(c); err != nil {
-		return err
+		return 0, err
 	}
 	if _, err := memoryFrom(c); err != nil {
-		return err
+		return 0, err
 	}
-	_, err := recipe(1, 1) // flags are wrong for any dimensions
-	return err
+	r, err := recipe(1, 1) // flags are wrong for any dimensions
+	return r.Undivided(), err
 }
 
 // wantSameData refuses a folder with a run on other data, which is not to be
@@ -182,6 +182,9 @@ func (p *pairsPlan) digest(c *cli.Context) (string, error) {
 		if !slices.Contains([]string{"in", "train-file", "validation-file", "test-file", "format"}, name) && c.IsSet(name) {
 			settings[name] = fmt.Sprint(c.Value(name))
 		}
+	}
+	if p.split.Undivided > 0 {
+		settings["undivided"] = fmt.Sprint(p.split.Undivided)
 	}
 	for i, job := range p.jobs {
 		settings[fmt.Sprintf("similar %d", i)] = job.role + " " + job.by.Space().String()

@@ -79,6 +79,35 @@ func TestFitOffline(t *testing.T) {
 	}
 }
 
+// TestFitFewPairs: few pairs are judged by cross-validation, unless the user wants
+// a validation split, or dissimilar pairs are drawn, which would tie the parts.
+func TestFitFewPairs(t *testing.T) {
+	dir := t.TempDir()
+	writePairs(t, dir, "pairs.csv", 60)
+	for i, c := range []struct {
+		args, on string
+		train    int
+	}{
+		{"", "cross-validation", 84},
+		{"--cross-validate 0", "validation", 84},
+		{"--weak 1", "validation", 126},
+		{"--metric ndcg_at_10", "validation", 84},
+		{"--split 60:20:20", "validation", 72},
+		{"--split 50:50", "cross-validation", 60},
+	} {
+		args := append(strings.Fields("fit pairs.csv --provider hashing --dimensions 16 --cache cache --prepared prepared --epochs 1"), strings.Fields(c.args)...)
+		out := fmt.Sprint("run", i)
+		panel := must(t, dir, append(args, "--out", out)...)
+		var s rundir.Summary
+		if err := json.Unmarshal([]byte(must(t, dir, append(args, "--out", out, "--json")...)), &s); err != nil {
+			t.Fatal(err)
+		}
+		if s.SelectedOn != c.on || s.Data.Pairs["train"] != c.train || strings.Contains(panel, "Few pairs: all 1 epochs on all of them") != (c.on == "cross-validation") {
+			t.Errorf("%s: judged on %s with pairs %v\n%s", c.args, s.SelectedOn, s.Data.Pairs, panel)
+		}
+	}
+}
+
 // TestFitBuysOnce counts what a server bills, with prompts for both sides.
 func TestFitBuysOnce(t *testing.T) {
 	dir := t.TempDir()

@@ -99,7 +99,7 @@ func recipeFlags() []cli.Flag {
 		count("patience", "epochs without improvement before stopping; 0 never stops", both(d.Patience, n.Patience)),
 		choice("select-on", "the split that chooses epoch and threshold: validation|test; test flatters, and takes the place of scoring it once at the end", both(d.SelectOn, n.SelectOn)),
 		choice("metric", "the figure that chooses epoch and start, and judges the result: "+metrics().list()+"; auto is roc_auc, spearman where labels are grades, ndcg_at_10 where all pairs are similar", "auto"),
-		count("cross-validate", "parts in which fewer than 500 training pairs without a validation split are judged; 0 takes such a split from them", both(d.CrossValidate, n.CrossValidate)),
+		count("cross-validate", "parts in which fewer than 2,000 training pairs without a validation split are judged; 0 takes such a split from them", both(d.CrossValidate, n.CrossValidate)),
 		count("shuffle-window", "training pairs that are shuffled among each other; 0 means all", both(d.ShuffleWindow, n.ShuffleWindow)),
 		&cli.Uint64Flag{Name: "seed", Usage: "of the start, the order of the pairs and dropout", Category: category},
 	}

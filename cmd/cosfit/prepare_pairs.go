@@ -276,7 +276,18 @@ func (p *pairsPlan) read(c *cli.Context, d *prepare.Draft) error {
 	if err != nil {
 		return err
 	}
-	report, err := d.Split(c.Context, p.split)
+	only := d.OnlyPositives()
+	if only && !p.drawn {
+		p.weak = 2
+	}
+	split := p.split
+	if only || p.weak+p.hard > 0 {
+		// Negatives that are drawn join what has nothing to do with each other, so
+		// there would be no parts to judge in: a query's answer would be known, and as
+		// a wrong one alone. Without dissimilar pairs a search judges, never in parts.
+		split.Undivided = 0
+	}
+	report, err := d.Split(c.Context, split)
 	if err != nil {
 		return err
 	}
@@ -285,9 +296,7 @@ func (p *pairsPlan) read(c *cli.Context, d *prepare.Draft) error {
 		said = said[1:]
 	}
 	d.Notes = append(d.Notes, said...)
-	only := d.OnlyPositives()
 	if only && !p.drawn {
-		p.weak = 2
 		d.Notes = append(d.Notes, fmt.Sprintf("all pairs are similar, so each query gets %d dissimilar ones, drawn at random (--weak)", p.weak))
 	}
 	o := negatives.Options{Weak: p.weak, Hard: p.hard, Seed: p.seed, Threads: runtime.GOMAXPROCS(0)}

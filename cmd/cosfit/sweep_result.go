@@ -35,7 +35,8 @@ type sweepResult struct {
 	Command       string         `json:"command"` // that makes this run again
 	Summary       rundir.Summary `json:"summary"` // of the run
 	Curse         string         `json:"winners_curse"`
-	Importance    *importance    `json:"importance"` // null where there are too few trials
+	Luck          *luck          `json:"selection_luck"` // null where no gain on test stands beside
+	Importance    *importance    `json:"importance"`     // null where there are too few trials
 	Ranking       []sweptTrial   `json:"ranking"`
 }
 
@@ -117,8 +118,9 @@ func (s *sweeping) end(took time.Duration) error {
 	result := sweepResult{
 		SchemaVersion: rundir.SchemaVersion, Study: s.study.Definition().Name, Metric: s.figure, Sampler: s.sampler, Pruner: s.pruner, Seed: s.seed,
 		Trials: sweep.CountOf(trials), Best: s.swept(best), Run: s.dir.Best(), Command: s.trainCommand(best.Point, filepath.Join(s.dir.Path(), "again")), // the best run's own folder is taken
-		Summary: summary, Curse: curse(best, trials, summary), Importance: s.importance(trials),
+		Summary: summary, Luck: luckOf(summary, s.figure), Importance: s.importance(trials),
 	}
+	result.Curse = curse(best, sweep.CountOf(trials), summary, result.Luck)
 	for _, t := range sweep.Ranked(trials) {
 		result.Ranking = append(result.Ranking, s.swept(t))
 		result.Pairs += result.Ranking[len(result.Ranking)-1].Pairs
@@ -187,19 +189,6 @@ func (s *sweeping) isOf(dir rundir.Dir, recipe trainer.Recipe) (bool, error) {
 	now := there
 	now.Recipe, now.Version = config, version()
 	return trainer.SameRun(dir.Path(), there, now) == nil, nil
-}
-
-// curse says how far to trust the figure of a winner. What test says of it
-// stands in the run's judgement.
-func curse(best study.Trial, trials []study.Trial, s rundir.Summary) string {
-	n := sweep.CountOf(trials)
-	text := fmt.Sprintf("%.4f on validation is the best of %d trials, and the best of many flatters (the winner's curse): some of it is luck with these validation pairs.", best.Value, n.Complete+n.Pruned)
-	if _, ok := s.After[loader.Test.String()]; ok {
-		text += " Test was scored once, for this run alone."
-	} else {
-		text += " There is no test split to tell how much."
-	}
-	return text
 }
 
 // writeTrials writes trials.csv, in the order of the trials.

@@ -114,7 +114,7 @@ func TestSweep(t *testing.T) {
 		t.Errorf("resumed for 15 trials there are %+v", n)
 	}
 	panel := must(t, dir, "sweep", "--resume", "--out", "s")
-	for _, want := range []string{"winner's curse", "cosfit train --data sample", "optuna-dashboard sqlite:///s/study.db", "learning"} {
+	for _, want := range []string{"winner's curse", "on test, which was scored once, for this run alone: 0.", "cosfit train --data sample", "optuna-dashboard sqlite:///s/study.db", "learning"} {
 		if !strings.Contains(strings.Join(strings.Fields(panel), " "), want) {
 			t.Errorf("the panel lacks %q:\n%s", want, panel)
 		}

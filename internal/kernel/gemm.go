@@ -192,8 +192,14 @@ func (p *product) part(r0, r1, c0, c1, k int, next *coming, to *window, edge *[m
 				p.tile(r, k, entries, b, &to.c[to.at(r, col)], to.stride, add, next)
 				continue
 			}
-			p.tile(r, k, entries, b, &edge[0], p.columns, 0, next)
-			p.store(edge[:], r, min(r+p.rows, r1), col, min(col+p.columns, c1), to, add == 1)
+			// What is there is added to as it would be in C, so that an entry is summed in
+			// the same order wherever it stands.
+			rLast, cLast := min(r+p.rows, r1), min(col+p.columns, c1)
+			if add == 1 {
+				p.load(edge[:], r, rLast, col, cLast, to)
+			}
+			p.tile(r, k, entries, b, &edge[0], p.columns, add, next)
+			p.store(edge[:], r, rLast, col, cLast, to)
 		}
 	}
 }
@@ -220,16 +226,16 @@ func (p *product) tile(r, k, entries int, b, c *float32, stride, add int, next *
 	p.run(1, entries, &p.a.data[p.a.at(r, k)], 0, b, c, stride, add, nextA, nextB)
 }
 
-// store writes the part of a tile that lies inside C, or adds it.
-func (p *product) store(tile []float32, r0, r1, c0, c1 int, to *window, add bool) {
+// load reads the part of a tile that lies inside C.
+func (p *product) load(tile []float32, r0, r1, c0, c1 int, from *window) {
 	for r := r0; r < r1; r++ {
-		row, values := to.c[to.at(r, c0):to.at(r, c1)], tile[(r-r0)*p.columns:]
-		for i := range row {
-			if add {
-				row[i] += values[i]
-			} else {
-				row[i] = values[i]
-			}
-		}
+		copy(tile[(r-r0)*p.columns:], from.c[from.at(r, c0):from.at(r, c1)])
+	}
+}
+
+// store writes the part of a tile that lies inside C.
+func (p *product) store(tile []float32, r0, r1, c0, c1 int, to *window) {
+	for r := r0; r < r1; r++ {
+		copy(to.c[to.at(r, c0):to.at(r, c1)], tile[(r-r0)*p.columns:])
 	}
 }

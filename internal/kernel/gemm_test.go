@@ -91,6 +91,34 @@ func checkGemm(t *testing.T, rng *rand.Rand, micro micro, m, n, k int) {
 	}
 }
 
+// The product of two rows is the same bits in products of every shape, wherever
+// the rows stand in them, and by any number of threads.
+func TestProductOfTwoRows(t *testing.T) {
+	const m, n = 61, 200
+	rng := rand.New(rand.NewPCG(3, 4))
+	parts := [][4]int{{0, 1, 0, 1}, {60, 1, 199, 1}, {7, 12, 3, 32}, {1, 13, 5, 33}, {0, 49, 64, 129}, {12, 49, 0, 128}, {0, 61, 9, 1}, {5, 2, 0, 200}}
+	for _, micro := range micros() {
+		// Whole steps of K, parts of one, and what is left of either.
+		for _, k := range []int{1, 47, 384, 768, 769, 1000, 1024, 1536, 1600, 3072} {
+			a, b, all := random(rng, m*k), random(rng, n*k), poisoned(m*n)
+			NewPool(1).multiply(micro, m, n, k, view{a, k, 1}, view{b, k, 1}, all)
+			for _, part := range parts {
+				row, rows, column, columns := part[0], part[1], part[2], part[3]
+				for _, threads := range []int{1, 2, 5} {
+					c := poisoned(rows * columns)
+					NewPool(threads).multiply(micro, rows, columns, k, view{a[row*k:], k, 1}, view{b[column*k:], k, 1}, c)
+					for i, got := range c {
+						if want := all[(row+i/columns)*n+column+i%columns]; got != want {
+							t.Errorf("%s, k=%d, %d threads: entry %d of %d × %d is %v, and %v in %d × %d", micro.name, k, threads, i, rows, columns, got, want, m, n)
+							break
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestChoose(t *testing.T) {
 	list := []micro{{name: "fast"}, {name: "generic/z80"}}
 	for name, want := range map[string]string{"": "fast", "fast": "fast", "generic": "generic/z80"} {

@@ -18,6 +18,9 @@ type SplitOptions struct {
 	FixLeakage bool
 	// Strict makes it an error that splits share a group or a text.
 	Strict bool
+	// Where Shares are zero and fewer than Undivided pairs are for training, none of
+	// them become validation, and test gets its default share of the pairs.
+	Undivided int
 }
 
 // Shares are how much of the pairs each split gets where nothing else is said.
@@ -31,11 +34,16 @@ type SplitReport struct {
 	Gone  [loader.NumSplits]int `json:"gone"`            // pairs of each split that FixLeakage took out
 	// Example is two texts that are almost the same.
 	Example [2]string `json:"example_alike,omitzero"`
+	// Few says that there is no validation split because there are few pairs.
+	Few bool `json:"few,omitempty"`
 }
 
 // Sentences say what was done and what to know, each without a full stop.
 func (r SplitReport) Sentences() []string {
 	out := []string{r.Division.Sentence()}
+	if r.Few {
+		out = append(out, "few pairs, so none are held out for validation: training judges by cross-validation")
+	}
 	for s, n := range r.Gone {
 		if n > 0 {
 			out = append(out, fmt.Sprintf("%d %s pairs shared a group or a text, or almost one, with a split that is held out, and were left out", n, loader.Split(s)))
@@ -56,7 +64,8 @@ func (r SplitReport) Sentences() []string {
 func (d *Draft) Split(ctx context.Context, o SplitOptions) (SplitReport, error) {
 	facts := d.facts()
 	draws := o.Draws(len(d.Pairs.Split) > 0)
-	if draws && o.Shares == (loader.Shares{}) {
+	few := draws && o.Shares == (loader.Shares{}) && d.few(o)
+	if draws && o.Shares == (loader.Shares{}) && !few {
 		o.Shares = Shares()
 	}
 	if draws && o.FixLeakage {
@@ -74,7 +83,7 @@ func (d *Draft) Split(ctx context.Context, o SplitOptions) (SplitReport, error) 
 	if err != nil {
 		return SplitReport{}, err
 	}
-	r := SplitReport{Division: division}
+	r := SplitReport{Division: division, Few: few}
 	facts.Same = nil
 	pairs, err := d.alike(ctx, d.Pairs.SplitSets(d.Texts()))
 	if err != nil {
@@ -96,6 +105,16 @@ func (d *Draft) Split(ctx context.Context, o SplitOptions) (SplitReport, error) 
 		}
 	}
 	return r, nil
+}
+
+// few reports whether the training pairs stay together.
+func (d *Draft) few(o SplitOptions) bool {
+	shares := Shares()
+	train, all := shares[loader.Train], shares[loader.Train]+shares[loader.Validation]+shares[loader.Test]
+	if o.Folds > 0 {
+		train, all = float64(o.Folds-1), float64(o.Folds)
+	}
+	return float64(d.Pairs.Len())*train < float64(o.Undivided)*all
 }
 
 // mend takes out pairs that leak.

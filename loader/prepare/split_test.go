@@ -19,21 +19,27 @@ func TestSplitOfDraft(t *testing.T) {
 		}
 		return d
 	}
+	const few = "few pairs, so none are held out for validation: training judges by cross-validation"
 	for _, c := range []struct {
-		o    SplitOptions
-		want string
+		o     SplitOptions
+		want  string
+		notes []string
 	}{
-		{SplitOptions{SplitOptions: loader.SplitOptions{}}, "63 train, 13 validation and 14 test pairs, drawn by group, keeping groups that share a text together"},
-		{SplitOptions{SplitOptions: loader.SplitOptions{By: loader.BySource}}, "63 train, 12 validation and 15 test pairs, drawn by source, keeping the groups of a document together"},
-		{SplitOptions{SplitOptions: loader.SplitOptions{Folds: 3, Fold: 2}}, "49 train, 11 validation and 30 test pairs, drawn by group, keeping groups that share a text together"},
+		{SplitOptions{SplitOptions: loader.SplitOptions{}}, "63 train, 13 validation and 14 test pairs, drawn by group, keeping groups that share a text together", nil},
+		{SplitOptions{SplitOptions: loader.SplitOptions{By: loader.BySource}}, "63 train, 12 validation and 15 test pairs, drawn by source, keeping the groups of a document together", nil},
+		{SplitOptions{SplitOptions: loader.SplitOptions{Folds: 3, Fold: 2}}, "49 train, 11 validation and 30 test pairs, drawn by group, keeping groups that share a text together", nil},
+		{SplitOptions{Undivided: 64}, "63 train, 0 validation and 27 test pairs, drawn by group, keeping groups that share a text together", []string{few}},
+		{SplitOptions{Undivided: 63}, "63 train, 13 validation and 14 test pairs, drawn by group, keeping groups that share a text together", nil},
+		{SplitOptions{SplitOptions: loader.SplitOptions{Folds: 3, Fold: 2}, Undivided: 61}, "60 train, 0 validation and 30 test pairs, drawn by group, keeping groups that share a text together", []string{few}},
+		{SplitOptions{SplitOptions: loader.SplitOptions{Shares: loader.Shares{8, 1, 1}}, Undivided: 64}, "72 train, 9 validation and 9 test pairs, drawn by group, keeping groups that share a text together", nil},
 	} {
 		d := fill()
 		r, err := d.Split(context.Background(), c.o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := r.Sentences(); !slices.Equal(got, []string{c.want}) {
-			t.Errorf("%q, want %q", got, c.want)
+		if got := r.Sentences(); !slices.Equal(got, append([]string{c.want}, c.notes...)) {
+			t.Errorf("%q, want %q and %q", got, c.want, c.notes)
 		}
 		if c.o.By == loader.BySource {
 			for i := range 90 {

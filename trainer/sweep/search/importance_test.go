@@ -60,14 +60,14 @@ func TestImportanceIsAnalytic(t *testing.T) {
 			map[string]float64{"loss": 1 / (1 + 1.0/6), "temperature": 1.0 / 6 / (1 + 1.0/6), "z": 0}},
 		// The loss does not move the mean; temperature exists in a quarter of the
 		// space and explains 36/12 there. Symmetric's own mean is 1 in both cases.
-		{"nested", []space.Parameter{choice("loss", "mse,infonce"), when(choice("symmetric", "true,false"), "loss", "infonce"), when(unit("temperature"), "symmetric", "true")},
+		{"nested", []space.Parameter{choice("loss", "mse,infonce"), when(choice("symmetric", "true,false"), "loss", "infonce"), when(unit("temperature"), "symmetric", "true"), unit("z")},
 			func(p place) float64 {
 				if p.choice["symmetric"] != "true" {
 					return 3
 				}
 				return 6 * p.number["temperature"]
 			},
-			map[string]float64{"loss": 0, "symmetric": 0, "temperature": 1}},
+			map[string]float64{"loss": 0, "symmetric": 0, "temperature": 1, "z": 0}},
 	} {
 		s, err := space.New(c.space)
 		if err != nil {

@@ -13,13 +13,7 @@ type Random struct{}
 // Name returns "random".
 func (Random) Name() string { return "random" }
 
-// Next looks at no trial.
-func (Random) Next(s space.Space, _ int, _ []Trial, rng *rand.Rand) (space.Point, error) {
-	p := space.Point{}
-	for i, parameter := range s {
-		if s.Exists(i, p) {
-			p[parameter.Name] = draw(parameter.Distribution, rng)
-		}
-	}
-	return p, nil
+// Next returns a point that no trial has, and ErrExhausted where there is none.
+func (Random) Next(s space.Space, _ int, history []Trial, rng *rand.Rand) (space.Point, error) {
+	return untriedBy(s, history).draw(rng)
 }

@@ -70,7 +70,7 @@ type Pruner interface {
 }
 
 // ErrExhausted says that every point was a trial's.
-var ErrExhausted = errors.New("every point of the grid is taken")
+var ErrExhausted = errors.New("every point of the space is taken")
 
 // NoPruner lets every trial run to its end.
 type NoPruner struct{}

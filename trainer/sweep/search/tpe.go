@@ -17,7 +17,7 @@ import (
 // TPESampler as its version 5 has them by default: how many are the best, the
 // bandwidths and the prior (see parzen), and parameters that exist together
 // are drawn together, so that it sees how they go together (Falkner, Klein and
-// Hutter, "BOHB", ICML 2018). It departs from Optuna's in five things:
+// Hutter, "BOHB", ICML 2018). It departs from Optuna's in six things:
 //
 //   - Of the best trials, each counts by how much better it is than the rest, so
 //     that l/g ranks candidates by their expected improvement and not by the mere
@@ -29,6 +29,8 @@ import (
 //   - There are 24 candidates for each continuum, not 24 for all together.
 //   - Kernels over ranges with steps may be narrower (see bandwidths).
 //   - Trials that failed count among the rest: most of them diverged.
+//   - No point is proposed twice: a training with the same settings has the same
+//     result.
 //
 // Trials that still run count among the rest too, so that parallel workers do
 // not all try the same (the constant liar of Ginsbourger, Le Riche and Carraro
@@ -48,12 +50,13 @@ type TPE struct {
 // Name returns "tpe".
 func (TPE) Name() string { return "tpe" }
 
-// Next is random until enough trials have ended.
+// Next is random until enough trials have ended, and where all candidates are
+// points of trials. It returns ErrExhausted where every point is one.
 func (t TPE) Next(s space.Space, n int, history []Trial, rng *rand.Rand) (space.Point, error) {
 	if countEnded(history) < cmp.Or(t.Startup, 10) {
 		return Random{}.Next(s, n, history, rng)
 	}
-	tree := treeOf(s, history)
+	tree, untried := treeOf(s, history), untriedBy(s, history)
 	var chosen space.Point
 	highest := math.Inf(-1)
 	for range t.candidates(s) {
@@ -63,9 +66,12 @@ func (t TPE) Next(s space.Space, n int, history []Trial, rng *rand.Rand) (space.
 				ratio *= b.draw(s, p, rng)
 			}
 		}
-		if chosen == nil || ratio > highest {
+		if (chosen == nil || ratio > highest) && untried.has(p) {
 			chosen, highest = p, ratio
 		}
+	}
+	if chosen == nil {
+		return untried.draw(rng)
 	}
 	return chosen, nil
 }
