@@ -23,8 +23,9 @@ func ceiling(what string) *local {
 	}}
 }
 
-// peakTiles is what a thread has to do where no task says how much.
-const peakTiles = 1000
+// peakTiles is what a thread has to do where no task says how much: about ten
+// milliseconds, so that a thread which is late to begin does not count.
+const peakTiles = 20_000
 
 func peakJob(t Task) job {
 	pool := kernel.NewPool(t.Threads)
