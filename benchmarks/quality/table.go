@@ -170,7 +170,7 @@ func (r *results) write(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("Made of the files beside it by `go run ./benchmarks/quality table`. Figures of test pairs, means over the draws: ROC AUC, of stsb and patent Spearman's correlation. " +
 		"Gains have 95 % intervals over resampled groups; in bold those that differ from 0 after Holm's correction over all comparisons here (p < 0.05). " +
-		"Searches ran on some of the draws alone: a gain is over the draws that both methods have, a mean over all of its own.\n")
+		"Searches ran on some of the draws alone: a gain is over the draws that both methods have.\n")
 	r.means(&b)
 	r.gains(&b, ours, "Gain of the default recipe over", "")
 	r.gains(&b, ours+tunedSuffix, "Gain of the default recipe, tuned, over", "")
@@ -189,9 +189,22 @@ func heading(b *strings.Builder, title string, columns []string) {
 
 func line(b *strings.Builder, cells []string) { fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | ")) }
 
-// means are the figures themselves.
+// means are the figures themselves, each line over the draws that all its methods
+// have, so that they compare.
 func (r *results) means(b *strings.Builder) {
-	r.grid(b, "Means", r.cell)
+	var all []string
+	for _, t := range titles() {
+		all = append(all, t[0])
+	}
+	r.grid(b, "Means", func(c studyCase, method string) string { return r.cellOf(c, method, r.common(c, all)) })
+	b.WriteString("\nDraws of these means: ")
+	for i, c := range r.cases() {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(b, "%s %d", strings.Join(c.cells(), " "), len(r.common(c, all)))
+	}
+	b.WriteString(".\n")
 }
 
 // figures are the deciding figures of a method, by draw.
@@ -214,7 +227,7 @@ func (r *results) figures(c studyCase, method string) map[int]float64 {
 }
 
 // mean of a method's figures over some draws, or over all of its own where those
-// are nil.
+// are nil. A method without figures has none.
 func (r *results) mean(c studyCase, method string, draws []int) (mean float64, ok bool) {
 	figures := r.figures(c, method)
 	if draws == nil {
@@ -282,9 +295,6 @@ func (r *results) writeShort(w io.Writer) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
-
-// cell is a mean over all draws of a method, as tables show it.
-func (r *results) cell(c studyCase, method string) string { return r.cellOf(c, method, nil) }
 
 func (r *results) cellOf(c studyCase, method string, draws []int) string {
 	mean, ok := r.mean(c, method, draws)
