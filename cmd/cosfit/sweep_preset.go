@@ -27,8 +27,8 @@ func presets() table[preset] {
 			{Name: "schedule", Value: "constant"},
 			{Name: "average", Value: "0.98"},
 		}, "tpe", "asha"},
-		// notebook is the search of the OpenAI cookbook's notebook, over all
-		// combinations of its values and chosen on validation instead of test.
+		// notebook is all combinations of the batch sizes and rates that the OpenAI
+		// cookbook's notebook tries in pairs, chosen on validation instead of test.
 		"notebook": {[]space.Setting{
 			{Name: "recipe", Value: "notebook"},
 			{Name: "batch-size", Value: "10,100,1000"},
