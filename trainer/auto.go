@@ -12,9 +12,10 @@ import (
 )
 
 // Auto starts from whichever of a few starts that need no labels compares the
-// pairs best that judge the result. The embeddings as they are stay where no
+// pairs best that judge the result; in parts, each by a start that is of the others'
+// texts, where there is no split that judges. The embeddings as they are stay where no
 // other start is better by more than two standard errors over groups, and where
-// pairs are few.
+// pairs are too few to choose by.
 type Auto struct{}
 
 // Name returns "auto".
@@ -66,20 +67,26 @@ func (r *run) chooseStart(ctx context.Context) error {
 	if r.recipe.Start.Name() != (Auto{}).Name() {
 		return r.startFrom(r.recipe.Start)
 	}
-	// A mean and a covariance suit the few texts that they are of, and the
-	// notebook's accuracy has no error to choose by.
-	if r.crossed || r.figure == byAccuracy {
+	// The fewest pairs do not tell, and the notebook's accuracy has no error to
+	// choose by.
+	if r.figure == byAccuracy || r.crossed && !r.choosing() {
 		return r.startFrom(Identity{})
 	}
+	if r.crossed {
+		if err := r.compareStarts(ctx, r.crossedStart); err != nil {
+			return err
+		}
+		return r.sameStart()
+	}
 	if r.opts.try == nil {
-		return r.compareStarts(ctx)
+		return r.compareStarts(ctx, r.wholeStart)
 	}
 	chosen, key := r.opts.try.workspace.chosen, choice{r.figure, r.recipe.Dims, r.recipe.Side, r.recipe.Seed}
 	if name, known := chosen[key]; known {
 		r.state.Start = name
 		return r.sameStart()
 	}
-	err := r.compareStarts(ctx)
+	err := r.compareStarts(ctx, r.wholeStart)
 	if err == nil {
 		chosen[key] = r.state.Start
 	}
@@ -94,26 +101,19 @@ type choice struct {
 	seed   uint64
 }
 
-// compareStarts makes the best of Auto's starts that of the run.
-func (r *run) compareStarts(ctx context.Context) error {
-	pairs := r.data.Indices(r.selectOn())
+// compareStarts makes the best of Auto's starts that of the run. scores are those
+// of the pairs that judge, under a start.
+func (r *run) compareStarts(ctx context.Context, scores func(context.Context, Start) (splitScores, error)) error {
 	var start Beginning
 	var begun, best splitScores
 	for i, s := range r.candidates() {
-		if err := r.startFrom(s); err != nil {
+		its, err := scores(ctx, s)
+		if err != nil {
 			if i == 0 || ctx.Err() != nil {
 				return err
 			}
 			continue // such as a covariance of too few texts
 		}
-		if err := r.use(r.start); err != nil {
-			return err
-		}
-		m, err := r.eval.measure(ctx, pairs, true)
-		if err != nil {
-			return err
-		}
-		its := r.eval.split(pairs, m, r.selectOn())
 		if i == 0 {
 			start, begun, best = r.start, its, its
 			continue
@@ -129,23 +129,49 @@ func (r *run) compareStarts(ctx context.Context) error {
 	return nil
 }
 
+// wholeStart begins at a start and scores it.
+func (r *run) wholeStart(ctx context.Context, s Start) (splitScores, error) {
+	if err := r.startFrom(s); err != nil {
+		return splitScores{}, err
+	}
+	if err := r.use(r.start); err != nil {
+		return splitScores{}, err
+	}
+	pairs := r.data.Indices(r.selectOn())
+	m, err := r.eval.measure(ctx, pairs, true)
+	return r.eval.split(pairs, m, r.selectOn()), err
+}
+
+// crossedStart scores each part of the pairs under a start that is of the others'
+// texts.
+func (r *run) crossedStart(ctx context.Context, s Start) (splitScores, error) {
+	cosines, err := r.unseenCosines(ctx, s, 0)
+	if err != nil {
+		return splitScores{}, err
+	}
+	return r.crossedScores(cosines[0]), nil
+}
+
 // candidates are the starts to choose from.
 func (r *run) candidates() []Start {
 	return Auto{}.starts(r.data.Vectors.Dim, r.recipe.Dims, r.recipe.Side)
 }
 
-// sameStart makes the start of a run that goes on: the choice is not made again.
-func (r *run) sameStart() error {
+// sameStart makes the start that was chosen.
+func (r *run) sameStart() error { return r.startFrom(r.chosenStart()) }
+
+// chosenStart is the recipe's start, or that which Auto chose.
+func (r *run) chosenStart() Start {
 	if r.recipe.Start.Name() != (Auto{}).Name() {
-		return r.startFrom(r.recipe.Start)
+		return r.recipe.Start
 	}
 	candidates := r.candidates()
 	for _, s := range candidates {
 		if s.Name() == r.state.Start {
-			return r.startFrom(s)
+			return s
 		}
 	}
-	return r.startFrom(candidates[0])
+	return candidates[0]
 }
 
 // startFrom makes a start that of each matrix of the model: both begin alike.

@@ -18,26 +18,28 @@ import (
 // nothing is to be undone.
 func TestAuto(t *testing.T) {
 	r := quick()
-	r.Dims, r.Epochs, r.Start = 384, 1, trainer.Auto{}
+	r.Dims, r.Epochs, r.Start, r.CrossValidate = 384, 1, trainer.Auto{}, 5
 	for _, test := range []struct {
 		name   string
-		few    bool
+		every  int32 // group alone, without a validation split; 0 for all with one
 		noise  float64
 		chosen bool
 	}{
-		{"as they are", false, 0, false},
-		{"drowned", false, 1, true},
-		{"few, drowned", true, 1, false},
+		{"as they are", 0, 0, false},
+		{"drowned", 0, 1, true},
+		{"in parts, as they are", 1, 0, false},
+		{"in parts, drowned", 1, 1, true},
+		{"few, drowned", 5, 1, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			data, err := loader.OpenFS(context.Background(), sample.FS(), sample.Name, loader.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if test.few {
+			if test.every > 0 {
 				keep := make([]bool, data.Pairs.Len())
 				for i, s := range data.Pairs.Split {
-					keep[i] = (s == loader.Train || s == loader.Test) && data.Pairs.Group[i]%5 == 0
+					keep[i] = (s == loader.Train || s == loader.Test) && data.Pairs.Group[i]%test.every == 0
 				}
 				data.Pairs = data.Pairs.Only(keep)
 			}

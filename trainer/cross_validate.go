@@ -54,11 +54,34 @@ type crossValidation struct {
 	Epochs  int       `json:"epochs"`
 }
 
-// crossValidate trains once for each part of the training pairs, on the others,
-// and scores the part after each epoch. Groups are not torn, so what it says is of
-// new groups. The result itself has learned from all of them, in as many epochs as
-// were best, or in all where the pairs are too few to tell.
+// choosing reports whether there are pairs enough to choose by.
+func (r *run) choosing() bool { return len(r.data.Indices(loader.Train)) >= choosingPairs }
+
+// crossValidate judges each part of the training pairs by what is learned from the
+// others. The result itself has learned from all of them, in as many epochs as were
+// best, or in all where the pairs are too few to tell.
 func (r *run) crossValidate(ctx context.Context) (*crossValidation, error) {
+	epochs, err := r.unseenCosines(ctx, r.chosenStart(), r.recipe.Epochs)
+	if err != nil {
+		return nil, err
+	}
+	best := r.recipe.Epochs
+	if r.choosing() {
+		best = 1
+		for epoch := range epochs {
+			if r.crossedScores(epochs[epoch]).figure(r.figure) > r.crossedScores(epochs[best]).figure(r.figure) {
+				best = max(epoch, 1)
+			}
+		}
+	}
+	return &crossValidation{epochs[0], epochs[best], best}, nil
+}
+
+// unseenCosines begins once for each part of the training pairs at a start, from the
+// others, trains some epochs, none or the recipe's, and returns the cosines of all
+// pairs after each, that of the start first. Groups are not torn, so what they say
+// is of new groups.
+func (r *run) unseenCosines(ctx context.Context, start Start, epochs int) (cosines [][]float32, err error) {
 	folds, err := r.data.Folds(r.recipe.CrossValidate, r.recipe.Seed)
 	if err != nil {
 		return nil, err
@@ -68,9 +91,8 @@ func (r *run) crossValidate(ctx context.Context) (*crossValidation, error) {
 	for i, pair := range training {
 		place[pair] = i
 	}
-	epochs := make([][]float32, r.recipe.Epochs+1) // the start is epoch 0
-	for i := range epochs {
-		epochs[i] = make([]float32, len(training))
+	for range epochs + 1 {
+		cosines = append(cosines, make([]float32, len(training)))
 	}
 	for part := range int32(r.recipe.CrossValidate) {
 		data := r.data.Share(1)[0]
@@ -85,10 +107,10 @@ func (r *run) crossValidate(ctx context.Context) (*crossValidation, error) {
 				pairs = append(pairs, int32(i))
 			}
 		}
-		err := r.without(ctx, data, func(sub *run, epoch int) error {
-			cosines, err := sub.eval.cosines(ctx, pairs, true)
-			for i, c := range cosines {
-				epochs[epoch][place[pairs[i]]] = c
+		err := r.without(ctx, data, start, epochs > 0, func(sub *run, epoch int) error {
+			of, err := sub.eval.cosines(ctx, pairs, true)
+			for i, c := range of {
+				cosines[epoch][place[pairs[i]]] = c
 			}
 			return err
 		})
@@ -96,31 +118,19 @@ func (r *run) crossValidate(ctx context.Context) (*crossValidation, error) {
 			return nil, err
 		}
 	}
-	best := r.recipe.Epochs
-	if len(training) >= choosingPairs {
-		best = 1
-		for epoch := range epochs {
-			if r.crossedScores(epochs[epoch]).figure(r.figure) > r.crossedScores(epochs[best]).figure(r.figure) {
-				best = max(epoch, 1)
-			}
-		}
-	}
-	return &crossValidation{epochs[0], epochs[best], best}, nil
+	return cosines, nil
 }
 
-// without trains as the run does on the training split of data, and calls scored at
-// the start, which is epoch 0, and after each epoch.
-func (r *run) without(ctx context.Context, data *loader.Dataset, scored func(sub *run, epoch int) error) error {
+// without trains from a start as the run does, on the training split of data, and
+// calls scored at the start, which is epoch 0, and after each epoch.
+func (r *run) without(ctx context.Context, data *loader.Dataset, start Start, train bool, scored func(sub *run, epoch int) error) error {
 	w, err := NewWorkspace(data, func() (graph.Backend, error) { return r.opts.Backend, nil })
 	if err != nil {
 		return err
 	}
 	defer w.closeParts()
 	recipe := r.recipe
-	recipe.CrossValidate, recipe.Patience = 0, 0
-	if recipe.Start.Name() == (Auto{}).Name() {
-		recipe.Start = Identity{} // as the run's own: a part that chose would judge itself
-	}
+	recipe.CrossValidate, recipe.Patience, recipe.Start = 0, 0, start
 	var sub *run
 	var failed error
 	report := func(epoch int, _ float64) bool {
@@ -134,7 +144,7 @@ func (r *run) without(ctx context.Context, data *loader.Dataset, scored func(sub
 	if err := sub.begin(ctx); err != nil {
 		return err
 	}
-	if err := scored(sub, 0); err != nil {
+	if err := scored(sub, 0); err != nil || !train {
 		return err
 	}
 	return cmp.Or(sub.train(ctx), failed)
