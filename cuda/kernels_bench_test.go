@@ -83,7 +83,7 @@ func timeKernels(b *testing.B, backend *Backend, n, d, k int) {
 	m, dm, copied := floats(random(4, d*k)), floats(random(5, d*k)), alloc(d*k*operand)
 	slots := []nvidia.Pointer{floats(make([]float32, d*k)), floats(make([]float32, d*k))}
 
-	loss, err := backend.compiler.Loss(backend.context, graph.MSE{}.CUDA())
+	loss, err := backend.compiler.Loss(backend.context, graph.MSE{}.CUDA(), 0)
 	check(b, err)
 	defer loss.Close()
 	update, err := backend.compiler.Update(backend.context, rule.CUDA(), rule.Slots(), backend.precision)
@@ -96,7 +96,7 @@ func timeKernels(b *testing.B, backend *Backend, n, d, k int) {
 	}{
 		{"gather", func() error { return step.Gather(stream, staged, x, 2*n, d) }},
 		{"cosine", func() error { return step.Cosine(stream, p, s, inverses, n, k) }},
-		{"loss", func() error { return loss.Run(stream, staged, s, ds, mean, n) }},
+		{"loss", func() error { return loss.Run(stream, staged, s, 0, ds, 0, mean, n) }},
 		{"pull", func() error { return step.Pull(stream, p, s, inverses, ds, dp, n, k) }},
 		{"update", func() error { return update.Apply(stream, scalars, m, dm, slots, copied, d*k) }},
 	} {

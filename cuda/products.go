@@ -16,6 +16,7 @@ type products struct {
 	tuning tuning
 	number int    // of the algorithm to take, from 1 on; 0 takes the fastest
 	space  memory // that algorithms work in
+	other  memory // for results while algorithms are timed
 }
 
 type plan struct {
@@ -53,8 +54,14 @@ func (b *Backend) multiply(m nvidia.Matmul, x, y nvidia.Pointer, beta float32, d
 		if err := b.grow(&p.space, workspace); err != nil {
 			return err
 		}
-		var err error
-		if made, err = b.plan(m, x, y, d); err != nil {
+		to, err := d, error(nil)
+		if beta != 0 { // what is there is to be added to
+			if err := b.reserve(&p.other, 4*m.M*m.N); err != nil {
+				return err
+			}
+			to = p.other.at
+		}
+		if made, err = b.plan(m, x, y, to); err != nil {
 			return fmt.Errorf("the product of %d × %d and %d × %d at %s: %w", m.M, m.K, m.K, m.N, precisionOf(m), err)
 		}
 		p.plans[m] = made

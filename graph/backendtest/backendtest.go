@@ -41,6 +41,8 @@ func Run(t *testing.T, open func(t *testing.T) graph.Backend, tolerance float64)
 		"score of equal texts": (*suite).equal,
 		"project":              (*suite).project,
 		"loss":                 (*suite).loss,
+		"fitted loss":          (*suite).fittedLoss,
+		"vector losses":        (*suite).vectorLosses,
 		"update":               (*suite).update,
 		"pair cosines":         (*suite).pairCosines,
 		"similarities":         (*suite).similarities,

@@ -70,6 +70,25 @@ func (s *suite) newLoss(n int) graph.LossKernel {
 	return kernel
 }
 
+// newVectorLoss runs the kernel on NaN in a batch with n pairs of both kinds, k wide.
+func (s *suite) newVectorLoss(loss graph.VectorLoss, n, k int) graph.VectorLossKernel {
+	s.Helper()
+	kernel, err := s.backend.NewVectorLoss(loss)
+	s.must(err)
+	v := s.vectors(n, k)
+	v.P = nans(len(v.P))
+	v.Labels[0], v.Labels[1] = 1, v.Low
+	value, err := s.forward(kernel, loss, v)
+	s.must(err)
+	s.poisoned("loss", value)
+	for _, upstream := range []float32{0.5, 1} {
+		dp, err := kernel.Backward(upstream)
+		s.must(err)
+		s.poisoned("gradient", dp)
+	}
+	return kernel
+}
+
 // poisonRow gives the table of a problem one more row, of NaN, and returns its
 // number n times.
 func (s *suite) poisonRow(p *problem, n int) []int32 {

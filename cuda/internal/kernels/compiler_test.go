@@ -93,7 +93,7 @@ func TestImagesAreKept(t *testing.T) {
 func TestFormulaThatDoesNotCompile(t *testing.T) {
 	n := openNVRTC(t)
 	c := NewCompiler(n, "sm_90", "")
-	if _, err := c.loss(nil, lossSource("\n\nnothing of this kind;")); err == nil || !strings.Contains(err.Error(), "formula") || !strings.Contains(err.Error(), "3") {
+	if _, err := c.loss(nil, lossSource("\n\nnothing of this kind;", 0)); err == nil || !strings.Contains(err.Error(), "formula") || !strings.Contains(err.Error(), "3") {
 		t.Errorf("loss: %v", err)
 	}
 	if _, err := c.Update(nil, "w -= rate;", 0, FP32); err == nil || !strings.Contains(err.Error(), "rule") || !strings.Contains(err.Error(), "1") {

@@ -98,7 +98,7 @@ func (r *rig) step(p Precision) *Step {
 
 func (r *rig) loss(l graph.DeviceLoss) *Loss {
 	r.Helper()
-	k, err := r.compiler.loss(r.context, r.source(lossSource(l.CUDA())))
+	k, err := r.compiler.loss(r.context, r.source(lossSource(l.CUDA(), len(learned(l)))))
 	r.do(err)
 	r.Cleanup(func() { r.do(k.Close()) })
 	return k

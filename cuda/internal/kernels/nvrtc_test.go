@@ -45,8 +45,8 @@ func launched(t *testing.T, slots int) map[string][]nvidia.Param {
 	pass("normalize", &step.arguments, step.Normalize(nil, 0, 0, 0, 0, 1))
 	pass("pair_cosines", &step.arguments, step.PairCosines(nil, 0, 0, 0, 0, 0, 1))
 	pass("similarities", &step.arguments, step.Similarities(nil, 0, 0, 0, 0, 0, 1))
-	pass("run_loss", &loss.arguments, loss.Run(nil, 0, 0, 0, 0, 0))
-	pass("scale", &loss.arguments, loss.Scale(nil, 0, 0, 1, 0))
+	pass("run_loss", &loss.arguments, loss.Run(nil, 0, 0, 0, 0, 0, 0, 0))
+	pass("scale", &step.arguments, step.Scale(nil, 0, 0, 1, 0))
 	pass("apply_update", &update.arguments, update.Apply(nil, 0, 0, 0, make([]nvidia.Pointer, slots), 0, 0))
 	return all
 }
@@ -121,13 +121,13 @@ func TestKernelsOfNVRTC(t *testing.T) {
 		}
 		for _, p := range precisions {
 			check(string(p), stepSource(), options(p), 0,
-				"gather", "convert", "cosine", "pull", "normalize", "pair_cosines", "similarities")
+				"gather", "convert", "cosine", "pull", "scale", "normalize", "pair_cosines", "similarities")
 			for _, rule := range rules {
 				check(fmt.Sprintf("%s %s", p, rule.Name()), updateSource(rule.CUDA(), rule.Slots()), updateOptions(p), rule.Slots(), "apply_update")
 			}
 		}
 		for _, loss := range losses {
-			check(loss.Name(), lossSource(loss.CUDA()), options(FP32), 0, "run_loss", "scale")
+			check(loss.Name(), lossSource(loss.CUDA(), len(learned(loss))), options(FP32), 0, "run_loss")
 		}
 	}
 }

@@ -15,7 +15,7 @@ type Step struct {
 	module    *nvidia.Module
 	arguments nvidia.Arguments
 
-	gather, cosine, pull, convert        *nvidia.Function
+	gather, cosine, pull, convert, scale *nvidia.Function
 	normalize, pairCosines, similarities *nvidia.Function
 }
 
@@ -36,6 +36,7 @@ func (c *Compiler) step(context *nvidia.Context, p Precision, source string) (*S
 		"cosine":       &k.cosine,
 		"pull":         &k.pull,
 		"convert":      &k.convert,
+		"scale":        &k.scale,
 		"normalize":    &k.normalize,
 		"pair_cosines": &k.pairCosines,
 		"similarities": &k.similarities,
@@ -88,6 +89,12 @@ func (k *Step) Pull(s *nvidia.Stream, p, cosines, inverses, ds, dp nvidia.Pointe
 func (k *Step) Convert(s *nvidia.Stream, from, to nvidia.Pointer, n int) error {
 	k.arguments.Reset().Pointer(from).Pointer(to).Int64(int64(n))
 	return launch(s, k.convert, blocks((n+3)/4), elementThreads, &k.arguments)
+}
+
+// Scale writes n floats times a factor.
+func (k *Step) Scale(s *nvidia.Stream, from, to nvidia.Pointer, by float32, n int) error {
+	k.arguments.Reset().Pointer(from).Pointer(to).Float32(by).Int32(int32(n))
+	return launch(s, k.scale, blocks(n), elementThreads, &k.arguments)
 }
 
 // Normalize writes rows of P [_, k], which the int32 numbers rows [n] name,
