@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -40,6 +41,7 @@ func random(seed uint64, n int) []float32 {
 // A history is a training whose batches, tables and dropout change from step
 // to step.
 type history struct {
+	loss        graph.Objective
 	d, k, texts int
 	sizes       []int // of the batches
 	turn        int   // steps on each table
@@ -49,15 +51,21 @@ type history struct {
 type lately struct {
 	loss             float32
 	gradient, matrix []float32
+	parameters       []float32 // of a loss that learns some
 }
 
 // run trains on a backend and returns what there was after the given steps. It
 // looks at nothing in between, so that steps and tables queue up.
 func (h history) run(t *testing.T, b graph.Backend, look func(step int) bool) []lately {
 	t.Helper()
-	model := must(graph.NewModel(b, h.d, h.k, graph.MSE{}))(t)
+	model := must(graph.NewModel(b, h.d, h.k, h.loss))(t)
 	defer model.Close()
 	update := must(b.NewUpdate(trainer.AdamW{WeightDecay: 0.1}, h.d*h.k))(t)
+	own := model.Parameters()
+	var fit graph.UpdateKernel
+	if own != nil {
+		fit = must(b.NewUpdate(trainer.Adam{}, own.Size()))(t)
+	}
 	do(t, b.Upload(model.Matrix(), random(1, h.d*h.k)))
 	table := must(b.NewTable(h.d))(t)
 	rng := rand.New(rand.NewPCG(2, 0))
@@ -75,15 +83,24 @@ func (h history) run(t *testing.T, b graph.Backend, look func(step int) bool) []
 			batch.Left = append(batch.Left, int32(rng.IntN(h.texts)))
 			batch.Right = append(batch.Right, int32(rng.IntN(h.texts)))
 			batch.Labels[j] = float32(rng.IntN(2))
+			batch.Groups = append(batch.Groups, int32(rng.IntN(n)))
 		}
 		do(t, model.Step(batch))
-		do(t, update.Apply(graph.Hyper{LearningRate: 0.01, Step: i + 1}, model.Matrix(), model.Gradient()))
+		hyper := graph.Hyper{LearningRate: 0.01, Step: i + 1}
+		do(t, update.Apply(hyper, model.Matrix(), model.Gradient()))
+		if own != nil {
+			do(t, fit.Apply(hyper, own, model.ParameterGradient()))
+		}
 		if !look(i) {
 			continue
 		}
 		now := lately{gradient: make([]float32, h.d*h.k), matrix: make([]float32, h.d*h.k)}
 		now.loss = must(model.Loss())(t)
 		do(t, b.Download(now.gradient, model.Gradient()), b.Download(now.matrix, model.Matrix()))
+		if own != nil {
+			now.parameters = make([]float32, own.Size())
+			do(t, b.Download(now.parameters, own))
+		}
 		all = append(all, now)
 	}
 	return all
@@ -95,69 +112,97 @@ func every(int) bool { return true }
 func (h history) last(step int) bool { return step == len(h.sizes)-1 }
 
 func (l lately) same(m lately) bool {
-	return l.loss == m.loss && slices.Equal(l.gradient, m.gradient) && slices.Equal(l.matrix, m.matrix)
+	return l.loss == m.loss && slices.Equal(l.gradient, m.gradient) && slices.Equal(l.matrix, m.matrix) && slices.Equal(l.parameters, m.parameters)
 }
 
 // short is a training of small odd sizes, long enough for every size of batch
 // to be told, recorded and repeated; again, once the batch of 30 has made
 // memories grow.
-var short = history{d: 13, k: 7, texts: 20, sizes: []int{9, 9, 9, 4, 9, 4, 4, 1, 9, 30, 9, 30, 30, 4, 9, 4, 9, 4}, turn: 4}
+var short = history{loss: graph.MSE{}, d: 13, k: 7, texts: 20, sizes: []int{9, 9, 9, 4, 9, 4, 4, 1, 9, 30, 9, 30, 30, 4, 9, 4, 9, 4}, turn: 4}
+
+// objectives are a loss of each kind that a device computes another way, and
+// whether its steps can be recorded.
+var objectives = []struct {
+	graph.Objective
+	recorded bool
+}{
+	{graph.MSE{}, true},
+	{graph.Logistic{Scale: 5, Threshold: 0.2, Learn: true}, true},
+	{graph.InfoNCE{Temperature: 0.3}, true},
+	{graph.InfoNCE{Temperature: 0.3, Symmetric: true, Learn: true}, true},
+	{graph.Matryoshka{Loss: graph.Logistic{Scale: 5, Learn: true}, Dims: []int{3, 7}}, false}, // on the processor
+}
+
+// eachObjective runs a test of short by each loss at each precision.
+func eachObjective(t *testing.T, test func(t *testing.T, h history, precision Precision, recorded bool)) {
+	for i, o := range objectives {
+		for precision := range tolerances {
+			t.Run(fmt.Sprintf("%s %d/%s", o.Name(), i, precision), func(t *testing.T) {
+				h := short
+				h.loss = o.Objective
+				test(t, h, precision, o.recorded)
+			})
+		}
+	}
+}
 
 // Repeated steps have the bits of steps that were told call by call, after
 // every step, and after many that were queued in one go.
 func TestRecordingOnDevice(t *testing.T) {
-	for precision := range tolerances {
-		t.Run(string(precision), func(t *testing.T) {
-			plain := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2, recordNothing: true})
-			want := short.run(t, plain, every)
-			do(t, plain.Close())
+	eachObjective(t, func(t *testing.T, h history, precision Precision, recorded bool) {
+		plain := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2, recordNothing: true})
+		want := h.run(t, plain, every)
+		do(t, plain.Close())
 
-			b := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2})
-			got := short.run(t, b, every)
-			for i := range want {
-				if !want[i].same(got[i]) {
-					t.Errorf("step %d of %d pairs: loss %v, want %v, or another gradient or matrix", i, short.sizes[i], got[i].loss, want[i].loss)
-				}
+		b := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2})
+		got := h.run(t, b, every)
+		for i := range want {
+			if !want[i].same(got[i]) {
+				t.Errorf("step %d of %d pairs: loss %v, want %v, or another gradient, matrix or parameters", i, h.sizes[i], got[i].loss, want[i].loss)
 			}
-			recorded := 0
-			for _, s := range b.recordings[0].steps {
-				if s.graph != nil {
-					recorded++
-				}
+		}
+		sizes, expected := 0, 0
+		for _, s := range b.recordings[0].steps {
+			if s.graph != nil {
+				sizes++
 			}
-			if recorded != 3 { // those of 9, 4 and 30 pairs; of 1 there is one step
-				t.Errorf("%d sizes of batches were recorded, want 3", recorded)
-			}
-			do(t, b.Close())
+		}
+		if recorded {
+			expected = 3 // those of 9, 4 and 30 pairs; of 1 there is one step
+		}
+		if sizes != expected {
+			t.Errorf("%d sizes of batches were recorded, want %d", sizes, expected)
+		}
+		do(t, b.Close())
 
-			b = openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2})
-			if queued := short.run(t, b, short.last); !queued[0].same(want[len(want)-1]) {
-				t.Errorf("steps and tables that queue up: loss %v, want %v, or another gradient or matrix", queued[0].loss, want[len(want)-1].loss)
-			}
-			do(t, b.Close())
-		})
-	}
+		b = openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2})
+		if queued := h.run(t, b, h.last); !queued[0].same(want[len(want)-1]) {
+			t.Errorf("steps and tables that queue up: loss %v, want %v, or another gradient, matrix or parameters", queued[0].loss, want[len(want)-1].loss)
+		}
+		do(t, b.Close())
+	})
 }
 
 // A training agrees with the CPU's within the precision, after every step.
 func TestTrainingOnDevice(t *testing.T) {
-	want := short.run(t, cpu.New(1), every)
-	for precision, tolerance := range tolerances {
-		t.Run(string(precision), func(t *testing.T) {
-			b := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 1})
-			defer func() { do(t, b.Close()) }()
-			var loss, matrix float64 // the largest errors
-			for i, got := range short.run(t, b, every) {
-				loss = max(loss, math.Abs(float64(got.loss-want[i].loss))/float64(want[i].loss))
-				matrix = max(matrix, distance(got.matrix, want[i].matrix))
+	eachObjective(t, func(t *testing.T, h history, precision Precision, _ bool) {
+		want := h.run(t, cpu.New(1), every)
+		b := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 1})
+		defer func() { do(t, b.Close()) }()
+		var loss, matrix, parameters float64 // the largest errors
+		for i, got := range h.run(t, b, every) {
+			// One of few pairs may be small, and its error relatively large.
+			loss = max(loss, math.Abs(float64(got.loss-want[i].loss))/max(float64(want[i].loss), 0.05))
+			matrix = max(matrix, distance(got.matrix, want[i].matrix))
+			if got.parameters != nil {
+				parameters = max(parameters, distance(got.parameters, want[i].parameters))
 			}
-			t.Logf("the losses are off by %.2g, the matrices by %.2g", loss, matrix)
-			// A loss of few pairs may be small, and its error relatively large.
-			if !(loss <= 3*tolerance && matrix <= tolerance) {
-				t.Errorf("the losses are off by %.2g, the matrices by %.2g, want at most %g and %g", loss, matrix, 3*tolerance, tolerance)
-			}
-		})
-	}
+		}
+		t.Logf("the losses are off by %.2g, the matrices by %.2g, the parameters by %.2g", loss, matrix, parameters)
+		if tolerance := tolerances[precision]; !(loss <= 3*tolerance && matrix <= tolerance && parameters <= tolerance) {
+			t.Errorf("the losses are off by %.2g, the matrices by %.2g, the parameters by %.2g, want at most %g, %g and %g", loss, matrix, parameters, 3*tolerance, tolerance, tolerance)
+		}
+	})
 }
 
 // distance is ‖a − b‖/‖b‖.

@@ -16,8 +16,8 @@ import (
 	"github.com/cosfit/cosfit/trainer"
 )
 
-// BenchmarkKernels times each kernel of a training step by the GPU's own clock,
-// beside what it must move. The batch of 1,000 pairs fits into an H100's cache.
+// BenchmarkKernels times each kernel of a training step, InfoNCE's among them, by the
+// GPU's own clock, beside what it must move. The batch of 1,000 pairs fits into an H100's cache.
 func BenchmarkKernels(b *testing.B) {
 	sizes := [][3]int{{1000, 1536, 1024}, {8192, 1536, 1024}}
 	if devices, err := Devices(); errors.Is(err, ErrNoGPU) {
@@ -89,6 +89,11 @@ func timeKernels(b *testing.B, backend *Backend, n, d, k int) {
 	update, err := backend.compiler.Update(backend.context, rule.CUDA(), rule.Slots(), backend.precision)
 	check(b, err)
 	defer update.Close()
+	contrast, err := backend.compiler.Contrast(backend.context, backend.precision)
+	check(b, err)
+	defer contrast.Close()
+	left, right, gradient, out := alloc(n*k*operand), alloc(n*k*operand), floats(random(6, 2*n*k)), alloc(8*n*k)
+	theta, similar, dsimilar, sums := floats([]float32{1}), floats(random(7, n*n)), alloc(n*n*operand), alloc(16*n)
 	stream, step := backend.stream, backend.step
 	for _, kernel := range []struct {
 		name   string
@@ -98,6 +103,13 @@ func timeKernels(b *testing.B, backend *Backend, n, d, k int) {
 		{"cosine", func() error { return step.Cosine(stream, p, s, inverses, n, k) }},
 		{"loss", func() error { return loss.Run(stream, staged, s, 0, ds, 0, mean, n) }},
 		{"pull", func() error { return step.Pull(stream, p, s, inverses, ds, dp, n, k) }},
+		{"unit", func() error { return contrast.Unit(stream, p, left, right, inverses, n, k) }},
+		{"contrast", func() error {
+			return contrast.Contrast(stream, staged, theta, similar, dsimilar, sums, 0, n, n, false, 1)
+		}},
+		{"through_unit", func() error {
+			return contrast.ThroughUnit(stream, p, inverses, gradient, gradient+nvidia.Pointer(4*n*k), out, n, k)
+		}},
 		{"update", func() error { return update.Apply(stream, scalars, m, dm, slots, copied, d*k) }},
 	} {
 		budget, err := kernels.BudgetOf(kernel.name, n, d, k, backend.precision)

@@ -17,8 +17,12 @@ type Budget struct {
 // here, cuBLASLt's two products and the update, for which Adam stands.
 var StepKernels = []string{"gather", "project", "cosine", "loss", "pull", "gradient", "update"}
 
-// BudgetOf returns the budget of one of StepKernels for a batch of n pairs and a
-// matrix [d, k].
+// ContrastKernels are what a step by InfoNCE has in one direction, in place of
+// cosine, loss and pull. Similarities and back are cuBLASLt's products.
+var ContrastKernels = []string{"unit", "similarities", "contrast", "back", "through_unit"}
+
+// BudgetOf returns the budget of one of StepKernels or ContrastKernels for a batch of
+// n pairs and a matrix [d, k].
 func BudgetOf(kernel string, n, d, k int, p Precision) (Budget, error) {
 	const float, slots = 4, 2
 	operand := int64(p.OperandSize())
@@ -38,6 +42,16 @@ func BudgetOf(kernel string, n, d, k int, p Precision) (Budget, error) {
 		return Budget{Bytes: y*(float+operand) + (2*pairs+rows)*float}, nil
 	case "gradient": // X, dP → dM
 		return Budget{Bytes: (x+y)*operand + m*float, FLOPs: product}, nil
+	case "unit": // P → U and the inverse lengths
+		return Budget{Bytes: y*(float+operand) + rows*float}, nil
+	case "similarities": // U → S
+		return Budget{Bytes: y*operand + pairs*pairs*float, FLOPs: pairs * y}, nil
+	case "contrast": // S → dS and, of each pair, two sums
+		return Budget{Bytes: pairs*pairs*(float+operand) + pairs*2*8}, nil
+	case "back": // two products: dS, U and dU → dU
+		return Budget{Bytes: 2*pairs*pairs*operand + y*(operand+2*float), FLOPs: 2 * pairs * y}, nil
+	case "through_unit": // P, the inverse lengths and dU → dP
+		return Budget{Bytes: 3*y*float + rows*float}, nil
 	case "update": // dM, M and the slots → M, the slots and, where it is another type, the operand M
 		moved := m * (1 + 2*(1+slots)) * float
 		if p == BF16 {

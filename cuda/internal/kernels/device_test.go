@@ -104,6 +104,14 @@ func (r *rig) loss(l graph.DeviceLoss) *Loss {
 	return k
 }
 
+func (r *rig) contrast(p Precision) *Contrast {
+	r.Helper()
+	k, err := r.compiler.contrast(r.context, p, r.source(contrastSource()))
+	r.do(err)
+	r.Cleanup(func() { r.do(k.Close()) })
+	return k
+}
+
 func (r *rig) update(rule graph.DeviceRule, p Precision) *Update {
 	r.Helper()
 	k, err := r.compiler.update(r.context, rule.Slots(), p, r.source(updateSource(rule.CUDA(), rule.Slots())))
