@@ -156,15 +156,11 @@ func (o *contrast) direction(theta *array, queries, candidates side, n, k int, t
 
 // room makes room for n pairs.
 func (o *contrast) room(n, k int) error {
-	if o.dp.array == nil || o.dp.Shape()[1] != k {
-		if err := o.notRecording(); err != nil {
-			return err
-		}
-		o.dp = o.newDerivative(0, k)
-	}
-	if err := o.dp.resize(2 * n); err != nil {
+	dp, err := o.dp.of(o.Backend, 2*n, k)
+	if err != nil {
 		return err
 	}
+	o.dp = dp
 	if err := o.byTheta.resize(1); err != nil {
 		return err
 	}

@@ -14,6 +14,15 @@ func (b *Backend) newDerivative(shape ...int) derivative {
 	return derivative{b.newArray(shape...), b.newArray(shape...)}
 }
 
+// of is the derivative [rows, k] by vectors: d, or another one where they have become
+// of another length.
+func (d derivative) of(b *Backend, rows, k int) (derivative, error) {
+	if d.array == nil || d.Shape()[1] != k {
+		d = b.newDerivative(0, k)
+	}
+	return d, d.resize(rows)
+}
+
 // times is the array, or a copy times a factor other than 1.
 func (d derivative) times(factor float32) (graph.Array, error) {
 	if factor == 1 {

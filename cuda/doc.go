@@ -18,7 +18,8 @@
 // has the matrix products, recording.go makes a step one launch, table.go fills
 // tables beside it, project.go and evaluate.go compute what figures are made of.
 // With a loss on vectors project.go stands in the place of score.go: contrast.go is
-// InfoNCE, and host_loss.go has the processor compute any other.
+// InfoNCE, of_cosines.go a loss of each pair's cosine, and host_loss.go has the
+// processor compute any other.
 //
 // A new loss or optimiser changes none of them. It brings its formula, as
 // graph.DeviceLoss or graph.DeviceRule, which internal/kernels/source.go puts

@@ -91,7 +91,9 @@ func (o *hostLoss) compute(p graph.Array, batch *graph.Batch, forward func(p gra
 		if o.vectors, err = o.host.NewTable(k); err != nil {
 			return nil, err
 		}
-		o.dp = o.newDerivative(0, k)
+	}
+	if o.dp, err = o.dp.of(o.Backend, a.Shape()[0], k); err != nil {
+		return nil, err
 	}
 	o.room(a.Size())
 	if err := o.fetch(raw(o.numbers), a.at); err != nil {

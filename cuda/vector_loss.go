@@ -11,8 +11,13 @@ import (
 // NewVectorLoss prepares a loss on projected vectors: by kernels of the device,
 // where it has some, else on the processor.
 func (b *Backend) NewVectorLoss(l graph.VectorLoss) (graph.VectorLossKernel, error) {
-	if own, ok := l.(graph.DeviceVectorLoss); ok {
-		return b.newContrast(own.Contrast())
+	switch l := l.(type) {
+	case graph.DeviceVectorLoss:
+		return b.newContrast(l.Contrast())
+	case graph.OfCosines:
+		if formula, ok := l.Loss.(graph.DeviceLoss); ok {
+			return b.newOfCosines(formula)
+		}
 	}
 	return b.newHostLoss(l)
 }

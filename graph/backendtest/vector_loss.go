@@ -14,6 +14,7 @@ import (
 var vectorLossesOf = []graph.VectorLoss{
 	graph.InfoNCE{Temperature: 0.3}, graph.InfoNCE{Temperature: 0.1, Symmetric: true},
 	graph.InfoNCE{Temperature: 0.2, Learn: true}, graph.InfoNCE{Temperature: 0.2, Symmetric: true, Learn: true},
+	graph.OfCosines{Loss: graph.MSE{}}, graph.OfCosines{Loss: graph.Logistic{Scale: 5, Threshold: 0.3, Learn: true}},
 	graph.AnglE{Scale: 3},
 	graph.Matryoshka{Loss: graph.InfoNCE{Temperature: 0.5, Learn: true}, Dims: []int{2, 6}},
 	graph.Matryoshka{Loss: graph.Logistic{Scale: 5, Threshold: 0.3, Learn: true}, Dims: []int{3, 6}},
