@@ -29,7 +29,9 @@ func (o *ofCosines) Forward(p graph.Array, batch *graph.Batch) (graph.Array, err
 
 // ForwardAt does so for given parameters, which the device reads.
 func (o *ofCosines) ForwardAt(p, parameters graph.Array, batch *graph.Batch) (graph.Array, error) {
-	return o.through(p, batch, func(s graph.Array, batch *graph.Batch) (graph.Array, error) { return o.loss.ForwardAt(s, parameters, batch) })
+	return o.through(p, batch, func(s graph.Array, batch *graph.Batch) (graph.Array, error) {
+		return o.loss.ForwardAt(s, parameters, batch)
+	})
 }
 
 func (o *ofCosines) through(p graph.Array, batch *graph.Batch, loss func(s graph.Array, batch *graph.Batch) (graph.Array, error)) (graph.Array, error) {
