@@ -29,7 +29,8 @@ type contrast struct {
 }
 
 // A side is the vectors of one side at length 1 [n, k], of the precision, and the
-// derivative by them, float32. Each begins where cuBLASLt has the fastest loads.
+// derivative by them, float32. The other side begins in memory of its own, so at a
+// multiple of 256 bytes, as the algorithms of products suppose.
 type side struct{ unit, gradient memory }
 
 const (
@@ -55,10 +56,9 @@ func (b *Backend) newContrast(l graph.InfoNCE) (*contrast, error) {
 	if err != nil {
 		return nil, err
 	}
-	symmetric := l.Symmetric
-	l.Learn = true
-	return &contrast{Backend: b, kernel: kernel, symmetric: symmetric, theta: theta.(*array),
-		value: b.newArray(), byTheta: b.newDerivative(1)}, b.Upload(theta, l.Parameters())
+	learning := graph.InfoNCE{Temperature: l.Temperature, Learn: true}
+	return &contrast{Backend: b, kernel: kernel, symmetric: l.Symmetric, theta: theta.(*array),
+		value: b.newArray(), byTheta: b.newDerivative(1)}, b.Upload(theta, learning.Parameters())
 }
 
 // Forward computes the loss and keeps its derivative.
@@ -106,19 +106,17 @@ func (o *contrast) ForwardAt(p, parameters graph.Array, batch *graph.Batch) (gra
 // directions computes the loss, of left texts with right ones and, of a symmetric
 // one, the other way round too.
 func (o *contrast) directions(theta *array, n, k int) error {
-	if !o.symmetric {
-		if err := o.direction(theta, o.left, o.right, n, k, false, 1); err != nil {
+	directions, weight := 1, float32(1)
+	if o.symmetric {
+		directions, weight = 2, 0.5
+	}
+	sides := [2]side{o.left, o.right}
+	for i := range directions {
+		if err := o.direction(theta, sides[i], sides[1-i], n, k, i == 1, weight); err != nil {
 			return err
 		}
-		return o.kernel.Loss(o.stream, o.sums.at, o.value.at, o.byTheta.at, n)
 	}
-	if err := o.direction(theta, o.left, o.right, n, k, false, 0.5); err != nil {
-		return err
-	}
-	if err := o.direction(theta, o.right, o.left, n, k, true, 0.5); err != nil {
-		return err
-	}
-	return o.kernel.Loss(o.stream, o.sums.at, o.value.at, o.byTheta.at, 2*n)
+	return o.kernel.Loss(o.stream, o.sums.at, o.value.at, o.byTheta.at, directions*n)
 }
 
 // part is how many of n queries are compared at a time.
