@@ -438,7 +438,7 @@ func TestRefusedOnDevice(t *testing.T) {
 			_, err := must(b.NewScore(d, 2))(t).Forward(m, &graph.Batch{Table: table})
 			return err
 		}(),
-		"embeddings of 3 dimensions for a matrix of 4 rows": func() error {
+		"embeddings of 3 dimensions, want 4 for a matrix of 4 rows": func() error {
 			_, err := project.Forward(m, &graph.Batch{Table: must(b.NewTable(3))(t)})
 			return err
 		}(),

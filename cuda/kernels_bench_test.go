@@ -73,7 +73,7 @@ func timeKernels(b *testing.B, backend *Backend, n, d, k int) {
 			}
 		})
 	}
-	job := kernels.Job{Table: floats(random(1, 2*n*d)), Left: rows(0), Right: rows(n), Labels: floats(random(2, n)), Lefts: int32(n), Rights: int32(n)}
+	job := kernels.Job{Table: floats(random(1, 2*n*d)), Left: rows(0), Right: rows(n), Labels: floats(random(2, n)), Lefts: int32(n), Width: int32(d)}
 	job.Drop(graph.Dropout{Rate: 0.1, Seed: 1})
 	staged := upload(kernels.JobSize, func(p *nvidia.Pinned) { job.Put(nvidia.View[byte](p)) })
 	rule := trainer.Adam{}
@@ -99,7 +99,7 @@ func timeKernels(b *testing.B, backend *Backend, n, d, k int) {
 		name   string
 		launch func() error
 	}{
-		{"gather", func() error { return step.Gather(stream, staged, x, 2*n, d) }},
+		{"gather", func() error { return step.Gather(stream, staged, x, 0, 2*n, 2*n, d) }},
 		{"cosine", func() error { return step.Cosine(stream, p, s, inverses, n, k) }},
 		{"loss", func() error { return loss.Run(stream, staged, s, 0, ds, 0, mean, n) }},
 		{"pull", func() error { return step.Pull(stream, p, s, inverses, ds, dp, n, k) }},

@@ -43,6 +43,16 @@ func (p *products) close() (first error) {
 	return first
 }
 
+// aligned is what matrices begin at a multiple of that lie so many bytes inside
+// their memories, as Matmul.Align.
+func aligned(bytes ...int) int {
+	all := 256
+	for _, b := range bytes {
+		all |= b
+	}
+	return all & -all % 256
+}
+
 // multiply queues d = op(x)·op(y) + beta·d.
 func (b *Backend) multiply(m nvidia.Matmul, x, y nvidia.Pointer, beta float32, d nvidia.Pointer) error {
 	p := b.products

@@ -105,7 +105,7 @@ func TestFormulaThatDoesNotCompile(t *testing.T) {
 // place and refuses another.
 func TestJobLayout(t *testing.T) {
 	n := openNVRTC(t)
-	fields := []string{"table", "offset", "left", "right", "labels", "groups", "seed", "step", "row", "bound", "scale", "lefts", "rights", "low"}
+	fields := []string{"table", "offset", "left", "right", "labels", "groups", "seed", "step", "row", "bound", "scale", "lefts", "low", "width"}
 	job := reflect.TypeFor[Job]()
 	if job.NumField() != len(fields) {
 		t.Fatalf("a job of %d fields, want %v", job.NumField(), fields)
@@ -131,7 +131,7 @@ func TestJobLayout(t *testing.T) {
 }
 
 func TestJobIsWrittenAsItLies(t *testing.T) {
-	j := Job{Table: 0x1122334455667788, Lefts: 7, Rights: -2}
+	j := Job{Table: 0x1122334455667788, Lefts: 7, Width: -2}
 	j.Drop(graph.Dropout{Rate: 0.5, Seed: 3, Step: 4, Row: 5})
 	block := make([]byte, JobSize+1)
 	j.Put(block)
@@ -149,7 +149,9 @@ func TestJobIsWrittenAsItLies(t *testing.T) {
 func TestTooLarge(t *testing.T) {
 	step := new(Step)
 	for what, err := range map[string]error{
-		"gather":       step.Gather(nil, 0, 0, 1<<30, 4096),
+		"gather":       step.Gather(nil, 0, 0, 0, 0, 1<<30, 4096),
+		"as is":        step.AsIs(nil, 0, 0, 1<<30, 4096),
+		"diagonal":     step.Diagonal(nil, 0, 0, 0, 1, 1<<20, 1<<20),
 		"pull":         step.Pull(nil, 0, 0, 0, 0, 0, 1<<30, 4096),
 		"similarities": step.Similarities(nil, 0, 0, 0, 1<<30, 1, 1),
 	} {

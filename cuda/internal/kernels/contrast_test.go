@@ -139,7 +139,7 @@ func TestContrastOnDevice(t *testing.T) {
 func (r *rig) contrasted(kernels *Contrast, p Precision, theta nvidia.Pointer, c compared, temperature float64, nans bool, tolerance float64) {
 	r.Helper()
 	n := len(c.labels)
-	j := Job{Left: r.words(c.left), Right: r.words(c.right), Labels: upload(r, c.labels), Low: c.low, Lefts: int32(n), Rights: int32(n)}
+	j := Job{Left: r.words(c.left), Right: r.words(c.right), Labels: upload(r, c.labels), Low: c.low, Lefts: int32(n)}
 	if c.groups != nil {
 		j.Groups = r.words(c.groups)
 	}

@@ -179,9 +179,9 @@ func (r *rig) rows(n, of int) []int32 {
 }
 
 // batch stages a job on the device.
-func (r *rig) batch(table, offset []float32, left, right []int32, labels []float32, drop graph.Dropout) nvidia.Pointer {
+func (r *rig) batch(table, offset []float32, width int, left, right []int32, labels []float32, drop graph.Dropout) nvidia.Pointer {
 	r.Helper()
-	j := Job{Table: upload(r, table), Left: r.words(left), Right: r.words(right), Labels: upload(r, labels), Lefts: int32(len(left)), Rights: int32(len(right))}
+	j := Job{Table: upload(r, table), Left: r.words(left), Right: r.words(right), Labels: upload(r, labels), Lefts: int32(len(left)), Width: int32(width)}
 	if offset != nil {
 		j.Offset = upload(r, offset)
 	}

@@ -22,7 +22,7 @@ func onFake(libraries, tests string, env ...string) (out string, err error) {
 
 // deviceTests are the tests that need a device.
 var deviceTests = []string{
-	"TestGatherOnDevice", "TestConvertOnDevice", "TestCosineOnDevice", "TestPullOnDevice", "TestNormalizeOnDevice", "TestPairCosinesOnDevice",
+	"TestGatherOnDevice", "TestAsIsOnDevice", "TestDiagonalOnDevice", "TestConvertOnDevice", "TestCosineOnDevice", "TestPullOnDevice", "TestNormalizeOnDevice", "TestPairCosinesOnDevice",
 	"TestSimilaritiesOnDevice", "TestRepeatOnDevice", "TestLossOnDevice", "TestUnitOnDevice", "TestContrastOnDevice", "TestUpdateOnDevice", "TestBytesOnDevice",
 }
 

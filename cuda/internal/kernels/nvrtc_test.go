@@ -22,7 +22,7 @@ var precisions = []Precision{FP32, TF32, BF16}
 // threads that hide its memory's latency: 65,536 over 2,048 threads is 32, over
 // 1,024 threads 64, over the product's 512 threads 128.
 var ceilings = map[string]int{
-	"gather": 40, "convert": 32, "cosine": 48, "pull": 40, "normalize": 40, "pair_cosines": 48, "similarities": 128,
+	"gather": 40, "as_is": 32, "convert": 32, "cosine": 48, "pull": 40, "diagonal": 32, "diagonal_gradient": 64, "normalize": 40, "pair_cosines": 48, "similarities": 128,
 	"run_loss": 64, "scale": 16, "unit": 40, "through_unit": 48, "contrast": 48, "contrast_loss": 64, "apply_update": 64,
 }
 
@@ -38,7 +38,10 @@ func launched(t *testing.T, slots int) map[string][]nvidia.Param {
 		}
 		all[kernel] = a.Layout()
 	}
-	pass("gather", &step.arguments, step.Gather(nil, 0, 0, 0, 1))
+	pass("gather", &step.arguments, step.Gather(nil, 0, 0, 0, 0, 0, 1))
+	pass("as_is", &step.arguments, step.AsIs(nil, 0, 0, 0, 1))
+	pass("diagonal", &step.arguments, step.Diagonal(nil, 0, 0, 0, 1, 0, 1))
+	pass("diagonal_gradient", &step.arguments, step.DiagonalGradient(nil, 0, 0, 0, 1, 1, 0))
 	pass("cosine", &step.arguments, step.Cosine(nil, 0, 0, 0, 0, 1))
 	pass("pull", &step.arguments, step.Pull(nil, 0, 0, 0, 0, 0, 0, 1))
 	pass("convert", &step.arguments, step.Convert(nil, 0, 0, 0))
@@ -125,7 +128,7 @@ func TestKernelsOfNVRTC(t *testing.T) {
 		}
 		for _, p := range precisions {
 			check(string(p), stepSource(), options(p), 0,
-				"gather", "convert", "cosine", "pull", "scale", "normalize", "pair_cosines", "similarities")
+				"gather", "as_is", "convert", "cosine", "pull", "diagonal", "diagonal_gradient", "scale", "normalize", "pair_cosines", "similarities")
 			check("InfoNCE "+string(p), contrastSource(), options(p), 0, "unit", "through_unit", "contrast", "contrast_loss")
 			for _, rule := range rules {
 				check(fmt.Sprintf("%s %s", p, rule.Name()), updateSource(rule.CUDA(), rule.Slots()), updateOptions(p), rule.Slots(), "apply_update")

@@ -26,16 +26,21 @@ var plants = []plant{
 	// Of rows and columns.
 	{name: "rows without a bound", old: "if (row >= rows) return;", test: "Gather",
 		message: "kernel gather, block (", order: "descending"},
-	{name: "the row before", old: "table + text * d", new: "table + (text ? text - 1 : 0) * d", test: "Gather",
+	{name: "the row before", old: "table + text * width", new: "table + (text ? text - 1 : 0) * width", test: "Gather",
 		message: "dropout 0: number "},
-	{name: "a side that is shorter", old: "place = side ? row - lefts : row", new: "place = row % lefts", test: "Gather",
+	{name: "a side that is shorter", old: "if (side) place -= lefts;", new: "if (side) place %= lefts;", test: "Gather",
 		message: "dropout 0: number "},
-	{name: "padding that is not cleared", old: "if (row >= rows) return;", new: "if (row >= batch->lefts + batch->rights) return;", test: "Gather",
+	{name: "padding that is not cleared", old: "if (row >= rows) return;", new: "if (row >= count) return;", test: "Gather",
 		message: "is NaN, want 0"},
 	{name: "a right side that begins a row late", old: "long long left = blockIdx.x, right = left + n;", new: "long long left = blockIdx.x, right = left + n + 1;", test: "Cosine",
 		message: "past the end of allocation"},
 	{name: "an offset that is forgotten", old: "if (offset) {", new: "if (offset && row < lefts) {", test: "Gather",
 		message: "offset true, dropout 0: number "},
+
+	{name: "a table as wide as X", old: "table + text * width", new: "table + text * d", test: "Gather",
+		message: "dropout 0: number "},
+	{name: "the first rows again", old: "int place = first + row", new: "int place = row", test: "Gather",
+		message: "dropout 0: number "},
 
 	// Of the tail of a row.
 	{name: "a read past the tail", old: "if (count > 3) v.w = p[3];", new: "v.w = p[3];", test: "Gather",
@@ -44,7 +49,7 @@ var plants = []plant{
 		message: "past the end of allocation"},
 	{name: "no tail", old: "c < k; c += 4 * blockDim.x) {\n\t\tfloat4 x = load4(a + c", new: "c + 3 < k; c += 4 * blockDim.x) {\n\t\tfloat4 x = load4(a + c", test: "Cosine",
 		message: "cosines of "},
-	{name: "vectors in rows of any width", old: "bool wide = d % 4 == 0 && aligned(table) && aligned(offset) && aligned(X);", new: "bool wide = aligned(table) && aligned(offset) && aligned(X);", test: "Gather",
+	{name: "vectors in rows of any width", old: "bool wide = d % 4 == 0 && width % 4 == 0 && aligned(table)", new: "bool wide = aligned(table)", test: "Gather",
 		message: "is not aligned to 16 bytes"},
 	{name: "vectors at any address", old: "bool wide = k % 4 == 0 && aligned(P) && aligned(dP);", new: "bool wide = k % 4 == 0;", test: "Pull",
 		message: "is not aligned to 16 bytes"},
@@ -52,6 +57,9 @@ var plants = []plant{
 		message: "is not aligned to 16 bytes"},
 	{name: "a parameter's tail", old: "int count = n - i < 4 ? n - i : 4;\n\tfloat *const", new: "int count = 4;\n\tfloat *const", test: "Update",
 		message: "past the end of allocation"},
+
+	{name: "vectors in a table of any width", old: "bool wide = k % 4 == 0 && width % 4 == 0 && aligned(batch->table)", new: "bool wide = k % 4 == 0 && aligned(batch->table)", test: "AsIs",
+		message: "is not aligned to 16 bytes"},
 
 	// Of dropout.
 	{name: "one mask for both sides", old: "make_uint4(batch->step, side, batch->row + place, quad)", new: "make_uint4(batch->step, 0, batch->row + place, quad)", test: "Gather",
@@ -70,6 +78,10 @@ var plants = []plant{
 		message: "cosines of "},
 	{name: "no barrier after a sum", old: "\t__syncthreads();  // the parts of a call before have been read\n", test: "Loss",
 		message: "data race in kernel run_loss", sanitizer: fake.Thread},
+	{name: "columns summed before their parts are there", old: "parts[warp][lane] = sum;\n\t__syncthreads();", new: "parts[warp][lane] = sum;", test: "Diagonal",
+		message: "derivatives by weights "},
+	{name: "columns past the last one", old: "if (lane == 0 && first + warp < k)", new: "if (lane == 0)", test: "Diagonal",
+		message: "past the end of allocation"},
 	{name: "an early end", old: "bool wide = k % 4 == 0 && aligned(a) && aligned(b);", new: "bool wide = k % 4 == 0 && aligned(a) && aligned(b);\n\tif (4 * threadIdx.x >= k) return;", test: "Cosine",
 		message: "threads of a warp part before they meet"},
 	{name: "too little shared memory", old: "__shared__ T parts[N][32];", new: "__shared__ T parts[N][16];", test: "Loss",

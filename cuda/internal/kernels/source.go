@@ -12,7 +12,7 @@ import (
 var files embed.FS
 
 // stepFiles are the kernels that are the same for every training.
-var stepFiles = []string{"gather.cu", "convert.cu", "reduce.cu", "cosine.cu", "pull.cu", "scale.cu", "evaluate.cu", "similarities.cu"}
+var stepFiles = []string{"gather.cu", "convert.cu", "reduce.cu", "cosine.cu", "pull.cu", "diagonal.cu", "scale.cu", "evaluate.cu", "similarities.cu"}
 
 // source joins files behind the prelude.
 func source(names ...string) string {
