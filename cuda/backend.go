@@ -43,7 +43,7 @@ type Backend struct {
 	rows, results memory // what evaluation is asked and answers
 
 	threads int          // of host
-	host    *cpu.Backend // the processor, for losses that have no kernels; nil before the first
+	host    *cpu.Backend // the processor, for what has no kernels; nil before the first
 
 	recordings     []*recording
 	capturing      *capture // nil where nothing is being recorded

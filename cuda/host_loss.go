@@ -2,10 +2,7 @@
 
 package cuda
 
-import (
-	"github.com/cosfit/cosfit/graph"
-	"github.com/cosfit/cosfit/graph/cpu"
-)
+import "github.com/cosfit/cosfit/graph"
 
 // A hostLoss is a loss on projected vectors that only Go knows. P [2n, k] comes to
 // the host, the processor computes, and dP goes back: 16·n·k bytes a step, for
@@ -23,11 +20,7 @@ type hostLoss struct {
 }
 
 func (b *Backend) newHostLoss(l graph.VectorLoss) (*hostLoss, error) {
-	if b.host == nil {
-		b.host = cpu.New(b.threads)
-		b.closing(b.host.Close)
-	}
-	kernel, err := b.host.NewVectorLoss(l)
+	kernel, err := b.processor().NewVectorLoss(l)
 	if err != nil {
 		return nil, err
 	}

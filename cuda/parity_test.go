@@ -3,7 +3,6 @@
 package cuda
 
 import (
-	"fmt"
 	"math"
 	"testing"
 
@@ -20,17 +19,18 @@ func TestGradientOnDevice(t *testing.T) {
 		t.Run(string(precision), func(t *testing.T) {
 			b := openFor(t, Options{Precision: precision})
 			defer func() { do(t, b.Close()) }()
-			for i, o := range objectives {
-				t.Run(fmt.Sprint(o.Name(), " ", i), func(t *testing.T) { alongGradient(t, b, o.Objective, tolerance) })
+			for _, way := range ways {
+				t.Run(way.name, func(t *testing.T) { alongGradient(t, b, way.history(), tolerance) })
 			}
 		})
 	}
 }
 
-func alongGradient(t *testing.T, b *Backend, objective graph.Objective, tolerance float64) {
+func alongGradient(t *testing.T, b *Backend, h history, tolerance float64) {
 	const d, k, texts, pairs = 45, 33, 29, 37
-	model := must(graph.NewModel(b, d, k, objective))(t)
+	model := must(graph.NewShapedModel(b, h.shape, h.side, d, k, h.loss))(t)
 	defer model.Close()
+	must(model.Begin(random(3, h.side.Rows(d)*k), 1))(t)
 	table := must(b.NewTable(d))(t)
 	do(t, table.Set(random(1, texts*d)))
 	batch := &graph.Batch{Table: table, Dropout: graph.Dropout{Rate: 0.2, Seed: 3}}
@@ -38,13 +38,13 @@ func alongGradient(t *testing.T, b *Backend, objective graph.Objective, toleranc
 		batch.Left, batch.Right = append(batch.Left, i*5%texts), append(batch.Right, i*11%texts)
 		batch.Labels = append(batch.Labels, float32(i%2))
 	}
-	m := random(2, d*k)
+	m := random(2, model.Weights().Size())
 	loss := func(m []float32) float64 {
-		do(t, b.Upload(model.Matrix(), m), model.Step(batch))
+		do(t, b.Upload(model.Weights(), m), model.Step(batch))
 		return float64(must(model.Loss())(t))
 	}
 	loss(m)
-	gradient := make([]float32, d*k)
+	gradient := make([]float32, len(m))
 	do(t, b.Download(gradient, model.Gradient()))
 	length := norm(gradient)
 	step := 5e-3 * norm(m)
