@@ -81,6 +81,7 @@ func timeKernels(b *testing.B, backend *Backend, n, d, k int) {
 	x, p, dp := alloc(2*n*d*operand), floats(random(3, 2*n*k)), alloc(2*n*k*operand)
 	s, inverses, ds, mean := alloc(4*n), alloc(8*n), alloc(4*n), alloc(4)
 	m, dm, copied := floats(random(4, d*k)), floats(random(5, d*k)), alloc(d*k*operand)
+	weights := floats(random(6, k))
 	slots := []nvidia.Pointer{floats(make([]float32, d*k)), floats(make([]float32, d*k))}
 
 	loss, err := backend.compiler.Loss(backend.context, graph.MSE{}.CUDA(), 0)
@@ -110,6 +111,9 @@ func timeKernels(b *testing.B, backend *Backend, n, d, k int) {
 		{"through_unit", func() error {
 			return contrast.ThroughUnit(stream, p, inverses, gradient, gradient+nvidia.Pointer(4*n*k), out, n, k)
 		}},
+		{"as_is", func() error { return step.AsIs(stream, staged, p, n, k) }},
+		{"diagonal", func() error { return step.Diagonal(stream, m, weights, dm, 0.1, d, k) }},
+		{"diagonal_gradient", func() error { return step.DiagonalGradient(stream, m, dm, weights, 0.1, d, k) }},
 		{"update", func() error { return update.Apply(stream, scalars, m, dm, slots, copied, d*k) }},
 	} {
 		budget, err := kernels.BudgetOf(kernel.name, n, d, k, backend.precision)

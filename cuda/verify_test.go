@@ -163,7 +163,7 @@ func TestVerifyOnFake(t *testing.T) {
 	if err := json.Unmarshal(text, &v); err != nil {
 		t.Fatal(err)
 	}
-	if !v.Fake || v.GPU.Name == "" || len(v.Checks) != 5 || v.Checks[0].Outcome != passed || len(v.Benchmarks) != 1 || len(v.Kernels) != 24 || len(v.Benchmarks[0].Rows) != 3 {
+	if !v.Fake || v.GPU.Name == "" || len(v.Checks) != 5 || v.Checks[0].Outcome != passed || len(v.Benchmarks) != 1 || len(v.Kernels) != 33 || len(v.Benchmarks[0].Rows) != 3 {
 		t.Errorf("the results are %+v", v)
 	}
 }

@@ -21,8 +21,11 @@ var StepKernels = []string{"gather", "project", "cosine", "loss", "pull", "gradi
 // cosine, loss and pull. Similarities and back are cuBLASLt's products.
 var ContrastKernels = []string{"unit", "similarities", "contrast", "back", "through_unit"}
 
-// BudgetOf returns the budget of one of StepKernels or ContrastKernels for a batch of
-// n pairs and a matrix [d, k].
+// OtherKernels are what a step has beside them with --side query or --shape diagonal.
+var OtherKernels = []string{"as_is", "diagonal", "diagonal_gradient"}
+
+// BudgetOf returns the budget of one of these kernels for a batch of n pairs and a
+// matrix [d, k].
 func BudgetOf(kernel string, n, d, k int, p Precision) (Budget, error) {
 	const float, slots = 4, 2
 	operand := int64(p.OperandSize())
@@ -58,6 +61,12 @@ func BudgetOf(kernel string, n, d, k int, p Precision) (Budget, error) {
 			moved += m * operand
 		}
 		return Budget{Bytes: moved}, nil
+	case "as_is": // the right rows of the table and their numbers → P
+		return Budget{Bytes: y*float + pairs*float}, nil
+	case "diagonal": // S, w → M
+		return Budget{Bytes: (2*m + int64(k)) * float}, nil
+	case "diagonal_gradient": // S, dM → dw
+		return Budget{Bytes: (2*m + int64(k)) * float}, nil
 	}
 	return Budget{}, fmt.Errorf("a training step has no kernel %q", kernel)
 }

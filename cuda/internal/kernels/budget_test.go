@@ -21,6 +21,7 @@ func budgetTables(t *testing.T) string {
 	for _, size := range [][3]int{{1000, 1536, 1024}, {8192, 1536, 1024}} {
 		budgetTable(t, &s, "A step", StepKernels, size[0], size[1], size[2])
 		budgetTable(t, &s, "InfoNCE", ContrastKernels, size[0], size[1], size[2])
+		budgetTable(t, &s, "Sides and shapes", OtherKernels, size[0], size[1], size[2])
 	}
 	return s.String()
 }
