@@ -175,8 +175,8 @@ func distance(a, b *projection.Projection) float64 {
 func TestSidesAndShapesOnGPU(t *testing.T) {
 	p := onFake(t)
 	settings := []string{"train", "--data", few(t, p.dir), "--group-column", "group", "--epochs", "4", "--patience", "0", "--batch-size", "16", "--learning-rate", "0.05",
-		"--weight-decay", "0", "--dropout", "0.1", "--loss", "mse"}
-	for i, more := range []string{"--shape diagonal", "--rank 3"} {
+		"--weight-decay", "0", "--dropout", "0.1"}
+	for i, more := range []string{"--shape diagonal", "--rank 3", "--side query", "--side dual", "--side query --shape diagonal --loss infonce"} {
 		t.Run(more, func(t *testing.T) {
 			onCPU, onGPU := fmt.Sprint("cpu", i), fmt.Sprint("gpu", i)
 			args := append(settings[:len(settings):len(settings)], strings.Fields(more)...)
