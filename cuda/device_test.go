@@ -151,7 +151,7 @@ var ways = []way{
 	{name: "a shape in Go", loss: graph.MSE{}, shape: inGo{graph.LowRank{Rank: 2}}}, // on the processor
 	{name: "query", loss: graph.InfoNCE{Temperature: 0.3}, side: graph.Query, recorded: true},
 	{name: "dual", loss: graph.InfoNCE{Temperature: 0.3}, side: graph.Dual, recorded: true},
-	{name: "dual of low rank", loss: graph.Logistic{Scale: 5, Threshold: 0.2, Learn: true}, shape: graph.LowRank{Rank: 2}, side: graph.Dual}, // its loss is on the vectors then
+	{name: "dual of low rank", loss: graph.Logistic{Scale: 5, Threshold: 0.2, Learn: true}, shape: graph.LowRank{Rank: 2}, side: graph.Dual, recorded: true},
 }
 
 // eachWay runs a test of short in each way, the first at each precision and the others
