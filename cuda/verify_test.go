@@ -150,7 +150,7 @@ func TestVerifyOnFake(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"THIS RUNS ON THE FAKE DEVICE", "7 tests passed", "step 4, 8 → 4 cosfit tf32", "EVERYTHING PASSED, on the fake device, not on a GPU"} {
+	for _, want := range []string{"THIS RUNS ON THE FAKE DEVICE", "11 tests passed", "step 4, 8 → 4 cosfit tf32", "EVERYTHING PASSED, on the fake device, not on a GPU"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("it does not print %q:\n%s", want, out)
 		}
