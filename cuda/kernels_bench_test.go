@@ -19,11 +19,11 @@ import (
 // BenchmarkKernels times each kernel of a training step, InfoNCE's among them, by the
 // GPU's own clock, beside what it must move. The batch of 1,000 pairs fits into an H100's cache.
 func BenchmarkKernels(b *testing.B) {
-	sizes := [][3]int{{1000, 1536, 1024}, {8192, 1536, 1024}}
+	sizes, launches := [][3]int{{1000, 1536, 1024}, {8192, 1536, 1024}}, 50
 	if devices, err := Devices(); errors.Is(err, ErrNoGPU) {
 		b.Skip(err)
 	} else if err == nil && strings.HasPrefix(devices[0].Name, "fake device") {
-		sizes = [][3]int{{8, 12, 8}}
+		sizes, launches = [][3]int{{8, 12, 8}}, 2
 	}
 	for _, p := range []Precision{FP32, TF32, BF16} {
 		for _, size := range sizes {
@@ -33,7 +33,7 @@ func BenchmarkKernels(b *testing.B) {
 				defer backend.Close()
 				check(b, backend.enter())
 				defer backend.leave()
-				timeKernels(b, backend, size[0], size[1], size[2])
+				timeKernels(b, backend, size[0], size[1], size[2], launches)
 			})
 		}
 	}
@@ -47,7 +47,7 @@ func check(b *testing.B, errs ...error) {
 }
 
 // timeKernels gives the kernels arrays of a step of n pairs, [d, k].
-func timeKernels(b *testing.B, backend *Backend, n, d, k int) {
+func timeKernels(b *testing.B, backend *Backend, n, d, k, launches int) {
 	operand := backend.precision.OperandSize()
 	alloc := func(bytes int) nvidia.Pointer {
 		p, err := backend.context.Alloc(bytes)
@@ -121,7 +121,7 @@ func timeKernels(b *testing.B, backend *Backend, n, d, k int) {
 		b.Run(kernel.name, func(b *testing.B) {
 			check(b, backend.enter()) // a benchmark is a goroutine of its own
 			defer backend.leave()
-			took := timeLaunches(b, backend, kernel.launch)
+			took := timeLaunches(b, backend, launches, kernel.launch)
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(float64(took.Nanoseconds())/1e3, "µs/launch")
 			b.ReportMetric(float64(budget.Bytes)/took.Seconds()/1e9, "GB/s")
@@ -129,9 +129,8 @@ func timeKernels(b *testing.B, backend *Backend, n, d, k int) {
 	}
 }
 
-// timeLaunches is the least time of a launch in five rows of them.
-func timeLaunches(b *testing.B, backend *Backend, launch func() error) time.Duration {
-	const launches = 50
+// timeLaunches is the least time of a launch in five rows of so many.
+func timeLaunches(b *testing.B, backend *Backend, launches int, launch func() error) time.Duration {
 	begin, err := backend.context.NewEvent(true)
 	check(b, err)
 	defer begin.Destroy()
@@ -148,7 +147,7 @@ func timeLaunches(b *testing.B, backend *Backend, launch func() error) time.Dura
 		check(b, backend.stream.Record(end), end.Synchronize())
 		took, err := end.Since(begin)
 		check(b, err)
-		best = min(best, took/launches)
+		best = min(best, took/time.Duration(launches))
 	}
 	return max(best, 1)
 }
