@@ -10,6 +10,7 @@ import (
 	"github.com/cosfit/cosfit/cuda/internal/kernels"
 	"github.com/cosfit/cosfit/cuda/internal/nvidia"
 	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/graph/cpu"
 )
 
 // A Backend computes on one GPU. Its calls queue work on one stream and return;
@@ -41,10 +42,14 @@ type Backend struct {
 
 	rows, results memory // what evaluation is asked and answers
 
+	threads int          // of host
+	host    *cpu.Backend // the processor, for what has no kernels; nil before the first
+
 	recordings     []*recording
 	capturing      *capture // nil where nothing is being recorded
 	recordsNothing bool
-	projectRows    int
+
+	projectRows, partSimilarities int // see settings
 
 	memories []*memory
 	closers  []func() error // in reverse order

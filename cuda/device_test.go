@@ -40,6 +40,9 @@ func random(seed uint64, n int) []float32 {
 // A history is a training whose batches, tables and dropout change from step
 // to step.
 type history struct {
+	loss        graph.Objective
+	shape       graph.Shape // nil for a full matrix
+	side        graph.Side
 	d, k, texts int
 	sizes       []int // of the batches
 	turn        int   // steps on each table
@@ -49,16 +52,22 @@ type history struct {
 type lately struct {
 	loss             float32
 	gradient, matrix []float32
+	parameters       []float32 // of a loss that learns some
 }
 
 // run trains on a backend and returns what there was after the given steps. It
 // looks at nothing in between, so that steps and tables queue up.
 func (h history) run(t *testing.T, b graph.Backend, look func(step int) bool) []lately {
 	t.Helper()
-	model := must(graph.NewModel(b, h.d, h.k, graph.MSE{}))(t)
+	model := must(graph.NewShapedModel(b, h.shape, h.side, h.d, h.k, h.loss))(t)
 	defer model.Close()
-	update := must(b.NewUpdate(trainer.AdamW{WeightDecay: 0.1}, h.d*h.k))(t)
-	do(t, b.Upload(model.Matrix(), random(1, h.d*h.k)))
+	weights, own := model.Weights(), model.Parameters()
+	update := must(b.NewUpdate(trainer.AdamW{WeightDecay: 0.1}, weights.Size()))(t)
+	var fit graph.UpdateKernel
+	if own != nil {
+		fit = must(b.NewUpdate(trainer.Adam{}, own.Size()))(t)
+	}
+	must(model.Begin(random(1, h.side.Rows(h.d)*h.k), 1))(t)
 	table := must(b.NewTable(h.d))(t)
 	rng := rand.New(rand.NewPCG(2, 0))
 	var all []lately
@@ -75,15 +84,24 @@ func (h history) run(t *testing.T, b graph.Backend, look func(step int) bool) []
 			batch.Left = append(batch.Left, int32(rng.IntN(h.texts)))
 			batch.Right = append(batch.Right, int32(rng.IntN(h.texts)))
 			batch.Labels[j] = float32(rng.IntN(2))
+			batch.Groups = append(batch.Groups, int32(rng.IntN(n)))
 		}
 		do(t, model.Step(batch))
-		do(t, update.Apply(graph.Hyper{LearningRate: 0.01, Step: i + 1}, model.Matrix(), model.Gradient()))
+		hyper := graph.Hyper{LearningRate: 0.01, Step: i + 1}
+		do(t, update.Apply(hyper, weights, model.Gradient()))
+		if own != nil {
+			do(t, fit.Apply(hyper, own, model.ParameterGradient()))
+		}
 		if !look(i) {
 			continue
 		}
-		now := lately{gradient: make([]float32, h.d*h.k), matrix: make([]float32, h.d*h.k)}
+		now := lately{gradient: make([]float32, weights.Size()), matrix: make([]float32, h.side.Rows(h.d)*h.k)}
 		now.loss = must(model.Loss())(t)
-		do(t, b.Download(now.gradient, model.Gradient()), b.Download(now.matrix, model.Matrix()))
+		do(t, b.Download(now.gradient, model.Gradient()), b.Download(now.matrix, must(model.MatrixOf(weights))(t)))
+		if own != nil {
+			now.parameters = make([]float32, own.Size())
+			do(t, b.Download(now.parameters, own))
+		}
 		all = append(all, now)
 	}
 	return all
@@ -95,69 +113,117 @@ func every(int) bool { return true }
 func (h history) last(step int) bool { return step == len(h.sizes)-1 }
 
 func (l lately) same(m lately) bool {
-	return l.loss == m.loss && slices.Equal(l.gradient, m.gradient) && slices.Equal(l.matrix, m.matrix)
+	return l.loss == m.loss && slices.Equal(l.gradient, m.gradient) && slices.Equal(l.matrix, m.matrix) && slices.Equal(l.parameters, m.parameters)
 }
 
 // short is a training of small odd sizes, long enough for every size of batch
 // to be told, recorded and repeated; again, once the batch of 30 has made
 // memories grow.
-var short = history{d: 13, k: 7, texts: 20, sizes: []int{9, 9, 9, 4, 9, 4, 4, 1, 9, 30, 9, 30, 30, 4, 9, 4, 9, 4}, turn: 4}
+var short = history{loss: graph.MSE{}, d: 13, k: 7, texts: 20, sizes: []int{9, 9, 9, 4, 9, 4, 4, 1, 9, 30, 9, 30, 30, 4, 9, 4, 9, 4}, turn: 4}
+
+// inGo is a shape that the backend knows nothing more of.
+type inGo struct{ graph.Shape }
+
+// A way is one in which steps are computed otherwise.
+type way struct {
+	name     string
+	loss     graph.Objective
+	shape    graph.Shape
+	side     graph.Side
+	recorded bool // they can be
+}
+
+// history is short in this way.
+func (w way) history() history {
+	h := short
+	h.loss, h.shape, h.side = w.loss, w.shape, w.side
+	return h
+}
+
+var ways = []way{
+	{name: "mse", loss: graph.MSE{}, recorded: true},
+	{name: "learned scale", loss: graph.Logistic{Scale: 5, Threshold: 0.2, Learn: true}, recorded: true},
+	{name: "infonce", loss: graph.InfoNCE{Temperature: 0.3}, recorded: true},
+	{name: "learned temperature", loss: graph.InfoNCE{Temperature: 0.3, Symmetric: true, Learn: true}, recorded: true},
+	{name: "matryoshka", loss: graph.Matryoshka{Loss: graph.Logistic{Scale: 5, Learn: true}, Dims: []int{3, 7}}}, // on the processor
+	{name: "low rank", loss: graph.MSE{}, shape: graph.LowRank{Rank: 3}, recorded: true},
+	{name: "a shape in Go", loss: graph.MSE{}, shape: inGo{graph.LowRank{Rank: 2}}}, // on the processor
+	{name: "diagonal of queries", loss: graph.InfoNCE{Temperature: 0.3}, shape: graph.Diagonal{}, side: graph.Query, recorded: true},
+	{name: "low rank of each side", loss: graph.Logistic{Scale: 5, Threshold: 0.2, Learn: true}, shape: graph.LowRank{Rank: 2}, side: graph.Dual, recorded: true},
+}
+
+// eachWay runs a test of short in each way, the first at each precision and the others
+// at two, since a fake device takes its time.
+func eachWay(t *testing.T, test func(t *testing.T, h history, precision Precision, recorded bool)) {
+	for i, way := range ways {
+		for precision := range tolerances {
+			if i > 0 && precision == TF32 {
+				continue
+			}
+			t.Run(way.name+"/"+string(precision), func(t *testing.T) {
+				test(t, way.history(), precision, way.recorded)
+			})
+		}
+	}
+}
 
 // Repeated steps have the bits of steps that were told call by call, after
 // every step, and after many that were queued in one go.
 func TestRecordingOnDevice(t *testing.T) {
-	for precision := range tolerances {
-		t.Run(string(precision), func(t *testing.T) {
-			plain := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2, recordNothing: true})
-			want := short.run(t, plain, every)
-			do(t, plain.Close())
+	eachWay(t, func(t *testing.T, h history, precision Precision, recorded bool) {
+		plain := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2, recordNothing: true})
+		want := h.run(t, plain, every)
+		do(t, plain.Close())
 
-			b := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2})
-			got := short.run(t, b, every)
-			for i := range want {
-				if !want[i].same(got[i]) {
-					t.Errorf("step %d of %d pairs: loss %v, want %v, or another gradient or matrix", i, short.sizes[i], got[i].loss, want[i].loss)
-				}
+		b := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2})
+		got := h.run(t, b, every)
+		for i := range want {
+			if !want[i].same(got[i]) {
+				t.Errorf("step %d of %d pairs: loss %v, want %v, or another gradient, matrix or parameters", i, h.sizes[i], got[i].loss, want[i].loss)
 			}
-			recorded := 0
-			for _, s := range b.recordings[0].steps {
-				if s.graph != nil {
-					recorded++
-				}
+		}
+		sizes, expected := 0, 0
+		for _, s := range b.recordings[0].steps {
+			if s.graph != nil {
+				sizes++
 			}
-			if recorded != 3 { // those of 9, 4 and 30 pairs; of 1 there is one step
-				t.Errorf("%d sizes of batches were recorded, want 3", recorded)
-			}
-			do(t, b.Close())
+		}
+		if recorded {
+			expected = 3 // those of 9, 4 and 30 pairs; of 1 there is one step
+		}
+		if sizes != expected {
+			t.Errorf("%d sizes of batches were recorded, want %d", sizes, expected)
+		}
+		do(t, b.Close())
 
-			b = openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2})
-			if queued := short.run(t, b, short.last); !queued[0].same(want[len(want)-1]) {
-				t.Errorf("steps and tables that queue up: loss %v, want %v, or another gradient or matrix", queued[0].loss, want[len(want)-1].loss)
-			}
-			do(t, b.Close())
-		})
-	}
+		b = openWith(t, settings{Options: Options{Precision: precision}, algorithm: 2})
+		if queued := h.run(t, b, h.last); !queued[0].same(want[len(want)-1]) {
+			t.Errorf("steps and tables that queue up: loss %v, want %v, or another gradient, matrix or parameters", queued[0].loss, want[len(want)-1].loss)
+		}
+		do(t, b.Close())
+	})
 }
 
 // A training agrees with the CPU's within the precision, after every step.
 func TestTrainingOnDevice(t *testing.T) {
-	want := short.run(t, cpu.New(1), every)
-	for precision, tolerance := range tolerances {
-		t.Run(string(precision), func(t *testing.T) {
-			b := openWith(t, settings{Options: Options{Precision: precision}, algorithm: 1})
-			defer func() { do(t, b.Close()) }()
-			var loss, matrix float64 // the largest errors
-			for i, got := range short.run(t, b, every) {
-				loss = max(loss, math.Abs(float64(got.loss-want[i].loss))/float64(want[i].loss))
-				matrix = max(matrix, distance(got.matrix, want[i].matrix))
+	eachWay(t, func(t *testing.T, h history, precision Precision, _ bool) {
+		want := h.run(t, cpu.New(1), every)
+		b := openFor(t, Options{Precision: precision}) // which chooses its algorithms
+		defer func() { do(t, b.Close()) }()
+		var loss, matrix, parameters float64 // the largest errors
+		for i, got := range h.run(t, b, every) {
+			// One of few pairs may be small, and its error relatively large.
+			loss = max(loss, math.Abs(float64(got.loss-want[i].loss))/max(float64(want[i].loss), 0.05))
+			matrix = max(matrix, distance(got.matrix, want[i].matrix))
+			if got.parameters != nil {
+				parameters = max(parameters, distance(got.parameters, want[i].parameters))
 			}
-			t.Logf("the losses are off by %.2g, the matrices by %.2g", loss, matrix)
-			// A loss of few pairs may be small, and its error relatively large.
-			if !(loss <= 3*tolerance && matrix <= tolerance) {
-				t.Errorf("the losses are off by %.2g, the matrices by %.2g, want at most %g and %g", loss, matrix, 3*tolerance, tolerance)
-			}
-		})
-	}
+		}
+		t.Logf("the losses are off by %.2g, the matrices by %.2g, the parameters by %.2g", loss, matrix, parameters)
+		if tolerance := tolerances[precision]; !(loss <= 3*tolerance && matrix <= tolerance && parameters <= tolerance) {
+			t.Errorf("the losses are off by %.2g, the matrices by %.2g, the parameters by %.2g, want at most %g, %g and %g", loss, matrix, parameters, 3*tolerance, tolerance, tolerance)
+		}
+	})
 }
 
 // distance is ‖a − b‖/‖b‖.
@@ -246,68 +312,6 @@ func TestRepeatedShapesOnDevice(t *testing.T) {
 	}
 }
 
-// A projection of more rows than are gathered at a time, of both sides, with
-// dropout: against float64, and a vector's is the same bits wherever it stands.
-func TestLargeProjectionOnDevice(t *testing.T) {
-	b := openWith(t, settings{Options: Options{Precision: BF16}, algorithm: 3})
-	defer func() { do(t, b.Close()) }()
-	const d, k, texts, lefts, rights = 5, 3, 50, 64*keptBlocks + 77, 64*keptBlocks - 30
-	vectors, matrix := random(5, texts*d), random(6, d*k)
-	table, m := must(b.NewTable(d))(t), must(b.NewArray(d, k))(t)
-	do(t, table.Set(vectors), b.Upload(m, matrix))
-	ref := &backendtest.Reference{D: d, K: k, Table: widen(vectors), M: widen(matrix)}
-	kernel := must(b.NewProject(d, k))(t)
-	for _, rate := range []float64{0, 0.4} {
-		batch := &graph.Batch{Table: table, Left: make([]int32, lefts), Right: make([]int32, rights), Dropout: graph.Dropout{Rate: rate, Seed: 3, Step: 9, Row: 1000}}
-		for i := range batch.Left {
-			batch.Left[i] = int32(i * 7 % texts)
-		}
-		for i := range batch.Right {
-			batch.Right[i] = int32(i * 11 % texts)
-		}
-		p := must(kernel.Forward(m, batch))(t)
-		got := make([]float32, (lefts+rights)*k)
-		do(t, b.Download(got, p))
-		dp := random(7, len(got))
-		var want []float64
-		gradient := make([]float64, d*k)
-		for row := range lefts + rights {
-			var x []float64
-			if row < lefts {
-				x = ref.Embedding(batch.Left[row], row, 0, batch.Dropout)
-			} else {
-				x = ref.Embedding(batch.Right[row-lefts], row-lefts, 1, batch.Dropout)
-			}
-			want = append(want, ref.Project(x)...)
-			for c, v := range x {
-				for j := range k {
-					gradient[c*k+j] += v * float64(dp[row*k+j])
-				}
-			}
-		}
-		if e := distance(got, narrow(want)); !(e <= backendtest.FP32) {
-			t.Errorf("dropout %g: the projection is off by %.2g", rate, e)
-		}
-		for row := range lefts + rights {
-			text := batch.Left[min(row, lefts-1)]
-			if row >= lefts {
-				text = batch.Right[row-lefts]
-			}
-			first := slices.Index(batch.Left, text)
-			if rate == 0 && !slices.Equal(got[row*k:(row+1)*k], got[first*k:(first+1)*k]) {
-				t.Fatalf("text %d is %v in row %d and %v in row %d", text, got[row*k:(row+1)*k], row, got[first*k:(first+1)*k], first)
-			}
-		}
-		upstream := must(b.NewArray(lefts+rights, k))(t)
-		do(t, b.Upload(upstream, dp))
-		dm := make([]float32, d*k)
-		do(t, b.Download(dm, must(kernel.Backward(upstream))(t)))
-		if e := distance(dm, narrow(gradient)); !(e <= backendtest.FP32) {
-			t.Errorf("dropout %g: the gradient is off by %.2g", rate, e)
-		}
-	}
-}
-
 func widen(x []float32) []float64 {
 	out := make([]float64, len(x))
 	for i, v := range x {
@@ -389,7 +393,7 @@ func TestRefusedOnDevice(t *testing.T) {
 			_, err := must(b.NewScore(d, 2))(t).Forward(m, &graph.Batch{Table: table})
 			return err
 		}(),
-		"embeddings of 3 dimensions for a matrix of 4 rows": func() error {
+		"embeddings of 3 dimensions, want 4 for a matrix of 4 rows": func() error {
 			_, err := project.Forward(m, &graph.Batch{Table: must(b.NewTable(3))(t)})
 			return err
 		}(),
@@ -400,8 +404,8 @@ func TestRefusedOnDevice(t *testing.T) {
 		"a table of 5 numbers":     table.Set(make([]float32, 5)),
 		"got a *cpu.array":         b.Upload(must(cpu.New(1).NewArray(1))(t), make([]float32, 1)),
 		"has no formula for a GPU": func() error { _, err := b.NewLoss(struct{ graph.Loss }{graph.MSE{}}); return err }(),
-		"trains full matrices only": func() error {
-			_, err := graph.NewShapedModel(b, graph.Diagonal{}, graph.Both, d, k, graph.MSE{})
+		"7 numbers for a shape of 3": func() error {
+			_, err := must(b.NewShape(graph.Diagonal{}, 1, d, k))(t).Forward(must(b.NewArray(7))(t))
 			return err
 		}(),
 		"has no expression for a": func() error { _, err := b.NewUpdate(struct{ graph.Rule }{trainer.SGD{}}, 1); return err }(),

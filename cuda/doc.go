@@ -17,6 +17,11 @@
 // them; score.go goes back to dP and dM; update.go runs the optimiser. products.go
 // has the matrix products, recording.go makes a step one launch, table.go fills
 // tables beside it, project.go and evaluate.go compute what figures are made of.
+// With a loss on vectors, and of a matrix for one side or for each, project.go
+// stands in the place of score.go: contrast.go is InfoNCE, of_cosines.go a loss of
+// each pair's cosine, and host_loss.go has the processor compute any other. shape.go
+// makes the matrix of a shape, and host_shape.go has the processor make that of a
+// shape that only Go knows.
 //
 // A new loss or optimiser changes none of them. It brings its formula, as
 // graph.DeviceLoss or graph.DeviceRule, which internal/kernels/source.go puts

@@ -59,7 +59,7 @@ func openFor(t *testing.T, o Options) *Backend {
 }
 
 // openWith is openFor with more to choose. Projections are in small blocks,
-// unless the test says otherwise.
+// unless the test says otherwise, and similarities in small parts.
 func openWith(t *testing.T, o settings) *Backend {
 	t.Helper()
 	if o.Cache == "" {
@@ -67,6 +67,9 @@ func openWith(t *testing.T, o settings) *Backend {
 	}
 	if o.projectRows == 0 {
 		o.projectRows = 64
+	}
+	if o.partSimilarities == 0 {
+		o.partSimilarities = 1
 	}
 	b, err := open(o)
 	if errors.Is(err, ErrNoGPU) {

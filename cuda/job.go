@@ -27,7 +27,7 @@ func (b *Backend) stage(batch *graph.Batch) error {
 // put stages a batch in one copy: a kernels.Job, and behind it the rows, the
 // labels and the groups. It always goes to the same place, where recorded steps look for it.
 func (b *Backend) put(batch *graph.Batch) error {
-	job := kernels.Job{Lefts: int32(len(batch.Left)), Rights: int32(len(batch.Right))}
+	job := kernels.Job{Lefts: int32(len(batch.Left))}
 	left := kernels.JobSize
 	right := left + 4*len(batch.Left)
 	labels := right + 4*len(batch.Right)
@@ -49,7 +49,7 @@ func (b *Backend) put(batch *graph.Batch) error {
 		if err := within(table, batch.Left, batch.Right); err != nil {
 			return err
 		}
-		job.Table = table.at
+		job.Table, job.Width = table.at, int32(table.Shape()[1])
 		if batch.Offset != nil {
 			offset, err := b.own(batch.Offset)
 			if err != nil {
@@ -88,14 +88,14 @@ func within(a *array, lists ...[]int32) error {
 	return nil
 }
 
-// batched checks a batch and its table for a kernel of embeddings of d
-// dimensions.
-func (b *Backend) batched(batch *graph.Batch, d int) error {
+// batched checks a batch and its table, whose rows have that width, for a kernel of
+// embeddings of d dimensions.
+func (b *Backend) batched(batch *graph.Batch, d, width int) error {
 	if batch.Table == nil {
 		return errors.New("cuda: a batch without a table of embeddings")
 	}
-	if have := batch.Table.Shape()[1]; have != d {
-		return fmt.Errorf("cuda: embeddings of %d dimensions for a matrix of %d rows", have, d)
+	if have := batch.Table.Shape()[1]; have != width {
+		return fmt.Errorf("cuda: embeddings of %d dimensions, want %d for a matrix of %d rows", have, width, d)
 	}
 	if batch.Offset != nil && batch.Offset.Size() != d {
 		return fmt.Errorf("cuda: an offset of %d numbers for embeddings of %d", batch.Offset.Size(), d)
@@ -103,14 +103,14 @@ func (b *Backend) batched(batch *graph.Batch, d int) error {
 	return nil
 }
 
-// matrix checks a parameter [d, k].
-func (b *Backend) matrix(m graph.Array, d, k int) (*array, error) {
+// matrix checks a matrix [rows, k].
+func (b *Backend) matrix(m graph.Array, rows, k int) (*array, error) {
 	a, err := b.own(m)
 	if err != nil {
 		return nil, err
 	}
-	if s := a.Shape(); len(s) != 2 || s[0] != d || s[1] != k {
-		return nil, fmt.Errorf("cuda: a matrix of shape %v, want (%d, %d)", s, d, k)
+	if s := a.Shape(); len(s) != 2 || s[0] != rows || s[1] != k {
+		return nil, fmt.Errorf("cuda: a matrix of shape %v, want (%d, %d)", s, rows, k)
 	}
 	return a, nil
 }

@@ -3,48 +3,67 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cosfit/cosfit/cuda/internal/kernels"
+	"github.com/cosfit/cosfit/cuda/internal/nvidia"
 	"github.com/cosfit/cosfit/graph"
 )
 
 // A loss is a function of the cosines.
 type loss struct {
 	*Backend
-	kernel    *kernels.Loss
-	value, ds *array
-	scaled    *array // ds times the gradient from above
+	kernel       *kernels.Loss
+	learned      int // parameters
+	value        *array
+	ds           derivative
+	byParameters derivative
 }
 
 // NewLoss compiles a loss, which must say its formula in CUDA C.
 func (b *Backend) NewLoss(l graph.Loss) (graph.LossKernel, error) {
-	if f, ok := l.(graph.Fitted); ok && f.Parameters() != nil {
-		return nil, fmt.Errorf("the loss %s is to learn its own scale, which a GPU cannot yet: train with --device cpu, or without --learn-scale", l.Name())
-	}
 	formula, ok := l.(graph.DeviceLoss)
 	if !ok {
 		return nil, fmt.Errorf("the loss %s has no formula for a GPU (graph.DeviceLoss): train with --device cpu", l.Name())
+	}
+	learned := 0
+	if f, ok := l.(graph.Fitted); ok {
+		learned = len(f.Parameters())
 	}
 	if err := b.enter(); err != nil {
 		return nil, err
 	}
 	defer b.leave()
-	kernel, err := b.compiler.Loss(b.context, formula.CUDA())
+	kernel, err := b.compiler.Loss(b.context, formula.CUDA(), learned)
 	if err != nil {
 		return nil, fmt.Errorf("the loss %s: %w", l.Name(), err)
 	}
 	b.closing(kernel.Close)
-	return &loss{Backend: b, kernel: kernel, value: b.newArray(), ds: b.newArray(0), scaled: b.newArray(0)}, nil
-}
-
-// NewVectorLoss has no kernels yet.
-func (b *Backend) NewVectorLoss(l graph.VectorLoss) (graph.VectorLossKernel, error) {
-	return nil, fmt.Errorf("the loss %s compares projected vectors, which has no kernels for a GPU yet: train with --device cpu", l.Name())
+	return &loss{Backend: b, kernel: kernel, learned: learned, value: b.newArray(), ds: b.newDerivative(0), byParameters: b.newDerivative(learned)}, nil
 }
 
 // Forward computes the mean loss and keeps its derivative.
 func (o *loss) Forward(s graph.Array, batch *graph.Batch) (graph.Array, error) {
+	if o.learned > 0 {
+		return nil, errors.New("cuda: a loss that learns numbers of its own is computed without them")
+	}
+	return o.run(s, 0, batch)
+}
+
+// ForwardAt does so for given parameters, which the device reads.
+func (o *loss) ForwardAt(s, parameters graph.Array, batch *graph.Batch) (graph.Array, error) {
+	p, err := o.own(parameters)
+	if err != nil {
+		return nil, err
+	}
+	if p.Size() != o.learned {
+		return nil, fmt.Errorf("cuda: %d parameters for a loss that learns %d", p.Size(), o.learned)
+	}
+	return o.run(s, p.at, batch)
+}
+
+func (o *loss) run(s graph.Array, parameters nvidia.Pointer, batch *graph.Batch) (graph.Array, error) {
 	if err := o.enter(); err != nil {
 		return nil, err
 	}
@@ -60,27 +79,19 @@ func (o *loss) Forward(s graph.Array, batch *graph.Batch) (graph.Array, error) {
 	if err := o.grow(&o.value.memory, 4); err != nil {
 		return nil, err
 	}
-	if err := o.ds.resize(n); err != nil {
+	if err := errors.Join(o.ds.resize(n), o.byParameters.resize(o.learned)); err != nil {
 		return nil, err
 	}
 	if err := o.stage(batch); err != nil {
 		return nil, err
 	}
-	return o.value, o.kernel.Run(o.stream, o.job.at, a.at, o.ds.at, o.value.at, n)
+	return o.value, o.kernel.Run(o.stream, o.job.at, a.at, parameters, o.ds.at, o.byParameters.at, o.value.at, n)
 }
 
-// Backward returns the derivative times upstream.
-func (o *loss) Backward(upstream float32) (graph.Array, error) {
-	if upstream == 1 {
-		return o.ds, nil
-	}
-	if err := o.enter(); err != nil {
-		return nil, err
-	}
-	defer o.leave()
-	n := o.ds.Size()
-	if err := o.scaled.resize(n); err != nil {
-		return nil, err
-	}
-	return o.scaled, o.kernel.Scale(o.stream, o.ds.at, o.scaled.at, upstream, n)
+// Backward returns the derivative by the cosines times upstream.
+func (o *loss) Backward(upstream float32) (graph.Array, error) { return o.ds.times(upstream) }
+
+// ByParameters returns that by the parameters.
+func (o *loss) ByParameters(upstream float32) (graph.Array, error) {
+	return o.byParameters.times(upstream)
 }

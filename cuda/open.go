@@ -23,7 +23,7 @@ const graphsVariable = "COSFIT_CUDA_GRAPHS"
 //
 // Where there is no GPU at all, the error wraps ErrNoGPU.
 func Open(o Options) (graph.Backend, error) {
-	b, err := open(settings{Options: o, projectRows: projectRows, recordNothing: os.Getenv(graphsVariable) == "0"})
+	b, err := open(settings{Options: o, projectRows: projectRows, partSimilarities: partSimilarities, recordNothing: os.Getenv(graphsVariable) == "0"})
 	if err != nil {
 		return nil, err
 	}
@@ -33,9 +33,10 @@ func Open(o Options) (graph.Backend, error) {
 // settings are the options, and what else tests vary.
 type settings struct {
 	Options
-	algorithm     int  // of a product, as cuBLASLt lists them from 1 on; 0 is the fastest
-	recordNothing bool // every step is told call by call
-	projectRows   int  // of a block
+	algorithm        int  // of a product, as cuBLASLt lists them from 1 on; 0 is the fastest
+	recordNothing    bool // every step is told call by call
+	projectRows      int  // of a block
+	partSimilarities int  // of InfoNCE, held at a time
 }
 
 func open(o settings) (*Backend, error) {
@@ -56,7 +57,7 @@ func open(o settings) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{precision: o.Precision, device: device, recordsNothing: o.recordNothing, projectRows: o.projectRows}
+	b := &Backend{precision: o.Precision, device: device, recordsNothing: o.recordNothing, projectRows: o.projectRows, partSimilarities: o.partSimilarities, threads: o.Threads}
 	if err := b.start(driver, o); err != nil {
 		b.Close() // the error that matters is the first
 		return nil, err

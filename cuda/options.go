@@ -12,6 +12,10 @@ type Options struct {
 	Device    int       // as CUDA_VISIBLE_DEVICES counts: from 0
 	Precision Precision // of training steps; TF32 by default
 
+	// Threads are the processor's for losses that have no kernels here; 0 means one
+	// for each of its cores.
+	Threads int
+
 	// Cache is a folder, made where it is not there, for compiled kernels and
 	// for the algorithms of matrix products that were found to be fastest. It
 	// saves seconds at the next start. Nothing is kept without one.

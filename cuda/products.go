@@ -16,6 +16,7 @@ type products struct {
 	tuning tuning
 	number int    // of the algorithm to take, from 1 on; 0 takes the fastest
 	space  memory // that algorithms work in
+	other  memory // for results while algorithms are timed
 }
 
 type plan struct {
@@ -42,6 +43,16 @@ func (p *products) close() (first error) {
 	return first
 }
 
+// aligned is what matrices begin at a multiple of that lie so many bytes inside
+// their memories, as Matmul.Align.
+func aligned(bytes ...int) int {
+	all := 256
+	for _, b := range bytes {
+		all |= b
+	}
+	return all & -all % 256
+}
+
 // multiply queues d = op(x)·op(y) + beta·d.
 func (b *Backend) multiply(m nvidia.Matmul, x, y nvidia.Pointer, beta float32, d nvidia.Pointer) error {
 	p := b.products
@@ -53,8 +64,14 @@ func (b *Backend) multiply(m nvidia.Matmul, x, y nvidia.Pointer, beta float32, d
 		if err := b.grow(&p.space, workspace); err != nil {
 			return err
 		}
-		var err error
-		if made, err = b.plan(m, x, y, d); err != nil {
+		to, err := d, error(nil)
+		if beta != 0 { // what is there is to be added to
+			if err := b.reserve(&p.other, 4*m.M*m.N); err != nil {
+				return err
+			}
+			to = p.other.at
+		}
+		if made, err = b.plan(m, x, y, to); err != nil {
 			return fmt.Errorf("the product of %d × %d and %d × %d at %s: %w", m.M, m.K, m.K, m.N, precisionOf(m), err)
 		}
 		p.plans[m] = made

@@ -36,7 +36,7 @@ func (o *score) Forward(m graph.Array, batch *graph.Batch) (graph.Array, error) 
 	if n != len(batch.Right) {
 		return nil, fmt.Errorf("cuda: a batch with %d left and %d right texts", n, len(batch.Right))
 	}
-	if err := o.batched(batch, o.d); err != nil {
+	if err := o.batched(batch, o.d, o.d); err != nil {
 		return nil, err
 	}
 	matrix, err := o.matrix(m, o.d, o.k)
@@ -56,7 +56,7 @@ func (o *score) Forward(m graph.Array, batch *graph.Batch) (graph.Array, error) 
 	if err := o.stage(batch); err != nil {
 		return nil, err
 	}
-	if err := o.step.Gather(o.stream, o.job.at, o.x.at, 2*n, o.d); err != nil {
+	if err := o.step.Gather(o.stream, o.job.at, o.x.at, 0, 2*n, 2*n, o.d); err != nil {
 		return nil, err
 	}
 	if err := o.multiply(o.product(2*n, o.k, o.d), o.x.at, operand, 0, o.p.at); err != nil {

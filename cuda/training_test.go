@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/graph/cpu"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/trainer"
@@ -85,7 +87,7 @@ func trained(t *testing.T, file string, memory int64, steps []int, options ...se
 	t.Helper()
 	dir := must(rundir.Create(filepath.Join(t.TempDir(), "run"), false))(t)
 	recipe := trainer.Default(12)
-	recipe.Start, recipe.Loss, recipe.CrossValidate = trainer.Identity{}, graph.MSE{}, 0 // the default's loss learns numbers of its own, which runs on the CPU only
+	recipe.Start, recipe.CrossValidate = trainer.Identity{}, 0
 	recipe.Epochs, recipe.BatchSize, recipe.ShuffleWindow, recipe.Dropout, recipe.LearningRate = 4, 32, 60, 0.1, 0.05
 	recipe.Optimizer = trainer.Adam{}
 	for call := 0; ; call++ {
@@ -139,6 +141,45 @@ func TestOneResultOnDevice(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("%s: another matrix", name)
+		}
+	}
+}
+
+// By the default recipe, whose loss learns numbers of its own, and by one that
+// compares all vectors of a batch, a device learns what the CPU does.
+func TestRecipesOnDevice(t *testing.T) {
+	file := few(t)
+	train := func(t *testing.T, b graph.Backend, loss graph.Objective) (matrix, learned []float32) {
+		t.Helper()
+		recipe := trainer.Default(12)
+		if loss != nil {
+			recipe.Loss = loss
+		}
+		recipe.Epochs, recipe.BatchSize, recipe.LearningRate, recipe.CrossValidate = 4, 32, 0.05, 0
+		data := must(loader.Open(context.Background(), file, loader.Options{Columns: loader.Columns{Group: "group"}}))(t)
+		dir := must(rundir.Create(filepath.Join(t.TempDir(), "run"), false))(t)
+		summary := must(trainer.Train(context.Background(), data, trainer.Options{Recipe: recipe, Backend: b, Dir: dir}))(t)
+		do(t, data.Close(), b.Close())
+		if summary.BestEpoch == 0 {
+			t.Fatal("the result is the start, which compares nothing")
+		}
+		var own struct{ Scale, Threshold, Temperature float32 }
+		do(t, json.Unmarshal(summary.LearnedLoss.Settings, &own))
+		return must(dir.ReadMatrix())(t).Matrix, []float32{own.Scale, own.Threshold, own.Temperature}
+	}
+	for name, loss := range map[string]graph.Objective{"default": nil, "infonce": graph.InfoNCE{Temperature: 0.1, Symmetric: true, Learn: true}} {
+		want, wantLearned := train(t, cpu.New(1), loss)
+		for precision, tolerance := range tolerances {
+			if loss != nil && precision != TF32 { // a fake device takes its time
+				continue
+			}
+			t.Run(name+"/"+string(precision), func(t *testing.T) {
+				got, learned := train(t, openWith(t, settings{Options: Options{Precision: precision}, algorithm: 1}), loss)
+				matrix, numbers := distance(got, want), distance(learned, wantLearned)
+				if !(matrix <= tolerance && numbers <= tolerance) {
+					t.Errorf("the matrix is off by %.2g, want at most %g; learned %v, on the CPU %v", matrix, tolerance, learned, wantLearned)
+				}
+			})
 		}
 	}
 }

@@ -100,3 +100,30 @@ func TestChoicesOnDevice(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A product that is timed adds to what is there all the same.
+func TestTimedSumOnDevice(t *testing.T) {
+	b := openWith(t, settings{Options: Options{Cache: t.TempDir()}}) // where no choice is kept
+	defer func() { do(t, b.Close()) }()
+	do(t, b.enter())
+	defer b.leave()
+	const m, n, k = 3, 5, 4
+	x, y, before := random(1, m*k), random(2, k*n), random(3, m*n)
+	on := func(numbers []float32) *array {
+		a := must(b.NewArray(len(numbers)))(t)
+		do(t, b.Upload(a, numbers))
+		return a.(*array)
+	}
+	d := on(before)
+	do(t, b.multiply(nvidia.Matmul{M: m, N: n, K: k}, on(x).at, on(y).at, 1, d.at))
+	got, want := make([]float32, m*n), before
+	do(t, b.Download(got, d))
+	for i := range want {
+		for j := range k {
+			want[i] += x[i/n*k+j] * y[j*n+i%n]
+		}
+	}
+	if e := distance(got, want); !(e <= 1e-6) {
+		t.Errorf("the sum is off by %.2g", e)
+	}
+}

@@ -111,7 +111,7 @@ func (v *verification) sanitizers() {
 		more        []string
 	}{
 		{"memcheck", "^TestBackendOnDevice$/^(fp32|bf16)$", []string{"--report-api-errors", "no"}},
-		{"racecheck", "^TestBackendOnDevice$/^bf16$/^(score with dropout|loss|update|pair cosines|similarities)$", nil},
+		{"racecheck", "^TestBackendOnDevice$/^bf16$/^(score with dropout|sides|shapes|loss|fitted loss|vector losses|update|pair cosines|similarities)$", nil},
 	} {
 		if sanitizer == "" {
 			v.add(step{Name: tool.name, Outcome: notThere, Said: "compute-sanitizer is neither on PATH nor in /usr/local/cuda/bin"})

@@ -150,7 +150,7 @@ func TestVerifyOnFake(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"THIS RUNS ON THE FAKE DEVICE", "2 tests passed", "step 4, 8 → 4 cosfit tf32", "EVERYTHING PASSED, on the fake device, not on a GPU"} {
+	for _, want := range []string{"THIS RUNS ON THE FAKE DEVICE", "11 tests passed", "step 4, 8 → 4 cosfit tf32", "EVERYTHING PASSED, on the fake device, not on a GPU"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("it does not print %q:\n%s", want, out)
 		}
@@ -163,7 +163,7 @@ func TestVerifyOnFake(t *testing.T) {
 	if err := json.Unmarshal(text, &v); err != nil {
 		t.Fatal(err)
 	}
-	if !v.Fake || v.GPU.Name == "" || len(v.Checks) != 5 || v.Checks[0].Outcome != passed || len(v.Benchmarks) != 1 || len(v.Kernels) != 15 || len(v.Benchmarks[0].Rows) != 3 {
+	if !v.Fake || v.GPU.Name == "" || len(v.Checks) != 5 || v.Checks[0].Outcome != passed || len(v.Benchmarks) != 1 || len(v.Kernels) != 33 || len(v.Benchmarks[0].Rows) != 3 {
 		t.Errorf("the results are %+v", v)
 	}
 }

@@ -200,8 +200,12 @@ type DeviceLoss interface {
 	// target(b, i) is Scored.Target, and alike(b, i, j) says that two pairs are
 	// of one group. All threads of one block run it. It divides the batch
 	// between them by each(i, n), which stands for the head of a loop, and
-	// block_sum(x) returns the sum of every thread's x to all of them; all must
-	// come to it.
+	// block_sum(x) returns the sum of every thread's x, float or double, to all of
+	// them; all must come to it.
+	//
+	// The formula of a [FittedLoss] that learns takes its parameters from theta [p]
+	// of b, and writes the derivative by each of them to dtheta [p], as *mean: every
+	// thread the same.
 	CUDA() string
 }
 

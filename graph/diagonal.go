@@ -11,7 +11,7 @@ import "math"
 // same.
 type Diagonal struct{}
 
-var _ Shape = Diagonal{}
+var _ DeviceShape = Diagonal{}
 
 // Name returns "diagonal".
 func (Diagonal) Name() string { return "diagonal" }
@@ -21,6 +21,9 @@ func (Diagonal) Fits(_, _ int) error { return nil }
 
 // Size is a number for each column, for each side.
 func (Diagonal) Size(f *Form) int { return f.Sides * f.K }
+
+// Terms are those that a GPU computes.
+func (Diagonal) Terms(f *Form) Terms { return Terms{Weight: diagonalUnit(f)} }
 
 // Begin returns zeros.
 func (s Diagonal) Begin(f *Form, _ uint64) []float32 { return make([]float32, s.Size(f)) }

@@ -20,7 +20,7 @@ type InfoNCE struct {
 }
 
 var (
-	_ VectorLoss       = InfoNCE{}
+	_ DeviceVectorLoss = InfoNCE{}
 	_ GroupLoss        = InfoNCE{}
 	_ FittedVectorLoss = InfoNCE{}
 )
@@ -30,6 +30,9 @@ func (InfoNCE) Name() string { return "infonce" }
 
 // ComparesGroups marks a GroupLoss.
 func (InfoNCE) ComparesGroups() {}
+
+// Contrast is the loss itself.
+func (l InfoNCE) Contrast() InfoNCE { return l }
 
 // Parameters is −log τ, where that is learned.
 func (l InfoNCE) Parameters() []float32 {

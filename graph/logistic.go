@@ -16,7 +16,7 @@ type Logistic struct {
 	Scale     float64 `json:"scale"`
 	Threshold float64 `json:"threshold"`
 	// Learn lets a training learn both, as the logarithm of the scale and as the
-	// threshold, on the CPU.
+	// threshold.
 	Learn bool `json:"learn,omitempty"`
 }
 
@@ -84,19 +84,30 @@ __device__ float softplus(float z) { return (z > 0 ? z : 0) + log1pf(expf(-fabsf
 __device__ float sigmoid(float z) { float e = expf(-fabsf(z)); return (z < 0 ? e : 1) / (1 + e); }
 `
 
-// CUDA is Evaluate for a GPU.
+// CUDA is Evaluate for a GPU, or EvaluateAt where the parameters are learned.
 func (l Logistic) CUDA() string {
+	scale, threshold, derivatives := cudaFloat(l.Scale), cudaFloat(l.Threshold), ""
+	if l.Learn {
+		scale, threshold, derivatives = "expf(b.theta[0])", "b.theta[1]", `
+	double by_log_scale = 0, by_threshold = 0;
+	each(i, b.n) {
+		by_log_scale += double(ds[i]) * (b.s[i] - threshold);
+		by_threshold -= ds[i];
+	}
+	b.dtheta[0] = block_sum(by_log_scale);
+	b.dtheta[1] = block_sum(by_threshold);`
+	}
 	return cudaSoftplus + fmt.Sprintf(`
 __device__ void loss(scored b, float *ds, float *mean) {
-	float sum = 0;
+	float scale = %s, threshold = %s, sum = 0;
 	each(i, b.n) {
-		float t = target(b, i), z = %s * (b.s[i] - %s);
-		sum += softplus(z) - t * z;
-		ds[i] = %[1]s * (sigmoid(z) - t) / b.n;
+		float t = target(b, i), z = scale * (b.s[i] - threshold);
+		sum += (1 - t) * softplus(z) + t * softplus(-z);  // and not softplus(z) - t * z, which cancels
+		ds[i] = scale * ((1 - t) * sigmoid(z) - t * sigmoid(-z)) / b.n;
 	}
 	sum = block_sum(sum);
-	*mean = sum / b.n;
-}`, cudaFloat(l.Scale), cudaFloat(l.Threshold))
+	*mean = sum / b.n;%s
+}`, scale, threshold, derivatives)
 }
 
 // cudaFloat is a setting as a constant of CUDA C.

@@ -17,7 +17,7 @@ type LowRank struct {
 	Rank int `json:"rank"`
 }
 
-var _ Shape = LowRank{}
+var _ DeviceShape = LowRank{}
 
 // Name returns "low-rank".
 func (LowRank) Name() string { return "low-rank" }
@@ -32,6 +32,9 @@ func (s LowRank) Fits(d, k int) error {
 
 // Size is that of U and V, for each side.
 func (s LowRank) Size(f *Form) int { return f.Sides * (f.D + f.K) * s.Rank }
+
+// Terms are those that a GPU computes.
+func (s LowRank) Terms(*Form) Terms { return Terms{Rank: s.Rank} }
 
 // split finds U and V of one side's θ.
 func (s LowRank) split(f *Form, theta []float32) (u, v []float32) {

@@ -167,7 +167,10 @@ func (m *Model) Step(batch *Batch) error {
 func (m *Model) Begin(start []float32, seed uint64) ([]float32, error) {
 	weights := start
 	if m.shape != nil {
-		weights = m.shape.Begin(start, seed)
+		var err error
+		if weights, err = m.shape.Begin(start, seed); err != nil {
+			return nil, err
+		}
 	}
 	return weights, m.backend.Upload(m.weights, weights)
 }

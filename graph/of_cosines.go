@@ -8,32 +8,33 @@ func vectorLoss(objective Objective) (VectorLoss, error) {
 	case VectorLoss:
 		return loss, nil
 	case Loss:
-		return ofCosines{loss}, nil
+		return OfCosines{loss}, nil
 	}
 	return nil, fmt.Errorf("%s is neither a Loss nor a VectorLoss", objective.Name())
 }
 
-// ofCosines is a Loss as a VectorLoss: a function of each pair's cosine.
-type ofCosines struct{ Loss }
+// OfCosines is a Loss as a VectorLoss: a function of each pair's cosine. A backend may
+// compute it as the Loss that it is.
+type OfCosines struct{ Loss }
 
 var (
-	_ VectorLoss       = ofCosines{}
-	_ FittedVectorLoss = ofCosines{}
+	_ VectorLoss       = OfCosines{}
+	_ FittedVectorLoss = OfCosines{}
 )
 
 // Evaluate compares each pair's vectors.
-func (l ofCosines) Evaluate(v *Vectors, dp []float32) (float64, error) {
+func (l OfCosines) Evaluate(v *Vectors, dp []float32) (float64, error) {
 	return l.through(v, dp, l.Loss.Evaluate), nil
 }
 
 // Parameters are the loss's.
-func (l ofCosines) Parameters() []float32 { return fittedParameters(l.Loss) }
+func (l OfCosines) Parameters() []float32 { return fittedParameters(l.Loss) }
 
 // At fixes them.
-func (l ofCosines) At(parameters []float32) Objective { return l.Loss.(Fitted).At(parameters) }
+func (l OfCosines) At(parameters []float32) Objective { return l.Loss.(Fitted).At(parameters) }
 
 // EvaluateAt is Evaluate for other parameters.
-func (l ofCosines) EvaluateAt(v *Vectors, parameters, dp, byParameters []float32) (float64, error) {
+func (l OfCosines) EvaluateAt(v *Vectors, parameters, dp, byParameters []float32) (float64, error) {
 	return l.through(v, dp, func(b Scored, gradient []float32) float64 {
 		return l.Loss.(FittedLoss).EvaluateAt(b, parameters, gradient, byParameters)
 	}), nil
@@ -41,7 +42,7 @@ func (l ofCosines) EvaluateAt(v *Vectors, parameters, dp, byParameters []float32
 
 // through evaluates a function of the cosines and brings its derivative to the
 // vectors.
-func (l ofCosines) through(v *Vectors, dp []float32, loss func(b Scored, gradient []float32) float64) float64 {
+func (l OfCosines) through(v *Vectors, dp []float32, loss func(b Scored, gradient []float32) float64) float64 {
 	n, k := v.Pairs(), v.K
 	u, inverse := v.Unit()
 	s, ds := v.Scratch(n), v.Scratch(n)

@@ -12,7 +12,8 @@ import (
 
 // A Shape is a family of matrices with fewer numbers of their own than elements: it
 // says how the matrix follows from the start of a training and from numbers θ, which
-// are learned in its place. It is written in Go and runs on the CPU.
+// are learned in its place. It is written in Go and runs on the processor; see
+// [DeviceShape].
 type Shape interface {
 	Name() string
 	// Fits reports whether there is such a matrix [d, k]; the error says what it has
@@ -28,6 +29,23 @@ type Shape interface {
 	// Gradient writes the derivative by θ, given that by the matrix, dm, to dtheta,
 	// which holds anything before.
 	Gradient(f *Form, theta, dm, dtheta []float32)
+}
+
+// A DeviceShape is a Shape that a GPU computes by itself, as the terms say. With any
+// other, θ of each step goes to the processor, and the matrix comes back.
+type DeviceShape interface {
+	Shape
+	Terms(f *Form) Terms
+}
+
+// Terms are a shape in which the matrix of a side is, for its start S,
+//
+//	M = S·diag(1 + Weight·w) + U·Vᵀ
+//
+// and its share of θ is w [K], unless Weight is 0, and then U [D, Rank] and V [K, Rank].
+type Terms struct {
+	Weight float32
+	Rank   int
 }
 
 // A Form is what a Shape is filled into.
@@ -56,7 +74,7 @@ type ShapeKernel interface {
 	// Size is how many numbers θ has.
 	Size() int
 	// Begin takes the start over, which is zeros before, and returns its θ.
-	Begin(start []float32, seed uint64) []float32
+	Begin(start []float32, seed uint64) ([]float32, error)
 	// Forward returns the matrix [Sides·D, K] of θ.
 	Forward(theta Array) (m Array, err error)
 	// Backward returns the derivative by the θ of the last Forward.

@@ -1,11 +1,9 @@
 package graph_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,18 +11,11 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/graph/backendtest"
 	"github.com/cosfit/cosfit/graph/cpu"
 )
 
 var sides = map[string]graph.Side{"both": graph.Both, "query": graph.Query, "dual": graph.Dual}
-
-// shapeOf is a shape by its name.
-func shapeOf(name string, rank int) graph.Shape {
-	if name == (graph.Diagonal{}).Name() {
-		return graph.Diagonal{}
-	}
-	return graph.LowRank{Rank: rank}
-}
 
 // shapedModel begins at a start and then gets weights.
 func shapedModel(t *testing.T, b graph.Backend, shape graph.Shape, side graph.Side, d, k int, start, theta []float32) *graph.Model {
@@ -35,60 +26,6 @@ func shapedModel(t *testing.T, b graph.Backend, shape graph.Shape, side graph.Si
 	must(t, err)
 	must(t, b.Upload(model.Weights(), theta))
 	return model
-}
-
-// TestShapesAgainstPyTorch compares with what testdata/shapes.py recorded.
-func TestShapesAgainstPyTorch(t *testing.T) {
-	raw, err := os.ReadFile("testdata/shapes.json")
-	must(t, err)
-	var all []struct {
-		Shape, Side         string
-		Rank, D, K          int
-		Table, Start, Theta []float32
-		Left, Right         []int32
-		Labels              []float32
-		Matrix, Gradient    []float64
-		Value               float64
-	}
-	must(t, json.Unmarshal(raw, &all))
-	for _, r := range all {
-		t.Run(fmt.Sprintf("%s %d %s", r.Shape, r.Rank, r.Side), func(t *testing.T) {
-			backend := cpu.New(2)
-			defer backend.Close()
-			model := shapedModel(t, backend, shapeOf(r.Shape, r.Rank), sides[r.Side], r.D, r.K, r.Start, r.Theta)
-			defer model.Close()
-			m, err := model.MatrixOf(model.Weights())
-			must(t, err)
-			near(t, "matrix", download(t, backend, m), r.Matrix, 1e-6)
-			must(t, model.Step(&graph.Batch{Table: upload(t, backend, r.Table, len(r.Table)/r.D, r.D), Left: r.Left, Right: r.Right, Labels: r.Labels}))
-			value, err := model.Loss()
-			must(t, err)
-			near(t, "loss", []float64{float64(value)}, []float64{r.Value}, tolerance)
-			near(t, "gradient", download(t, backend, model.Gradient()), r.Gradient, tolerance)
-		})
-	}
-}
-
-// shapeMatrix is the matrix of θ in float64.
-func shapeMatrix(shape graph.Shape, sides, d, k int, start []float32, theta []float64) []float64 {
-	m := widen(start)
-	for side := range sides {
-		of := theta[side*len(theta)/sides:][:len(theta)/sides]
-		for i := range d {
-			for j := range k {
-				at := (side*d+i)*k + j
-				switch s := shape.(type) {
-				case graph.LowRank:
-					for r := range s.Rank {
-						m[at] += of[i*s.Rank+r] * of[(d+j)*s.Rank+r]
-					}
-				case graph.Diagonal:
-					m[at] *= 1 + math.Sqrt(float64(k))*of[j]
-				}
-			}
-		}
-	}
-	return m
 }
 
 // TestShapes compares a step's loss and gradient with differences in float64.
@@ -120,7 +57,7 @@ func TestShapes(t *testing.T) {
 					must(t, err)
 					wide := widen(theta)
 					loss := func() float64 {
-						return sidedLoss(side, d, k, shapeMatrix(shape, side.Rows(d)/d, d, k, start, wide), table, batch)
+						return sidedLoss(side, d, k, backendtest.ShapedMatrix(shape, side.Rows(d)/d, d, k, start, wide), table, batch)
 					}
 					near(t, "loss", []float64{float64(value)}, []float64{loss()}, tolerance)
 					gradient := download(t, backend, model.Gradient())

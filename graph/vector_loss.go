@@ -15,12 +15,21 @@ import (
 type Objective interface{ Name() string }
 
 // A VectorLoss is a function of the projected vectors of a batch, for losses that
-// need more than each pair's own cosine. It is written in Go and runs on the CPU.
+// need more than each pair's own cosine. It is written in Go and runs on the
+// processor; see [DeviceVectorLoss].
 type VectorLoss interface {
 	Objective
 	// Evaluate returns the loss and writes its derivative by the vectors to
 	// dp [2B, k], which holds anything before.
 	Evaluate(v *Vectors, dp []float32) (float64, error)
+}
+
+// A DeviceVectorLoss is a VectorLoss that a GPU has kernels for. With any other, the
+// vectors of each step go to the processor, and the derivative by them comes back.
+type DeviceVectorLoss interface {
+	VectorLoss
+	// Contrast is the loss as settings of InfoNCE.
+	Contrast() InfoNCE
 }
 
 // Vectors are the projected vectors of a batch of B pairs.

@@ -1,15 +1,14 @@
 package graph_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 
 	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/graph/backendtest"
 	"github.com/cosfit/cosfit/graph/cpu"
 	"github.com/cosfit/cosfit/internal/kernel"
 )
@@ -28,15 +27,6 @@ func evaluateVectors(t *testing.T, loss graph.VectorLoss, v graph.Vectors) (floa
 	return value, dp
 }
 
-// numbers gives each text a number.
-func numbers(first, n int) []int32 {
-	out := make([]int32, n)
-	for i := range out {
-		out[i] = int32(first + i)
-	}
-	return out
-}
-
 // relative is the distance of two vectors over the length of want.
 func relative(got []float32, want []float64) float64 {
 	var d, w float64
@@ -47,33 +37,11 @@ func relative(got []float32, want []float64) float64 {
 	return math.Sqrt(d / w)
 }
 
-// TestVectorLossesAgainstPyTorch compares with what testdata/vector_losses.py
-// recorded from sentence-transformers.
+// TestVectorLossesAgainstPyTorch compares with what PyTorch recorded.
 func TestVectorLossesAgainstPyTorch(t *testing.T) {
-	raw, err := os.ReadFile("testdata/vector_losses.json")
-	must(t, err)
-	var all []struct {
-		Loss     string
-		Settings json.RawMessage
-		Dims     []int
-		K        int
-		Labels   []float32
-		Groups   []int32
-		P        []float32
-		Value    float64
-		Gradient []float64
-	}
-	must(t, json.Unmarshal(raw, &all))
-	for i, r := range all {
+	for i, r := range backendtest.PyTorchVectorLosses(t) {
 		t.Run(fmt.Sprintf("%d %s%s", i, r.Loss, r.Settings), func(t *testing.T) {
-			objective := map[string]graph.Objective{"infonce": &graph.InfoNCE{}, "angle": &graph.AnglE{}, "cosent": &graph.CoSENT{}}[r.Loss]
-			must(t, json.Unmarshal(r.Settings, objective))
-			if r.Dims != nil {
-				objective = graph.Matryoshka{Loss: objective, Dims: r.Dims}
-			}
-			n := len(r.Labels)
-			v := graph.Vectors{K: r.K, P: r.P, Labels: r.Labels, Groups: r.Groups, Left: numbers(0, n), Right: numbers(n, n)}
-			value, dp := evaluateVectors(t, objective.(graph.VectorLoss), v)
+			value, dp := evaluateVectors(t, r.Objective(t).(graph.VectorLoss), r.Vectors())
 			if !(math.Abs(value-r.Value) <= 1e-5*(1+math.Abs(r.Value))) {
 				t.Errorf("value %g, PyTorch has %g", value, r.Value)
 			}

@@ -118,7 +118,7 @@ func matrixOf(t *testing.T, run string) *projection.Projection {
 func TestTrainOnGPU(t *testing.T) {
 	p := onFake(t)
 	settings := []string{"train", "--data", few(t, p.dir), "--group-column", "group", "--epochs", "4", "--patience", "0", "--batch-size", "16", "--learning-rate", "0.05", "--weight-decay", "0"}
-	p.must(t, append(settings, "--device", "cpu", "--loss", "mse", "--out", "cpu")...) // which a GPU takes by itself
+	p.must(t, append(settings, "--device", "cpu", "--out", "cpu")...)
 	if s := summaryOf(t, filepath.Join(p.dir, "cpu")); !s.Judgement.Accepted {
 		t.Fatalf("the start is the result, which compares nothing: %s", s.Judgement.Text)
 	}
@@ -130,12 +130,7 @@ func TestTrainOnGPU(t *testing.T) {
 		if s.Device != "cuda" || s.Precision != precision || s.Config.Device != "cuda" || s.Config.Precision != precision || !strings.HasPrefix(s.Config.Kernel, precision+"/sm_") {
 			t.Errorf("the summary says %q, %q and %q, %q, %q", s.Device, s.Precision, s.Config.Device, s.Config.Precision, s.Config.Kernel)
 		}
-		var off, size float64
-		for i, v := range matrixOf(t, run).Matrix {
-			off += math.Pow(float64(v-want.Matrix[i]), 2)
-			size += math.Pow(float64(want.Matrix[i]), 2)
-		}
-		if e := math.Sqrt(off / size); !(e <= tolerance) || e == 0 {
+		if e := distance(matrixOf(t, run), want); !(e <= tolerance) || e == 0 {
 			t.Errorf("%s: the matrix differs from the CPU's by %.2g, want at most %g and not the CPU's own", precision, e, tolerance)
 		}
 		var again rundir.Summary
@@ -161,6 +156,40 @@ func TestTrainOnGPU(t *testing.T) {
 	}
 	if err := p.command(append(settings, "--device", "cuda:1", "--out", "second")...).Run(); err == nil {
 		t.Error("a second GPU is no error")
+	}
+}
+
+// distance is that of two results, relative to the second.
+func distance(a, b *projection.Projection) float64 {
+	var off, size float64
+	for _, m := range [][2][]float32{{a.Matrix, b.Matrix}, {a.MatrixRight, b.MatrixRight}} {
+		for i, v := range m[0] {
+			off += math.Pow(float64(v-m[1][i]), 2)
+			size += math.Pow(float64(m[1][i]), 2)
+		}
+	}
+	return math.Sqrt(off / size)
+}
+
+// TestSidesAndShapesOnGPU trains other matrices, beside the CPU's.
+func TestSidesAndShapesOnGPU(t *testing.T) {
+	p := onFake(t)
+	settings := []string{"train", "--data", few(t, p.dir), "--group-column", "group", "--epochs", "4", "--patience", "0", "--batch-size", "16", "--learning-rate", "0.05",
+		"--weight-decay", "0", "--dropout", "0.1"}
+	for i, more := range []string{"--shape diagonal", "--rank 3", "--side dual", "--side query --shape diagonal --loss infonce"} {
+		t.Run(more, func(t *testing.T) {
+			onCPU, onGPU := fmt.Sprint("cpu", i), fmt.Sprint("gpu", i)
+			args := append(settings[:len(settings):len(settings)], strings.Fields(more)...)
+			p.must(t, append(args, "--device", "cpu", "--out", onCPU)...)
+			if s := summaryOf(t, filepath.Join(p.dir, onCPU)); !s.Judgement.Accepted {
+				t.Fatalf("the start is the result, which compares nothing: %s", s.Judgement.Text)
+			}
+			p.must(t, append(args, "--device", "cuda", "--precision", "fp32", "--out", onGPU)...)
+			want := matrixOf(t, filepath.Join(p.dir, onCPU))
+			if e := distance(matrixOf(t, filepath.Join(p.dir, onGPU)), want); !(e <= 1e-4) || e == 0 {
+				t.Errorf("the matrix differs from the CPU's by %.2g, want at most 1e-4 and not the CPU's own", e)
+			}
+		})
 	}
 }
 

@@ -108,7 +108,7 @@ func openCUDA(p *place) (graph.Backend, error) {
 }
 
 func (p *place) options() cuda.Options {
-	return cuda.Options{Device: p.number, Precision: p.precision, Cache: cudaCache()}
+	return cuda.Options{Device: p.number, Precision: p.precision, Threads: p.threads, Cache: cudaCache()}
 }
 
 // cudaCache is the folder for compiled kernels, empty where the user has no

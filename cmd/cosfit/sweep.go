@@ -12,7 +12,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/internal/shell"
 	"github.com/cosfit/cosfit/loader"
@@ -101,9 +100,6 @@ func runSweep(c *cli.Context) (err error) {
 	if trainer.HoldOut(s.data, trainer.Default(s.data.Vectors.Dim).CrossValidate) {
 		s.searched.fixed = append(s.searched.fixed, space.Setting{Name: "cross-validate", Value: "0"})
 		trainer.HoldOut(s.data, 0)
-	}
-	if s.places[0].device == "cuda" && !s.searched.sets("loss") { // see trainable
-		s.searched.fixed = append(s.searched.fixed, space.Setting{Name: "loss", Value: graph.MSE{}.Name()})
 	}
 	if err := s.searched.check(s.data); err != nil {
 		return err

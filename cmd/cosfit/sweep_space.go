@@ -260,9 +260,3 @@ func (s searched) around(i int, x float64) space.Point {
 	}
 	return point
 }
-
-// sets reports whether a flag is settled or swept.
-func (s searched) sets(name string) bool {
-	return slices.ContainsFunc(s.fixed, func(f space.Setting) bool { return f.Name == name }) ||
-		slices.ContainsFunc(s.space, func(p space.Parameter) bool { return p.Name == name })
-}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/report"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/internal/shell"
@@ -214,7 +213,7 @@ func (t *training) train(data *loader.Dataset, place *place, recipe trainer.Reci
 		return dir, summary, err
 	}
 	defer backend.Close()
-	if recipe, err = trainable(c, backend, recipe, place); err != nil {
+	if err := trainer.CheckBackend(backend, recipe); err != nil {
 		return dir, summary, err
 	}
 	if dir, err = t.open(); err != nil {
@@ -242,23 +241,6 @@ func (t *training) train(data *loader.Dataset, place *place, recipe trainer.Reci
 		err = t.finish(dir)
 	}
 	return dir, summary, settingAsUsage(err)
-}
-
-// trainable returns the recipe as a backend can train by it. The default recipe's
-// loss learns numbers of its own, which GPUs do not yet: they get another one,
-// unless the loss was asked for.
-func trainable(c *cli.Context, b graph.Backend, r trainer.Recipe, p *place) (trainer.Recipe, error) {
-	err := trainer.CheckBackend(b, r)
-	if err == nil || p.device == "cpu" || r.Name != "default" || r.Loss.Name() != (graph.Logistic{}).Name() || c.IsSet("loss") || c.IsSet("learn-scale") || c.Bool("resume") {
-		return r, err
-	}
-	other := r
-	other.Loss = &graph.MSE{}
-	if trainer.CheckBackend(b, other) != nil {
-		return r, err
-	}
-	p.note = strings.TrimPrefix(p.note+"; training by --loss mse: "+r.Loss.Name()+" with numbers of its own runs on the CPU only so far", "; ")
-	return other, nil
 }
 
 // panel shows the test split, or what there is instead.

@@ -78,6 +78,7 @@ var checks = []check{
 	{name: "matmul-past-end", messages: []string{"cublasLtMatmul: read of 0x", "right past the end of allocation 2 (64 bytes", "attribute 3 has 4 bytes, not 8", "epilogue 4"}},
 	{name: "matmul-leading", messages: []string{"A is 4 × 4 in columns, and its leading dimension 3 is less than 4"}},
 	{name: "matmul-workspace", messages: []string{"the workspace of 64 bytes is no device memory of that size"}},
+	{name: "matmul-aligned", messages: []string{"A is 16 bytes into its memory, and the algorithm was asked for with multiples of 256"}},
 }
 
 // Mistakes that only the sanitizer sees.

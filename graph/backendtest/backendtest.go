@@ -40,7 +40,12 @@ func Run(t *testing.T, open func(t *testing.T) graph.Backend, tolerance float64)
 		"score of zeros":       (*suite).zeros,
 		"score of equal texts": (*suite).equal,
 		"project":              (*suite).project,
+		"sides":                (*suite).sides,
+		"shapes":               (*suite).shapes,
+		"shapes of PyTorch":    (*suite).recordedShapes,
 		"loss":                 (*suite).loss,
+		"fitted loss":          (*suite).fittedLoss,
+		"vector losses":        (*suite).vectorLosses,
 		"update":               (*suite).update,
 		"pair cosines":         (*suite).pairCosines,
 		"similarities":         (*suite).similarities,
@@ -73,9 +78,9 @@ type suite struct {
 	rng       *rand.Rand
 }
 
-// shapes are (d, k, B): odd, tall, wide, and single. Few dimensions come with
+// sizes are (d, k, B): odd, tall, wide, and single. Few dimensions come with
 // several pairs, since one may be nearly parallel, where its gradient cancels.
-var shapes = [][3]int{{3, 5, 4}, {7, 5, 3}, {33, 64, 17}, {64, 33, 130}, {129, 65, 67}, {96, 128, 1}}
+var sizes = [][3]int{{3, 5, 4}, {7, 5, 3}, {33, 64, 17}, {64, 33, 130}, {129, 65, 67}, {96, 128, 1}}
 
 func (s *suite) must(err error) {
 	s.Helper()
@@ -212,8 +217,8 @@ func (s *suite) transfers() {
 }
 
 func (s *suite) score() {
-	for _, shape := range shapes {
-		p := s.problem(shape[0], shape[1], shape[2])
+	for _, size := range sizes {
+		p := s.problem(size[0], size[1], size[2])
 		s.checkScore(s.newScore(p.d, p.k, p.n+5), p)
 	}
 }
@@ -235,8 +240,8 @@ func (s *suite) checkScore(kernel graph.ScoreKernel, p *problem) {
 }
 
 func (s *suite) dropout() {
-	for _, shape := range shapes[1:] {
-		p := s.problem(shape[0], shape[1], shape[2])
+	for _, size := range sizes[1:] {
+		p := s.problem(size[0], size[1], size[2])
 		p.batch.Dropout = graph.Dropout{Rate: 0.3, Seed: s.rng.Uint64(), Step: s.rng.Uint32(), Row: s.rng.Uint32N(1000)}
 		s.checkScore(s.newScore(p.d, p.k, p.n+5), p)
 	}
@@ -244,8 +249,8 @@ func (s *suite) dropout() {
 
 // offset takes a vector off all embeddings, and then no longer.
 func (s *suite) offset() {
-	for _, shape := range shapes[1:] {
-		p := s.problem(shape[0], shape[1], shape[2])
+	for _, size := range sizes[1:] {
+		p := s.problem(size[0], size[1], size[2])
 		less := s.random(p.d)
 		p.ref.Less, p.batch.Offset = widen(less), s.array(less, p.d)
 		score, project := s.newScore(p.d, p.k, p.n+5), s.newProject(p.d, p.k, p.n+5)
@@ -312,8 +317,8 @@ func (s *suite) equal() {
 }
 
 func (s *suite) project() {
-	for _, shape := range shapes {
-		p := s.problem(shape[0], shape[1], shape[2])
+	for _, size := range sizes {
+		p := s.problem(size[0], size[1], size[2])
 		p.batch.Right = p.batch.Right[:p.n/2] // sides of different length
 		s.checkProject(s.newProject(p.d, p.k, p.n+5), p)
 	}

@@ -44,9 +44,21 @@ func (s *suite) newScore(d, k, n int) graph.ScoreKernel {
 
 func (s *suite) newProject(d, k, n int) graph.ProjectKernel {
 	s.Helper()
-	kernel, err := s.backend.NewProject(d, k)
+	return s.newSidedProject(graph.Both, d, k, n)
+}
+
+func (s *suite) newSidedProject(side graph.Side, d, k, n int) graph.ProjectKernel {
+	s.Helper()
+	var kernel graph.ProjectKernel
+	var err error
+	if side == graph.Both {
+		kernel, err = s.backend.NewProject(d, k)
+	} else {
+		kernel, err = s.backend.(graph.SidedBackend).NewSidedProject(side, d, k)
+	}
 	s.must(err)
-	projected, err := kernel.Forward(s.array(nans(d*k), d, k), s.poison(d, n))
+	rows := side.Rows(d)
+	projected, err := kernel.Forward(s.array(nans(rows*k), rows, k), s.poison(side.Width(d, k), n))
 	s.must(err)
 	s.poisoned("projection", projected)
 	dm, err := kernel.Backward(s.array(nans(2*n*k), 2*n, k))
@@ -67,6 +79,41 @@ func (s *suite) newLoss(n int) graph.LossKernel {
 		s.must(err)
 		s.poisoned("gradient", ds)
 	}
+	return kernel
+}
+
+// newVectorLoss runs the kernel on NaN in a batch with n pairs of both kinds, k wide.
+func (s *suite) newVectorLoss(loss graph.VectorLoss, n, k int) graph.VectorLossKernel {
+	s.Helper()
+	kernel, err := s.backend.NewVectorLoss(loss)
+	s.must(err)
+	v := s.vectors(n, k)
+	v.P = nans(len(v.P))
+	v.Labels[0], v.Labels[1] = 1, v.Low
+	value, err := s.forward(kernel, loss, v)
+	s.must(err)
+	s.poisoned("loss", value)
+	for _, upstream := range []float32{0.5, 1} {
+		dp, err := kernel.Backward(upstream)
+		s.must(err)
+		s.poisoned("gradient", dp)
+	}
+	return kernel
+}
+
+// newShape runs the kernel on NaN alone.
+func (s *suite) newShape(shape graph.Shape, sides, d, k int) graph.ShapeKernel {
+	s.Helper()
+	kernel, err := s.backend.(graph.ShapedBackend).NewShape(shape, sides, d, k)
+	s.must(err)
+	_, err = kernel.Begin(nans(sides*d*k), 1)
+	s.must(err)
+	m, err := kernel.Forward(s.array(nans(kernel.Size()), kernel.Size()))
+	s.must(err)
+	s.poisoned("matrix", m)
+	dtheta, err := kernel.Backward(s.array(nans(sides*d*k), sides*d, k))
+	s.must(err)
+	s.poisoned("gradient", dtheta)
 	return kernel
 }
 

@@ -27,9 +27,9 @@ type shape struct {
 func (o *shape) Size() int { return o.function.Size(&o.form) }
 
 // Begin keeps a copy of the start.
-func (o *shape) Begin(start []float32, seed uint64) []float32 {
+func (o *shape) Begin(start []float32, seed uint64) ([]float32, error) {
 	copy(o.form.Start, start)
-	return o.function.Begin(&o.form, seed)
+	return o.function.Begin(&o.form, seed), nil
 }
 
 // Forward computes the matrix.

@@ -42,6 +42,7 @@ struct Layout {
 
 struct Preference {
   uint64_t workspace = 0;
+  uint32_t aligned[4] = {256, 256, 256, 256};  // bytes that A, B, C and D begin at multiples of
 };
 
 struct {
@@ -172,11 +173,12 @@ int describeProduct(uint64_t operation, const uint64_t (&layouts)[4], Product& p
 }
 
 // What the opaque 64 bytes of an algorithm hold here: which one it is, and the
-// problem that it was chosen for.
+// problem and the alignment of A, B, C and D that it was chosen for.
 
 struct Algorithm {
   uint64_t magic, number, problem;
-  uint64_t unused[5];
+  uint32_t aligned[4];
+  uint64_t unused[3];
 };
 static_assert(sizeof(Algorithm) == 64);
 
@@ -225,7 +227,8 @@ int heuristic(uint64_t operation, const uint64_t (&layouts)[4], uint64_t prefere
   for (uint64_t number = 0; number < 3 && *count < wanted; number++) {
     if (workspaceOf[number] > preference->workspace) continue;
     HeuristicResult r{};
-    r.algorithm = {algorithmMagic, number, fingerprint(p), {}};
+    r.algorithm = {algorithmMagic, number, fingerprint(p), {}, {}};
+    memcpy(r.algorithm.aligned, preference->aligned, sizeof preference->aligned);
     r.workspace = workspaceOf[number];
     r.waves = 1;
     results[(*count)++] = r;
@@ -235,23 +238,29 @@ int heuristic(uint64_t operation, const uint64_t (&layouts)[4], uint64_t prefere
 
 // The bytes of a matrix and its batch lie in one allocation, or a kernel's fault
 // would tell; only what is plainly wrong is refused here.
-int checkAddress(const char* name, const Matrix& m) {
+int checkAddress(const char* name, const Matrix& m, uint32_t aligned) {
   if (!device().memory.holds(m.address, 1))
     return refuseBlas(CUBLAS_STATUS_INVALID_VALUE,
                       format("%s = 0x%llx is ", name, ull(m.address)) + device().memory.describe(m.address));
   if (m.address % elementSize(m.type))
     return refuseBlas(CUBLAS_STATUS_INVALID_VALUE,
                       format("%s = 0x%llx is not aligned to its elements", name, ull(m.address)));
+  uint64_t within = device().memory.within(m.address);
+  if (aligned && within % aligned)
+    return refuseBlas(CUBLAS_STATUS_INVALID_VALUE,
+                      format("%s is %llu bytes into its memory, and the algorithm was asked for with multiples of %u",
+                             name, ull(within), aligned));
   return 0;
 }
 
 int matmul(Product& p, const Algorithm* algorithm, uint64_t streamHandle) {
-  int status = 0;
-  for (auto [name, matrix] : {std::pair{"A", &p.a}, {"B", &p.b}, {"D", &p.d}})
-    if ((status = checkAddress(name, *matrix))) return status;
-  if (p.beta != 0 && (status = checkAddress("C", p.c))) return status;
-  Algorithm chosen = algorithm ? *algorithm : Algorithm{algorithmMagic, 0, fingerprint(p), {}};
-  if ((status = checkAlgorithm(chosen, p))) return status;
+  Algorithm chosen = algorithm ? *algorithm : Algorithm{algorithmMagic, 0, fingerprint(p), {}, {}};
+  int status = checkAlgorithm(chosen, p);
+  if (!status) status = checkAddress("A", p.a, chosen.aligned[0]);
+  if (!status) status = checkAddress("B", p.b, chosen.aligned[1]);
+  if (!status && p.beta != 0) status = checkAddress("C", p.c, chosen.aligned[2]);
+  if (!status) status = checkAddress("D", p.d, chosen.aligned[3]);
+  if (status) return status;
   const char* refused = getenv("COSFIT_FAKE_REFUSED");  // no mistake of the caller's, so nothing is said
   if (refused && strchr(refused, int('0' + chosen.number))) return CUBLAS_STATUS_NOT_SUPPORTED;
   p.algorithm = int32_t(chosen.number);
@@ -381,10 +390,10 @@ int cublasLtMatmulPreferenceSetAttribute(uint64_t handle, int attribute, const v
                   : write({{1, &p->workspace, 8},
                            {0, &ignored, 4},
                            {3, &ignored, 4},
-                           {5, &ignored, 4},
-                           {6, &ignored, 4},
-                           {7, &ignored, 4},
-                           {8, &ignored, 4}},
+                           {5, &p->aligned[0], 4},
+                           {6, &p->aligned[1], 4},
+                           {7, &p->aligned[2], 4},
+                           {8, &p->aligned[3], 4}},
                           attribute, value, size);
   });
 }

@@ -37,6 +37,10 @@ bool AddressSpace::holds(uint64_t address, uint64_t size) const {
   return !a.freed && address <= a.end() && size <= a.end() - address;
 }
 
+uint64_t AddressSpace::within(uint64_t address) const {
+  return address - std::prev(allocations.upper_bound(address))->first;
+}
+
 std::string inRelation(uint64_t address, uint64_t start, uint64_t size, const std::string& name) {
   const char* where = "into";
   uint64_t bytes = address - start;

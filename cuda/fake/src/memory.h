@@ -36,6 +36,9 @@ class AddressSpace {
   Allocation* live(uint64_t address);
   // Whether all bytes are in one live allocation.
   bool holds(uint64_t address, uint64_t size) const;
+  // How far into its live allocation an address is. As the driver's begin at
+  // multiples of 256, so far the address is aligned.
+  uint64_t within(uint64_t address) const;
   // What an address is: "4 bytes past the end of allocation 3 (…)".
   std::string describe(uint64_t address) const;
   const std::map<uint64_t, Allocation>& all() const { return allocations; }

@@ -520,6 +520,31 @@ void smallMatmul(size_t bytesOfA, int64_t leadingA, size_t workspaceSize, int st
          "status");
 }
 
+// A product at an address that its algorithm was not asked for with, which may be
+// given another one.
+void unalignedMatmul() {
+  auto blas = [](const char* name, auto... arguments) { return call(blasLibrary, name, arguments...); };
+  u64 handle, operation, layout, preference, a = device(80), b = device(64), d = device(64);
+  float alpha = 1, beta = 0;
+  want(blas("cublasLtCreate", &handle), "cuBLASLt");
+  want(blas("cublasLtMatmulDescCreate", &operation, 68, 0), "descriptor");
+  want(blas("cublasLtMatrixLayoutCreate", &layout, 0, u64(4), u64(4), int64_t(4)), "layout");
+  want(blas("cublasLtMatmulPreferenceCreate", &preference), "preference");
+  auto status = [&] {
+    char results[96];
+    int count;
+    want(blas("cublasLtMatmulAlgoGetHeuristic", handle, operation, layout, layout, layout, layout, preference, 1,
+              static_cast<void*>(results), &count),
+         "heuristic");
+    return blas("cublasLtMatmul", handle, operation, &alpha, a + 16, layout, b, layout, &beta, d, layout, d, layout,
+                static_cast<void*>(results), u64(0), size_t(0), stream);
+  };
+  expect(status() == 7, "an address that is not aligned");
+  uint32_t aligned = 16;
+  want(blas("cublasLtMatmulPreferenceSetAttribute", preference, 5, &aligned, size_t(4)), "preference");
+  want(status(), "matmul");
+}
+
 // Planted mistakes.
 
 void runBroken(const char* source, unsigned blocks, unsigned threads, size_t bytes, int code) {
@@ -803,6 +828,7 @@ const std::map<std::string, std::function<void()>> checks = {
      }},
     {"matmul-leading", [] { smallMatmul(64, 3, 0, 7); }},
     {"matmul-workspace", [] { smallMatmul(64, 4, 64, 7); }},
+    {"matmul-aligned", unalignedMatmul},
 };
 
 }  // namespace

@@ -17,7 +17,14 @@ type Budget struct {
 // here, cuBLASLt's two products and the update, for which Adam stands.
 var StepKernels = []string{"gather", "project", "cosine", "loss", "pull", "gradient", "update"}
 
-// BudgetOf returns the budget of one of StepKernels for a batch of n pairs and a
+// ContrastKernels are what a step by InfoNCE has in one direction, in place of
+// cosine, loss and pull. Similarities and back are cuBLASLt's products.
+var ContrastKernels = []string{"unit", "similarities", "contrast", "back", "through_unit"}
+
+// OtherKernels are what a step has beside them with --side query or --shape diagonal.
+var OtherKernels = []string{"as_is", "diagonal", "diagonal_gradient"}
+
+// BudgetOf returns the budget of one of these kernels for a batch of n pairs and a
 // matrix [d, k].
 func BudgetOf(kernel string, n, d, k int, p Precision) (Budget, error) {
 	const float, slots = 4, 2
@@ -38,12 +45,28 @@ func BudgetOf(kernel string, n, d, k int, p Precision) (Budget, error) {
 		return Budget{Bytes: y*(float+operand) + (2*pairs+rows)*float}, nil
 	case "gradient": // X, dP → dM
 		return Budget{Bytes: (x+y)*operand + m*float, FLOPs: product}, nil
+	case "unit": // P → U and the inverse lengths
+		return Budget{Bytes: y*(float+operand) + rows*float}, nil
+	case "similarities": // U → S
+		return Budget{Bytes: y*operand + pairs*pairs*float, FLOPs: pairs * y}, nil
+	case "contrast": // S → dS and, of each pair, two sums
+		return Budget{Bytes: pairs*pairs*(float+operand) + pairs*2*8}, nil
+	case "back": // two products: dS, U and dU → dU
+		return Budget{Bytes: 2*pairs*pairs*operand + y*(operand+2*float), FLOPs: 2 * pairs * y}, nil
+	case "through_unit": // P, the inverse lengths and dU → dP
+		return Budget{Bytes: 3*y*float + rows*float}, nil
 	case "update": // dM, M and the slots → M, the slots and, where it is another type, the operand M
 		moved := m * (1 + 2*(1+slots)) * float
 		if p == BF16 {
 			moved += m * operand
 		}
 		return Budget{Bytes: moved}, nil
+	case "as_is": // the right rows of the table and their numbers → P
+		return Budget{Bytes: y*float + pairs*float}, nil
+	case "diagonal": // S, w → M
+		return Budget{Bytes: (2*m + int64(k)) * float}, nil
+	case "diagonal_gradient": // S, dM → dw
+		return Budget{Bytes: (2*m + int64(k)) * float}, nil
 	}
 	return Budget{}, fmt.Errorf("a training step has no kernel %q", kernel)
 }

@@ -67,20 +67,23 @@ func TestBytesOnDevice(t *testing.T) {
 		for _, size := range sizes {
 			n, d, k := size[0], size[1], size[2]
 			rows := r.rows(n, n)
-			job := r.batch(r.random(n*d), nil, rows, rows, nil, graph.Dropout{Rate: 0.5})
+			job := r.batch(r.random(n*d), nil, d, rows, rows, nil, graph.Dropout{Rate: 0.5})
 			x, dp := r.alloc(2*n*d*p.OperandSize()), r.alloc(2*n*k*p.OperandSize())
 			pOn, s, inverses := upload(r, r.random(2*n*k)), r.alloc(4*n), r.alloc(8*n)
 			w, g := upload(r, r.random(d*k)), upload(r, r.random(d*k))
 			slots := []nvidia.Pointer{upload(r, make([]float32, d*k)), upload(r, make([]float32, d*k))}
 			moved := map[string]int64{
-				"gather": count(step.module, step.Gather(r.stream, job, x, 2*n, d)),
-				"cosine": count(step.module, step.Cosine(r.stream, pOn, s, inverses, n, k)),
-				"pull":   count(step.module, step.Pull(r.stream, pOn, s, inverses, s, dp, n, k)),
-				"update": count(update.module, update.Apply(r.stream, upload(r, rule.Scalars(graph.Hyper{Step: 1})), w, g, slots, r.alloc(d*k*p.OperandSize()), d*k)),
+				"gather":   count(step.module, step.Gather(r.stream, job, x, 0, 2*n, 2*n, d)),
+				"cosine":   count(step.module, step.Cosine(r.stream, pOn, s, inverses, n, k)),
+				"pull":     count(step.module, step.Pull(r.stream, pOn, s, inverses, s, dp, n, k)),
+				"as_is":    count(step.module, step.AsIs(r.stream, r.batch(r.random(n*k), nil, k, rows, rows, nil, graph.Dropout{}), pOn, n, k)),
+				"diagonal": count(step.module, step.Diagonal(r.stream, w, upload(r, r.random(k)), g, 1, d, k)),
+				"update":   count(update.module, update.Apply(r.stream, upload(r, rule.Scalars(graph.Hyper{Step: 1})), w, g, slots, r.alloc(d*k*p.OperandSize()), d*k)),
 			}
 			// What a pair or a row has one of is read without being counted: the
 			// number of its row, s, two lengths and ds.
-			single := map[string]int64{"gather": 8, "cosine": 12, "pull": 16}
+			single := map[string]int64{"gather": 8, "as_is": 4, "cosine": 12, "pull": 16}
+			moved["diagonal"] -= int64(4 * (d - 1) * k) // every row reads the weights
 			for kernel, counted := range moved {
 				b, err := BudgetOf(kernel, n, d, k, p)
 				r.do(err)

@@ -93,7 +93,7 @@ func TestImagesAreKept(t *testing.T) {
 func TestFormulaThatDoesNotCompile(t *testing.T) {
 	n := openNVRTC(t)
 	c := NewCompiler(n, "sm_90", "")
-	if _, err := c.loss(nil, lossSource("\n\nnothing of this kind;")); err == nil || !strings.Contains(err.Error(), "formula") || !strings.Contains(err.Error(), "3") {
+	if _, err := c.loss(nil, lossSource("\n\nnothing of this kind;", 0)); err == nil || !strings.Contains(err.Error(), "formula") || !strings.Contains(err.Error(), "3") {
 		t.Errorf("loss: %v", err)
 	}
 	if _, err := c.Update(nil, "w -= rate;", 0, FP32); err == nil || !strings.Contains(err.Error(), "rule") || !strings.Contains(err.Error(), "1") {
@@ -105,7 +105,7 @@ func TestFormulaThatDoesNotCompile(t *testing.T) {
 // place and refuses another.
 func TestJobLayout(t *testing.T) {
 	n := openNVRTC(t)
-	fields := []string{"table", "offset", "left", "right", "labels", "groups", "seed", "step", "row", "bound", "scale", "lefts", "rights", "low"}
+	fields := []string{"table", "offset", "left", "right", "labels", "groups", "seed", "step", "row", "bound", "scale", "lefts", "low", "width"}
 	job := reflect.TypeFor[Job]()
 	if job.NumField() != len(fields) {
 		t.Fatalf("a job of %d fields, want %v", job.NumField(), fields)
@@ -131,7 +131,7 @@ func TestJobLayout(t *testing.T) {
 }
 
 func TestJobIsWrittenAsItLies(t *testing.T) {
-	j := Job{Table: 0x1122334455667788, Lefts: 7, Rights: -2}
+	j := Job{Table: 0x1122334455667788, Lefts: 7, Width: -2}
 	j.Drop(graph.Dropout{Rate: 0.5, Seed: 3, Step: 4, Row: 5})
 	block := make([]byte, JobSize+1)
 	j.Put(block)
@@ -149,7 +149,9 @@ func TestJobIsWrittenAsItLies(t *testing.T) {
 func TestTooLarge(t *testing.T) {
 	step := new(Step)
 	for what, err := range map[string]error{
-		"gather":       step.Gather(nil, 0, 0, 1<<30, 4096),
+		"gather":       step.Gather(nil, 0, 0, 0, 0, 1<<30, 4096),
+		"as is":        step.AsIs(nil, 0, 0, 1<<30, 4096),
+		"diagonal":     step.Diagonal(nil, 0, 0, 0, 1, 1<<20, 1<<20),
 		"pull":         step.Pull(nil, 0, 0, 0, 0, 0, 1<<30, 4096),
 		"similarities": step.Similarities(nil, 0, 0, 0, 1<<30, 1, 1),
 	} {

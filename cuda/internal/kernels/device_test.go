@@ -98,7 +98,15 @@ func (r *rig) step(p Precision) *Step {
 
 func (r *rig) loss(l graph.DeviceLoss) *Loss {
 	r.Helper()
-	k, err := r.compiler.loss(r.context, r.source(lossSource(l.CUDA())))
+	k, err := r.compiler.loss(r.context, r.source(lossSource(l.CUDA(), len(learned(l)))))
+	r.do(err)
+	r.Cleanup(func() { r.do(k.Close()) })
+	return k
+}
+
+func (r *rig) contrast(p Precision) *Contrast {
+	r.Helper()
+	k, err := r.compiler.contrast(r.context, p, r.source(contrastSource()))
 	r.do(err)
 	r.Cleanup(func() { r.do(k.Close()) })
 	return k
@@ -171,9 +179,9 @@ func (r *rig) rows(n, of int) []int32 {
 }
 
 // batch stages a job on the device.
-func (r *rig) batch(table, offset []float32, left, right []int32, labels []float32, drop graph.Dropout) nvidia.Pointer {
+func (r *rig) batch(table, offset []float32, width int, left, right []int32, labels []float32, drop graph.Dropout) nvidia.Pointer {
 	r.Helper()
-	j := Job{Table: upload(r, table), Left: r.words(left), Right: r.words(right), Labels: upload(r, labels), Lefts: int32(len(left)), Rights: int32(len(right))}
+	j := Job{Table: upload(r, table), Left: r.words(left), Right: r.words(right), Labels: upload(r, labels), Lefts: int32(len(left)), Width: int32(width)}
 	if offset != nil {
 		j.Offset = upload(r, offset)
 	}

@@ -14,6 +14,7 @@
 // depends on its length alone. So results are equal bit for bit from run to run.
 //
 // Numbers: everything is float32 except the operands of a training step's
-// products, X, M and dP, whose type is the [Precision]'s. Sums behind a cosine or
-// a norm are float64, as on the processor.
+// products, X, M and dP, and of InfoNCE's, vectors of length 1 and the derivative by
+// similarities, whose type is the [Precision]'s. Sums behind a cosine or a norm are
+// float64, as on the processor.
 package kernels

@@ -3,15 +3,7 @@ extern "C" __global__ void __launch_bounds__(128) normalize(const float *__restr
 	const float *p = P + (long long)rows[blockIdx.x] * k;
 	float *to = out + (long long)blockIdx.x * k;
 	bool wide = k % 4 == 0 && aligned(p) && aligned(to);
-	double sum[1] = {0};
-	for (int c = 4 * threadIdx.x; c < k; c += 4 * blockDim.x) {
-		float4 x = load4(p + c, k - c, wide);
-		double xs[4] = {x.x, x.y, x.z, x.w};
-#pragma unroll
-		for (int j = 0; j < 4; j++) sum[0] += xs[j] * xs[j];
-	}
-	block_sums(sum);
-	double by = sum[0] == 0 ? 1 : 1 / sqrt(sum[0]);
+	double square = block_square(p, k, wide), by = square == 0 ? 1 : 1 / sqrt(square);
 	for (int c = 4 * threadIdx.x; c < k; c += 4 * blockDim.x) {
 		float4 x = load4(p + c, k - c, wide);
 		store4(to + c, make_float4(x.x * by, x.y * by, x.z * by, x.w * by), k - c, wide);

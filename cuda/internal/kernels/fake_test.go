@@ -22,8 +22,8 @@ func onFake(libraries, tests string, env ...string) (out string, err error) {
 
 // deviceTests are the tests that need a device.
 var deviceTests = []string{
-	"TestGatherOnDevice", "TestConvertOnDevice", "TestCosineOnDevice", "TestPullOnDevice", "TestNormalizeOnDevice", "TestPairCosinesOnDevice",
-	"TestSimilaritiesOnDevice", "TestRepeatOnDevice", "TestLossOnDevice", "TestUpdateOnDevice", "TestBytesOnDevice",
+	"TestGatherOnDevice", "TestAsIsOnDevice", "TestDiagonalOnDevice", "TestConvertOnDevice", "TestCosineOnDevice", "TestPullOnDevice", "TestNormalizeOnDevice", "TestPairCosinesOnDevice",
+	"TestSimilaritiesOnDevice", "TestRepeatOnDevice", "TestLossOnDevice", "TestUnitOnDevice", "TestContrastOnDevice", "TestUpdateOnDevice", "TestBytesOnDevice",
 }
 
 // The kernels are right in every order of threads, and with a look at every

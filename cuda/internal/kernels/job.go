@@ -13,9 +13,9 @@ import (
 // job in prelude.cu. It is staged in device memory, where kernels read it, so
 // that a recorded graph of a step serves every batch of its size.
 type Job struct {
-	Table       nvidia.Pointer // float [_, d], the embeddings
-	Offset      nvidia.Pointer // float [d], which is taken off them, or 0
-	Left, Right nvidia.Pointer // int32 [Lefts] and [Rights], rows of Table
+	Table       nvidia.Pointer // float [_, Width], the embeddings
+	Offset      nvidia.Pointer // float [_], which is taken off them, or 0
+	Left, Right nvidia.Pointer // int32 [Lefts] and [_], rows of Table
 	Labels      nvidia.Pointer // float [Lefts]
 	Groups      nvidia.Pointer // int32 [Lefts], or 0
 
@@ -26,8 +26,9 @@ type Job struct {
 	Bound uint32  // an element is zeroed where its random word is smaller
 	Scale float32 // of the others
 
-	Lefts, Rights int32
-	Low           float32 // the lower end of the label range
+	Lefts int32
+	Low   float32 // the lower end of the label range
+	Width int32   // numbers of a row of Table
 }
 
 // JobSize is the bytes of a Job; the arrays that follow it in a staged block

@@ -14,7 +14,25 @@ import (
 // losses are every loss on the cosine, and one that uses all that a formula may.
 var losses = []graph.DeviceLoss{
 	graph.MSE{}, spread{}, graph.Contrastive{Margin: 0.5}, graph.Logistic{Scale: 20, Threshold: 0.1},
-	graph.CoSENT{Scale: 20}, graph.Triplet{Margin: 0.3}, graph.Pairwise{Scale: 20},
+	graph.Logistic{Scale: 20, Threshold: 0.1, Learn: true}, graph.CoSENT{Scale: 20}, graph.Triplet{Margin: 0.3}, graph.Pairwise{Scale: 20},
+}
+
+// learned are the parameters of a loss that learns some.
+func learned(l graph.Objective) []float32 {
+	if f, ok := l.(graph.Fitted); ok {
+		return f.Parameters()
+	}
+	return nil
+}
+
+// evaluate is the formula in Go, and the derivative by what the loss learns.
+func evaluate(l graph.Loss, b graph.Scored, gradient []float32) (value float64, byParameters []float32) {
+	parameters := learned(l)
+	if parameters == nil {
+		return l.Evaluate(b, gradient), nil
+	}
+	byParameters = make([]float32, len(parameters))
+	return l.(graph.FittedLoss).EvaluateAt(b, parameters, gradient, byParameters), byParameters
 }
 
 // spread is a loss with two sums, one of which needs the other:
@@ -79,8 +97,10 @@ func (r *rig) pairs(b graph.Scored) nvidia.Pointer {
 
 func TestLossOnDevice(t *testing.T) {
 	r := device(t)
+	step := r.step(FP32)
 	for _, l := range losses {
-		k := r.loss(l)
+		k, theta := r.loss(l), upload(r, learned(l))
+		dtheta := r.alloc(4 * len(learned(l)))
 		sizes := []int{1, 2, 31, 1023, 1024, 1025, 3000, 1 + r.rng.IntN(70)}
 		if r.small() {
 			sizes = []int{1, 70}
@@ -89,9 +109,9 @@ func TestLossOnDevice(t *testing.T) {
 			b := r.scored(n)
 			ds, mean, scaled := r.alloc(4*n), r.alloc(4), r.alloc(4*n)
 			job := r.pairs(b)
-			r.do(k.Run(r.stream, job, upload(r, b.Cosines), ds, mean, n), k.Scale(r.stream, ds, scaled, -3, n))
+			r.do(k.Run(r.stream, job, upload(r, b.Cosines), theta, ds, dtheta, mean, n), step.Scale(r.stream, ds, scaled, -3, n))
 			gradient := make([]float32, n)
-			value := l.Evaluate(b, gradient)
+			value, byParameters := evaluate(l, b, gradient)
 			largest := 1 / float64(n)
 			for _, g := range gradient {
 				largest = max(largest, math.Abs(float64(g)))
@@ -100,16 +120,19 @@ func TestLossOnDevice(t *testing.T) {
 			r.near("loss "+what, r.download(mean, 1, 4), []float64{value}, 4e-6*(1+value))
 			got := r.download(ds, n, 4)
 			r.near("gradient "+what, got, widen(gradient), 2e-5*largest)
+			if byParameters != nil {
+				r.near("derivative by parameters "+what, r.download(dtheta, len(byParameters), 4), widen(byParameters), 4e-6*largest*float64(n))
+			}
 			scaleBy(got, -3)
 			r.same("scaled gradient "+what, r.download(scaled, n, 4), got)
 		}
 		b := r.scored(9)
 		b.Cosines[4], b.Labels[4], b.Labels[5], b.Groups[5] = nan(), 1, b.Low, b.Groups[4]
 		ds, mean := r.alloc(36), r.alloc(4)
-		r.do(k.Run(r.stream, r.pairs(b), upload(r, b.Cosines), ds, mean, 9))
+		r.do(k.Run(r.stream, r.pairs(b), upload(r, b.Cosines), theta, ds, dtheta, mean, 9))
 		r.same("loss of NaN with "+l.Name(), r.download(mean, 1, 4), []float32{nan()})
 		gradient := make([]float32, 9)
-		l.Evaluate(b, gradient)
+		evaluate(l, b, gradient)
 		if g := gradient[4]; g != g {
 			r.same("gradient of NaN with "+l.Name(), r.download(ds+16, 1, 4), []float32{nan()})
 		}

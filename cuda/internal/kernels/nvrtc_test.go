@@ -22,15 +22,15 @@ var precisions = []Precision{FP32, TF32, BF16}
 // threads that hide its memory's latency: 65,536 over 2,048 threads is 32, over
 // 1,024 threads 64, over the product's 512 threads 128.
 var ceilings = map[string]int{
-	"gather": 40, "convert": 32, "cosine": 48, "pull": 40, "normalize": 40, "pair_cosines": 48, "similarities": 128,
-	"run_loss": 64, "scale": 16, "apply_update": 64,
+	"gather": 40, "as_is": 32, "convert": 32, "cosine": 48, "pull": 40, "diagonal": 32, "diagonal_gradient": 64, "normalize": 40, "pair_cosines": 48, "similarities": 128,
+	"run_loss": 64, "scale": 16, "unit": 40, "through_unit": 48, "contrast": 48, "contrast_loss": 64, "apply_update": 64,
 }
 
 // launched are the arguments that each launcher passes. A launch of size 0 is
 // none, so it needs no device.
 func launched(t *testing.T, slots int) map[string][]nvidia.Param {
 	t.Helper()
-	step, loss, update := new(Step), new(Loss), &Update{slots: slots}
+	step, loss, contrast, update := new(Step), new(Loss), new(Contrast), &Update{slots: slots}
 	all := map[string][]nvidia.Param{}
 	pass := func(kernel string, a *nvidia.Arguments, err error) {
 		if err != nil {
@@ -38,15 +38,22 @@ func launched(t *testing.T, slots int) map[string][]nvidia.Param {
 		}
 		all[kernel] = a.Layout()
 	}
-	pass("gather", &step.arguments, step.Gather(nil, 0, 0, 0, 1))
+	pass("gather", &step.arguments, step.Gather(nil, 0, 0, 0, 0, 0, 1))
+	pass("as_is", &step.arguments, step.AsIs(nil, 0, 0, 0, 1))
+	pass("diagonal", &step.arguments, step.Diagonal(nil, 0, 0, 0, 1, 0, 1))
+	pass("diagonal_gradient", &step.arguments, step.DiagonalGradient(nil, 0, 0, 0, 1, 1, 0))
 	pass("cosine", &step.arguments, step.Cosine(nil, 0, 0, 0, 0, 1))
 	pass("pull", &step.arguments, step.Pull(nil, 0, 0, 0, 0, 0, 0, 1))
 	pass("convert", &step.arguments, step.Convert(nil, 0, 0, 0))
 	pass("normalize", &step.arguments, step.Normalize(nil, 0, 0, 0, 0, 1))
 	pass("pair_cosines", &step.arguments, step.PairCosines(nil, 0, 0, 0, 0, 0, 1))
 	pass("similarities", &step.arguments, step.Similarities(nil, 0, 0, 0, 0, 0, 1))
-	pass("run_loss", &loss.arguments, loss.Run(nil, 0, 0, 0, 0, 0))
-	pass("scale", &loss.arguments, loss.Scale(nil, 0, 0, 1, 0))
+	pass("run_loss", &loss.arguments, loss.Run(nil, 0, 0, 0, 0, 0, 0, 0))
+	pass("scale", &step.arguments, step.Scale(nil, 0, 0, 1, 0))
+	pass("unit", &contrast.arguments, contrast.Unit(nil, 0, 0, 0, 0, 0, 1))
+	pass("through_unit", &contrast.arguments, contrast.ThroughUnit(nil, 0, 0, 0, 0, 0, 0, 1))
+	pass("contrast", &contrast.arguments, contrast.Contrast(nil, 0, 0, 0, 0, 0, 0, 0, 0, false, 1))
+	pass("contrast_loss", &contrast.arguments, contrast.Loss(nil, 0, 0, 0, 0))
 	pass("apply_update", &update.arguments, update.Apply(nil, 0, 0, 0, make([]nvidia.Pointer, slots), 0, 0))
 	return all
 }
@@ -121,13 +128,14 @@ func TestKernelsOfNVRTC(t *testing.T) {
 		}
 		for _, p := range precisions {
 			check(string(p), stepSource(), options(p), 0,
-				"gather", "convert", "cosine", "pull", "normalize", "pair_cosines", "similarities")
+				"gather", "as_is", "convert", "cosine", "pull", "diagonal", "diagonal_gradient", "scale", "normalize", "pair_cosines", "similarities")
+			check("InfoNCE "+string(p), contrastSource(), options(p), 0, "unit", "through_unit", "contrast", "contrast_loss")
 			for _, rule := range rules {
 				check(fmt.Sprintf("%s %s", p, rule.Name()), updateSource(rule.CUDA(), rule.Slots()), updateOptions(p), rule.Slots(), "apply_update")
 			}
 		}
 		for _, loss := range losses {
-			check(loss.Name(), lossSource(loss.CUDA()), options(FP32), 0, "run_loss", "scale")
+			check(loss.Name(), lossSource(loss.CUDA(), len(learned(loss))), options(FP32), 0, "run_loss")
 		}
 	}
 }

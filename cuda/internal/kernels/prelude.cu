@@ -3,17 +3,18 @@
 
 // What varies between steps; laid out as Job in job.go.
 struct job {
-	const float *table;       // [_, d] embeddings
+	const float *table;       // [_, width] embeddings
 	const float *offset;      // [d], which is taken off them, or null
-	const int *left, *right;  // [lefts], [rights] rows of the table
+	const int *left, *right;  // [lefts], [_] rows of the table
 	const float *labels;      // [lefts]
 	const int *groups;        // [lefts], or null
 	unsigned long long seed;
 	unsigned step, row;
 	unsigned bound;  // an element is zeroed where its random word is smaller
 	float scale;     // of the others
-	int lefts, rights;
+	int lefts;
 	float low;       // the lower end of the label range
+	int width;       // numbers of a row of the table
 };
 
 #ifdef BF16

@@ -6,7 +6,10 @@ package kernels
 const (
 	elementThreads    = 256  // of a block, where a thread has four neighbouring numbers
 	lossThreads       = 1024 // of the one block that computes a loss
-	similarityTile    = 128  // rows and columns of the result that a block computes
+	contrastThreads   = 256  // for a pair and all that it is compared with
+	diagonalColumns   = 32   // that a block sums
+	diagonalThreads   = 1024
+	similarityTile    = 128 // rows and columns of the result that a block computes
 	similarityThreads = 256
 	maxGridY          = 65535   // CUDA's limit of blocks in the second direction
 	maxWork           = 1 << 31 // threads of a launch that a kernel can count in 32 bits

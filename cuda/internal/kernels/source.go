@@ -12,7 +12,7 @@ import (
 var files embed.FS
 
 // stepFiles are the kernels that are the same for every training.
-var stepFiles = []string{"gather.cu", "convert.cu", "reduce.cu", "cosine.cu", "pull.cu", "evaluate.cu", "similarities.cu"}
+var stepFiles = []string{"gather.cu", "convert.cu", "reduce.cu", "cosine.cu", "pull.cu", "diagonal.cu", "scale.cu", "evaluate.cu", "similarities.cu"}
 
 // source joins files behind the prelude.
 func source(names ...string) string {
@@ -35,10 +35,14 @@ func file(name string) string {
 // stepSource is the source of a Step.
 func stepSource() string { return source(stepFiles...) }
 
-// lossSource is the source of a Loss, whose formula comes from a DeviceLoss.
-func lossSource(formula string) string {
-	return source("reduce.cu") + "#line 1 \"formula\"\n" + formula + "\n" + file("loss.cu")
+// lossSource is the source of a Loss, whose formula comes from a DeviceLoss, with
+// that many parameters.
+func lossSource(formula string, parameters int) string {
+	return source("reduce.cu") + fmt.Sprintf("#define PARAMETERS %d\n#line 1 \"formula\"\n", parameters) + formula + "\n" + file("loss.cu")
 }
+
+// contrastSource is the source of a Contrast.
+func contrastSource() string { return source("reduce.cu", "unit.cu", "contrast.cu") }
 
 // updateSource is the source of an Update, whose body comes from a DeviceRule.
 func updateSource(body string, slots int) string {

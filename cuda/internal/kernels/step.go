@@ -15,7 +15,8 @@ type Step struct {
 	module    *nvidia.Module
 	arguments nvidia.Arguments
 
-	gather, cosine, pull, convert        *nvidia.Function
+	gather, asIs, cosine, pull, convert  *nvidia.Function
+	diagonal, diagonalGradient, scale    *nvidia.Function
 	normalize, pairCosines, similarities *nvidia.Function
 }
 
@@ -32,32 +33,47 @@ func (c *Compiler) step(context *nvidia.Context, p Precision, source string) (*S
 	}
 	k := &Step{module: module}
 	return k, functions(module, map[string]**nvidia.Function{
-		"gather":       &k.gather,
-		"cosine":       &k.cosine,
-		"pull":         &k.pull,
-		"convert":      &k.convert,
-		"normalize":    &k.normalize,
-		"pair_cosines": &k.pairCosines,
-		"similarities": &k.similarities,
+		"gather":            &k.gather,
+		"as_is":             &k.asIs,
+		"cosine":            &k.cosine,
+		"pull":              &k.pull,
+		"convert":           &k.convert,
+		"diagonal":          &k.diagonal,
+		"diagonal_gradient": &k.diagonalGradient,
+		"scale":             &k.scale,
+		"normalize":         &k.normalize,
+		"pair_cosines":      &k.pairCosines,
+		"similarities":      &k.similarities,
 	})
 }
 
 // Close unloads the kernels. Nothing queued may still need them.
 func (k *Step) Close() error { return k.module.Unload() }
 
-// Gather writes X [rows, d] of the precision: the rows of the job's table that
-// its Left names, then those of its Right, with dropout; zeros from row
-// Lefts+Rights on.
+// Gather writes X [rows, d] of the precision: of the rows of the job's table that
+// its Left names, and then its Right, count from number first on, with dropout;
+// zeros from row count on. A row of the table may be longer than d.
 //
 // The mask of element (row, column) is word column%4 of Philox4x32-10, as in
 // graph.Dropout, so that it is the same on every backend.
-func (k *Step) Gather(s *nvidia.Stream, job, x nvidia.Pointer, rows, d int) error {
+func (k *Step) Gather(s *nvidia.Stream, job, x nvidia.Pointer, first, count, rows, d int) error {
 	quads := rows * ((d + 3) / 4)
 	if quads > maxWork {
 		return fmt.Errorf("a batch of %d rows of %d numbers is too large for a GPU: use a smaller one", rows, d)
 	}
-	k.arguments.Reset().Pointer(job).Pointer(x).Int32(int32(rows)).Int32(int32(d))
+	k.arguments.Reset().Pointer(job).Pointer(x).Int32(int32(first)).Int32(int32(count)).Int32(int32(rows)).Int32(int32(d))
 	return launch(s, k.gather, blocks(quads), elementThreads, &k.arguments)
+}
+
+// AsIs writes out [n, k], float32: the first k numbers of the rows of the job's table
+// that the first n of its Right name.
+func (k *Step) AsIs(s *nvidia.Stream, job, out nvidia.Pointer, n, width int) error {
+	quads := n * ((width + 3) / 4)
+	if quads > maxWork {
+		return fmt.Errorf("a batch of %d rows of %d numbers is too large for a GPU: use a smaller one", n, width)
+	}
+	k.arguments.Reset().Pointer(job).Pointer(out).Int32(int32(n)).Int32(int32(width))
+	return launch(s, k.asIs, blocks(quads), elementThreads, &k.arguments)
 }
 
 // Cosine writes the cosines s [n] of the two sides of P [2n, k], and 1/|p| of
@@ -88,6 +104,31 @@ func (k *Step) Pull(s *nvidia.Stream, p, cosines, inverses, ds, dp nvidia.Pointe
 func (k *Step) Convert(s *nvidia.Stream, from, to nvidia.Pointer, n int) error {
 	k.arguments.Reset().Pointer(from).Pointer(to).Int64(int64(n))
 	return launch(s, k.convert, blocks((n+3)/4), elementThreads, &k.arguments)
+}
+
+// Scale writes n floats times a factor.
+func (k *Step) Scale(s *nvidia.Stream, from, to nvidia.Pointer, by float32, n int) error {
+	k.arguments.Reset().Pointer(from).Pointer(to).Float32(by).Int32(int32(n))
+	return launch(s, k.scale, blocks(n), elementThreads, &k.arguments)
+}
+
+// Diagonal writes M [d, k] from a start S [d, k] and weights w [k]:
+//
+//	M = S·diag(1 + unit·w)
+func (k *Step) Diagonal(s *nvidia.Stream, start, w, m nvidia.Pointer, unit float32, d, width int) error {
+	quads := d * ((width + 3) / 4)
+	if quads > maxWork {
+		return fmt.Errorf("a matrix of %d rows of %d numbers is too large for a GPU", d, width)
+	}
+	k.arguments.Reset().Pointer(start).Pointer(w).Pointer(m).Float32(unit).Int32(int32(d)).Int32(int32(width))
+	return launch(s, k.diagonal, blocks(quads), elementThreads, &k.arguments)
+}
+
+// DiagonalGradient writes dw [k], the gradient by Diagonal's weights, from dM [d, k],
+// that by its result: dw_j = unit·Σ_i S_ij·dM_ij.
+func (k *Step) DiagonalGradient(s *nvidia.Stream, start, dm, dw nvidia.Pointer, unit float32, d, width int) error {
+	k.arguments.Reset().Pointer(start).Pointer(dm).Pointer(dw).Float32(unit).Int32(int32(d)).Int32(int32(width))
+	return launch(s, k.diagonalGradient, (width+diagonalColumns-1)/diagonalColumns, diagonalThreads, &k.arguments)
 }
 
 // Normalize writes rows of P [_, k], which the int32 numbers rows [n] name,

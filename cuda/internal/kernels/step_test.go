@@ -21,33 +21,69 @@ func TestGatherOnDevice(t *testing.T) {
 	for _, p := range precisions {
 		step := r.step(p)
 		r.shapes(func(n, d int) {
-			texts := n + 3
-			table := r.random(texts * d)
+			texts, width := n+3, d+r.rng.IntN(4)
+			table := r.random(texts * width)
 			left, right := r.rows(n, texts), r.rows(r.rng.IntN(2*n+1), texts) // sides of different length
 			left[0] = int32(texts - 1)                                        // the end of the table
-			rows := len(left) + len(right) + 2
-			offset, less := r.random(d), slices.Clone(table)
+			all := len(left) + len(right)
+			plain := columns(table, width, d)
+			offset, less := r.random(d), slices.Clone(plain)
 			for i := range less {
 				less[i] -= offset[i%d]
 			}
 			for _, with := range []struct {
-				offset, table []float32 // and the table less it
+				offset, table []float32 // and the first columns of the table less it
 				drop          graph.Dropout
-			}{{nil, table, graph.Dropout{}}, {nil, table, graph.Dropout{Rate: 0.4, Seed: r.rng.Uint64(), Step: r.rng.Uint32(), Row: r.rng.Uint32N(1000)}},
+			}{{nil, plain, graph.Dropout{}}, {nil, plain, graph.Dropout{Rate: 0.4, Seed: r.rng.Uint64(), Step: r.rng.Uint32(), Row: r.rng.Uint32N(1000)}},
 				{offset, less, graph.Dropout{}}, {offset, less, graph.Dropout{Rate: 0.4, Seed: r.rng.Uint64()}}} {
 				drop := with.drop
-				want := make([]float32, rows*d) // ends with rows of zeros
+				want := make([]float32, all*d)
 				cpu.Gather(d, with.table, left, 0, drop, want[:len(left)*d])
-				cpu.Gather(d, with.table, right, 1, drop, want[len(left)*d:(len(left)+len(right))*d])
+				cpu.Gather(d, with.table, right, 1, drop, want[len(left)*d:])
 				for i := range want {
 					want[i] = asOperand(want[i], p)
 				}
-				x := r.alloc(rows * d * p.OperandSize())
-				r.do(step.Gather(r.stream, r.batch(table, with.offset, left, right, nil, drop), x, rows, d))
-				r.same(fmt.Sprintf("%s X of %d rows of %d, offset %t, dropout %g", p, rows, d, with.offset != nil, drop.Rate), r.download(x, rows*d, p.OperandSize()), want)
+				job := r.batch(table, with.offset, width, left, right, nil, drop)
+				some := r.rng.IntN(all)
+				for _, first := range []int{0, some} {
+					count := all - first
+					if first > 0 {
+						count = 1 + r.rng.IntN(count)
+					}
+					rows := count + 2 // the last of zeros
+					x := r.alloc(rows * d * p.OperandSize())
+					r.do(step.Gather(r.stream, job, x, first, count, rows, d))
+					r.same(fmt.Sprintf("%s X of %d rows of %d from %d on, of a table %d wide, offset %t, dropout %g", p, count, d, first, width, with.offset != nil, drop.Rate),
+						r.download(x, rows*d, p.OperandSize()), append(slices.Clone(want[first*d:(first+count)*d]), make([]float32, 2*d)...))
+				}
 			}
 		})
 	}
+}
+
+// columns are the first d of rows that have a width.
+func columns(table []float32, width, d int) (out []float32) {
+	for row := range slices.Chunk(table, width) {
+		out = append(out, row[:d]...)
+	}
+	return out
+}
+
+func TestAsIsOnDevice(t *testing.T) {
+	r := device(t)
+	step := r.step(FP32)
+	r.shapes(func(n, k int) {
+		texts, width := n+3, k+r.rng.IntN(4)
+		table, left, right := r.random(texts*width), r.rows(2, texts), r.rows(n, texts)
+		right[n-1] = int32(texts - 1)
+		out := r.alloc(4 * n * k)
+		r.do(step.AsIs(r.stream, r.batch(table, r.random(k), width, left, right, nil, graph.Dropout{Rate: 0.5}), out, n, k))
+		var want []float32
+		for _, row := range right {
+			want = append(want, table[int(row)*width:][:k]...)
+		}
+		r.same(fmt.Sprintf("%d right rows of %d, of a table %d wide", n, k, width), r.download(out, n*k, 4), want)
+	})
 }
 
 // What is no ordinary number stays so in every precision: NaN of any bits,

@@ -3,6 +3,7 @@
 package nvidia
 
 import (
+	"cmp"
 	"fmt"
 	"unsafe"
 )
@@ -44,6 +45,10 @@ type Matmul struct {
 
 	// Values from one stored row to the next; by default the rows are packed.
 	StrideA, StrideB, StrideC, StrideD int
+
+	// Align is what all matrices begin at a multiple of, in bytes: a power of two
+	// up to 256, which is the default and what Context.Alloc's memory does.
+	Align int
 }
 
 // A Plan is a described product, ready to be run.
@@ -168,15 +173,14 @@ type heuristic struct {
 
 // Candidates are at most so many ways to do the product with at most workspace
 // bytes, the one that cuBLASLt expects to be fastest first; which is, only
-// timing tells. They suppose that all operands begin at a multiple of 256
-// bytes, as Context.Alloc's memory does. None of them divides K between blocks
-// whose sums are then added (split-K).
+// timing tells. None of them divides K between blocks whose sums are then added
+// (split-K).
 func (p *Plan) Candidates(workspace, most int) ([]Algo, error) {
 	if most <= 0 {
 		return nil, fmt.Errorf("%d candidates were asked for, want at least 1", most)
 	}
 	b := p.blas
-	preference, err := b.preference(workspace)
+	preference, err := b.preference(workspace, cmp.Or(p.what.Align, 256))
 	if err != nil {
 		return nil, err
 	}
@@ -200,19 +204,24 @@ func (p *Plan) Candidates(workspace, most int) ([]Algo, error) {
 }
 
 // preference is what the candidates may need and do.
-func (b *CublasLt) preference(workspace int) (handle uintptr, err error) {
+func (b *CublasLt) preference(workspace, align int) (handle uintptr, err error) {
 	const (
-		maxWorkspace = 1 // CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES
-		reductions   = 3 // CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK
+		maxWorkspace = 1          // CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES
+		reductions   = 3          // CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK
+		alignA       = uintptr(5) // CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES; B and C follow
+		alignD       = uintptr(8)
 	)
 	created := new(uintptr)
 	if err := b.do(&b.preferenceCreate, uintptr(unsafe.Pointer(created))); err != nil {
 		return 0, err
 	}
-	bytes, none := uint64(workspace), uint32(0)
+	bytes, none, multiple := uint64(workspace), uint32(0), uint32(align)
 	err = b.do(&b.preferenceSet, *created, maxWorkspace, uintptr(unsafe.Pointer(&bytes)), unsafe.Sizeof(bytes))
 	if err == nil {
 		err = b.do(&b.preferenceSet, *created, reductions, uintptr(unsafe.Pointer(&none)), unsafe.Sizeof(none))
+	}
+	for attribute := alignA; attribute <= alignD && err == nil; attribute++ {
+		err = b.do(&b.preferenceSet, *created, attribute, uintptr(unsafe.Pointer(&multiple)), unsafe.Sizeof(multiple))
 	}
 	if err != nil {
 		b.do(&b.preferenceDestroy, *created)

@@ -57,7 +57,7 @@ func TestAttributes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	preference, err := b.preference(1 << 20)
+	preference, err := b.preference(1<<20, 16)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +78,7 @@ func TestAttributes(t *testing.T) {
 		{"C's type", &layoutGet, p.c, 0, 4, 0}, {"C's rows", &layoutGet, p.c, 2, 8, 7}, {"C's columns", &layoutGet, p.c, 3, 8, 5}, {"C's stride", &layoutGet, p.c, 4, 8, 7},
 		{"D's stride", &layoutGet, p.d, 4, 8, 8},
 		{"workspace", &preferenceGet, preference, 1, 8, 1 << 20}, {"reductions", &preferenceGet, preference, 3, 4, 0},
+		{"A's alignment", &preferenceGet, preference, 5, 4, 16}, {"D's alignment", &preferenceGet, preference, 8, 4, 16},
 	} {
 		var value, written uint64
 		err := b.do(c.get, c.handle, c.attribute, uintptr(unsafe.Pointer(&value)), uintptr(c.bytes), uintptr(unsafe.Pointer(&written)))
