@@ -54,7 +54,7 @@ type Recipe struct {
 const shuffleWindow = 1 << 16
 
 // Default is the recommended recipe for embeddings of d dimensions;
-// ARCHITECTURE.md argues for its settings.
+// docs/decisions.md argues for its settings.
 //
 // Adam moves each element of the matrix by about the rate, so a whole row
 // moves in proportion to √d, and the decay lets an element go no further from
