@@ -45,6 +45,11 @@ func dataFlags() []cli.Flag {
 	}, memoryFlags()...)
 }
 
+// dataFlagsWithout are dataFlags but for some.
+func dataFlagsWithout(names ...string) []cli.Flag {
+	return slices.DeleteFunc(dataFlags(), func(f cli.Flag) bool { return slices.Contains(names, f.Names()[0]) })
+}
+
 // memoryFlags bound the memory for vectors.
 func memoryFlags() []cli.Flag {
 	return []cli.Flag{
