@@ -312,22 +312,6 @@ func TestRepeatedShapesOnDevice(t *testing.T) {
 	}
 }
 
-func widen(x []float32) []float64 {
-	out := make([]float64, len(x))
-	for i, v := range x {
-		out[i] = float64(v)
-	}
-	return out
-}
-
-func narrow(x []float64) []float32 {
-	out := make([]float32, len(x))
-	for i, v := range x {
-		out[i] = float32(v)
-	}
-	return out
-}
-
 // Queries and passages come in parts that outgrow their memory.
 func TestGrowingSimilaritiesOnDevice(t *testing.T) {
 	b := openWith(t, settings{algorithm: 1})
@@ -347,7 +331,7 @@ func TestGrowingSimilaritiesOnDevice(t *testing.T) {
 	}
 	got := make([]float32, n*n)
 	do(t, kernel.Of(0, n, got))
-	ref := &backendtest.Reference{D: d, Table: widen(vectors)}
+	ref := &backendtest.Reference{D: d, Table: backendtest.Widen(vectors)}
 	for i := range n {
 		for j := range n {
 			want := backendtest.Cosine(ref.Embedding(all[i], 0, 0, graph.Dropout{}), ref.Embedding(all[j], 0, 0, graph.Dropout{}))

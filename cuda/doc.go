@@ -23,9 +23,10 @@
 // makes the matrix of a shape, and host_shape.go has the processor make that of a
 // shape that only Go knows.
 //
-// A new loss or optimiser changes none of them. It brings its formula, as
-// graph.DeviceLoss or graph.DeviceRule, which internal/kernels/source.go puts
-// between loss.cu's or update.cu's lines.
+// A new loss or optimiser changes none of them. The formulas of losses and rules
+// stand in their own Go types, as graph.DeviceLoss and graph.DeviceRule, and not
+// here: internal/kernels/source.go puts them between loss.cu's or update.cu's
+// lines.
 //
 // # Numbers
 //

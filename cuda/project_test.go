@@ -20,8 +20,8 @@ func TestLargeProjectionOnDevice(t *testing.T) {
 		vectors, matrix := random(5, texts*d), random(6, side.Rows(d)*k)
 		table, m := must(b.NewTable(d))(t), must(b.NewArray(side.Rows(d), k))(t)
 		do(t, table.Set(vectors), b.Upload(m, matrix))
-		left := &backendtest.Reference{D: d, K: k, Table: widen(vectors), M: widen(matrix[:d*k])}
-		right := &backendtest.Reference{D: d, K: k, Table: widen(vectors), M: widen(matrix[len(matrix)-d*k:])}
+		left := &backendtest.Reference{D: d, K: k, Table: backendtest.Widen(vectors), M: backendtest.Widen(matrix[:d*k])}
+		right := &backendtest.Reference{D: d, K: k, Table: backendtest.Widen(vectors), M: backendtest.Widen(matrix[len(matrix)-d*k:])}
 		kernel := must(b.NewSidedProject(side, d, k))(t)
 		for _, rate := range []float64{0, 0.4} {
 			batch := &graph.Batch{Table: table, Left: make([]int32, lefts), Right: make([]int32, rights), Dropout: graph.Dropout{Rate: rate, Seed: 3, Step: 9, Row: 1000}}
@@ -55,7 +55,7 @@ func TestLargeProjectionOnDevice(t *testing.T) {
 					}
 				}
 			}
-			if e := distance(got, narrow(want)); !(e <= backendtest.FP32) {
+			if e := distance(got, backendtest.Narrow(want)); !(e <= backendtest.FP32) {
 				t.Errorf("%s, dropout %g: the projection is off by %.2g", side, rate, e)
 			}
 			for row := range lefts + rights {
@@ -76,7 +76,7 @@ func TestLargeProjectionOnDevice(t *testing.T) {
 			do(t, b.Upload(upstream, dp))
 			dm := make([]float32, len(matrix))
 			do(t, b.Download(dm, must(kernel.Backward(upstream))(t)))
-			if e := distance(dm, narrow(gradient)); !(e <= backendtest.FP32) {
+			if e := distance(dm, backendtest.Narrow(gradient)); !(e <= backendtest.FP32) {
 				t.Errorf("%s, dropout %g: the gradient is off by %.2g", side, rate, e)
 			}
 		}

@@ -14,10 +14,16 @@ type AnglE struct {
 	Scale float64 `json:"scale"`
 }
 
-var _ VectorLoss = AnglE{}
+var (
+	_ VectorLoss = AnglE{}
+	_ EvenLoss   = AnglE{}
+)
 
 // Name returns "angle".
 func (AnglE) Name() string { return "angle" }
+
+// WantsEven marks an EvenLoss.
+func (AnglE) WantsEven() {}
 
 // Evaluate is the formula: with b = c + i·d, the sum is a·(c − d, c + d).
 func (l AnglE) Evaluate(v *Vectors, dp []float32) (float64, error) {

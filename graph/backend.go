@@ -187,6 +187,19 @@ type GroupLoss interface {
 	ComparesGroups()
 }
 
+// A SimilarLoss is an Objective that learns from similar pairs alone: what is
+// dissimilar it takes from the rest of the batch.
+type SimilarLoss interface {
+	Objective
+	LearnsFromSimilar()
+}
+
+// An EvenLoss is an Objective on vectors of an even number of dimensions.
+type EvenLoss interface {
+	Objective
+	WantsEven()
+}
+
 // A DeviceLoss is a Loss that a GPU can compute.
 type DeviceLoss interface {
 	Loss

@@ -19,6 +19,12 @@ type Fitted interface {
 	At(parameters []float32) Objective
 }
 
+// A Learner is a Fitted objective that can be told whether to learn its numbers.
+type Learner interface {
+	Fitted
+	SetLearn(learn bool)
+}
+
 // A FittedLoss is a Fitted Loss.
 type FittedLoss interface {
 	Fitted

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/graph/backendtest"
 	"github.com/cosfit/cosfit/graph/cpu"
 )
 
@@ -67,7 +68,7 @@ func TestFitted(t *testing.T) {
 				must(t, fixed.Step(batch))
 				same := make([]float32, d*k)
 				must(t, backend.Download(same, fixed.Gradient()))
-				if e := relative(byMatrix, widen(same)); !(e <= 1e-5) {
+				if e := relative(byMatrix, backendtest.Widen(same)); !(e <= 1e-5) {
 					t.Errorf("the derivative by the matrix is off by %g", e)
 				}
 			})

@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/graph/backendtest"
 )
 
 // matrixOf adds a float64 matrix to a graph.
@@ -38,7 +39,7 @@ func (p *problem) stockOf(t *testing.T, matrix func(g *gorgonia.ExprGraph) (m *g
 	g := gorgonia.NewGraph()
 	m, learned := matrix(g)
 	labels := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithName("labels"), gorgonia.WithShape(n),
-		gorgonia.WithValue(tensor.New(tensor.WithShape(n), tensor.WithBacking(widen(p.batch.Labels)))))
+		gorgonia.WithValue(tensor.New(tensor.WithShape(n), tensor.WithBacking(backendtest.Widen(p.batch.Labels)))))
 
 	l := gorgonia.Must(gorgonia.Mul(matrixOf(g, "left", left, n, p.d), m))
 	r := gorgonia.Must(gorgonia.Mul(matrixOf(g, "right", right, n, p.d), m))

@@ -39,7 +39,7 @@ func newProblem(t *testing.T, rng *rand.Rand, d, k, n, texts int, zero bool) *pr
 	backend := cpu.New(2)
 	batch.Table = upload(t, backend, table, texts, d)
 	return &problem{backend, d, k, matrix, batch,
-		&backendtest.Reference{D: d, K: k, Table: widen(table), M: widen(matrix)}}
+		&backendtest.Reference{D: d, K: k, Table: backendtest.Widen(table), M: backendtest.Widen(matrix)}}
 }
 
 func random(rng *rand.Rand, n int) []float32 {
@@ -54,14 +54,6 @@ func rows(rng *rand.Rand, n, of int) []int32 {
 	out := make([]int32, n)
 	for i := range out {
 		out[i] = int32(rng.IntN(of))
-	}
-	return out
-}
-
-func widen(x []float32) []float64 {
-	out := make([]float64, len(x))
-	for i, v := range x {
-		out[i] = float64(v)
 	}
 	return out
 }
@@ -86,7 +78,7 @@ func download(t *testing.T, b graph.Backend, a graph.Array) []float64 {
 	t.Helper()
 	x := slices.Repeat([]float32{float32(math.NaN())}, a.Size())
 	must(t, b.Download(x, a))
-	return widen(x)
+	return backendtest.Widen(x)
 }
 
 // run makes one step of a model and returns its loss and its gradient.
@@ -243,7 +235,7 @@ func TestModelOverManySteps(t *testing.T) {
 	defer model.Close()
 	for step, n := range []int{20, 3, 1, 45, 20} {
 		p.matrix = random(rng, p.d*p.k)
-		p.ref.M = widen(p.matrix)
+		p.ref.M = backendtest.Widen(p.matrix)
 		p.batch.Left, p.batch.Right = rows(rng, n, 30), rows(rng, n, 30)
 		for i := range p.batch.Right {
 			p.batch.Right[i] += 30 // no text meets itself

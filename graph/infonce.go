@@ -22,7 +22,9 @@ type InfoNCE struct {
 var (
 	_ DeviceVectorLoss = InfoNCE{}
 	_ GroupLoss        = InfoNCE{}
+	_ SimilarLoss      = InfoNCE{}
 	_ FittedVectorLoss = InfoNCE{}
+	_ Learner          = (*InfoNCE)(nil)
 )
 
 // Name returns "infonce".
@@ -33,6 +35,12 @@ func (InfoNCE) ComparesGroups() {}
 
 // Contrast is the loss itself.
 func (l InfoNCE) Contrast() InfoNCE { return l }
+
+// LearnsFromSimilar marks a SimilarLoss.
+func (InfoNCE) LearnsFromSimilar() {}
+
+// SetLearn sets Learn.
+func (l *InfoNCE) SetLearn(learn bool) { l.Learn = learn }
 
 // Parameters is −log τ, where that is learned.
 func (l InfoNCE) Parameters() []float32 {

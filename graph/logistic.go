@@ -23,6 +23,7 @@ type Logistic struct {
 var (
 	_ DeviceLoss = Logistic{}
 	_ FittedLoss = Logistic{}
+	_ Learner    = (*Logistic)(nil)
 )
 
 // Name returns "logistic".
@@ -38,6 +39,9 @@ func (l Logistic) Evaluate(b Scored, gradient []float32) float64 {
 	}
 	return sum / n
 }
+
+// SetLearn sets Learn.
+func (l *Logistic) SetLearn(learn bool) { l.Learn = learn }
 
 // Parameters are log scale and threshold, where they are learned.
 func (l Logistic) Parameters() []float32 {

@@ -55,7 +55,7 @@ func TestShapes(t *testing.T) {
 					must(t, model.Step(batch))
 					value, err := model.Loss()
 					must(t, err)
-					wide := widen(theta)
+					wide := backendtest.Widen(theta)
 					loss := func() float64 {
 						return sidedLoss(side, d, k, backendtest.ShapedMatrix(shape, side.Rows(d)/d, d, k, start, wide), table, batch)
 					}
@@ -104,7 +104,7 @@ func TestShapesAgainstGorgonia(t *testing.T) {
 			value, err := model.Loss()
 			must(t, err)
 			loss, want := p.stockOf(t, func(g *gorgonia.ExprGraph) (*gorgonia.Node, gorgonia.Nodes) {
-				start, wide := matrixOf(g, "start", widen(p.matrix), d, k), widen(theta)
+				start, wide := matrixOf(g, "start", backendtest.Widen(p.matrix), d, k), backendtest.Widen(theta)
 				if shape.Name() == "low-rank" {
 					u, v := matrixOf(g, "u", wide[:d*rank], d, rank), matrixOf(g, "v", wide[d*rank:], k, rank)
 					uv := gorgonia.Must(gorgonia.Mul(u, gorgonia.Must(gorgonia.Transpose(v))))
@@ -145,7 +145,7 @@ func TestShapesBegin(t *testing.T) {
 				must(t, err)
 				return download(t, backend, m)
 			}
-			if got := matrix(model.Weights()); !slices.Equal(got, widen(start)) {
+			if got := matrix(model.Weights()); !slices.Equal(got, backendtest.Widen(start)) {
 				t.Errorf("%v, %s: the model begins with %v, want %v", shape, side, got, start)
 			}
 			moved := slices.Clone(first)
@@ -153,10 +153,10 @@ func TestShapesBegin(t *testing.T) {
 				moved[i] += 0.5
 			}
 			other := matrix(upload(t, backend, moved, len(moved)))
-			if slices.Equal(other, widen(start)) {
+			if slices.Equal(other, backendtest.Widen(start)) {
 				t.Errorf("%v, %s: other weights have the same matrix", shape, side)
 			}
-			if got := matrix(model.Weights()); !slices.Equal(got, widen(start)) {
+			if got := matrix(model.Weights()); !slices.Equal(got, backendtest.Widen(start)) {
 				t.Errorf("%v, %s: the model's own weights have moved", shape, side)
 			}
 			again, err := model.Begin(start, 5)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/graph/backendtest"
 	"github.com/cosfit/cosfit/graph/cpu"
 )
 
@@ -31,7 +32,7 @@ func sidedLoss(side graph.Side, d, k int, m []float64, table []float32, b *graph
 		case graph.Both:
 			r = apply(b.Right[i], m)
 		case graph.Query:
-			r = widen(table[int(b.Right[i])*width:][:k])
+			r = backendtest.Widen(table[int(b.Right[i])*width:][:k])
 		case graph.Dual:
 			r = apply(b.Right[i], m[d*k:])
 		}
@@ -64,7 +65,7 @@ func TestSides(t *testing.T) {
 				must(t, model.Step(batch))
 				loss, err := model.Loss()
 				must(t, err)
-				wide := widen(m)
+				wide := backendtest.Widen(m)
 				if want := sidedLoss(side, d, k, wide, table, batch); !(math.Abs(float64(loss)-want) <= 1e-5*want) {
 					t.Errorf("loss %g, want %g", loss, want)
 				}

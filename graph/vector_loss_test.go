@@ -135,8 +135,8 @@ func TestInfoNCELeavesOut(t *testing.T) {
 // alongside is how much of a derivative by a vector is not in the plane of the
 // vector and of what pushes it.
 func alongside(derivative, vector, push []float32) float64 {
-	basis := [][]float64{widen(vector), widen(push)}
-	rest := widen(derivative)
+	basis := [][]float64{backendtest.Widen(vector), backendtest.Widen(push)}
+	rest := backendtest.Widen(derivative)
 	length := lengthOf(rest)
 	for i, b := range basis {
 		for _, a := range basis[:i] {
@@ -220,7 +220,7 @@ func TestInfoNCEAcrossSides(t *testing.T) {
 	const k, temperature = 5, 0.3
 	v := graph.Vectors{K: k, P: random(rand.New(rand.NewPCG(4, 9)), 4*k), Labels: []float32{1, 1}, Left: []int32{0, 1}, Right: []int32{1, 2}}
 	cosine := func(a, b int) float64 {
-		x, y := widen(v.P[a*k:(a+1)*k]), widen(v.P[b*k:(b+1)*k])
+		x, y := backendtest.Widen(v.P[a*k:(a+1)*k]), backendtest.Widen(v.P[b*k:(b+1)*k])
 		dot := 0.0
 		for i := range x {
 			dot += x[i] * y[i]

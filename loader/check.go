@@ -195,7 +195,7 @@ func (c *checker) splits(d *Dataset) {
 		case similar == 0:
 			c.whole("one_class", s != Test, len(pairs), fmt.Sprintf("all %d pairs of the %s split are dissimilar, and both kinds are needed", len(pairs), s))
 		case similar == len(pairs) && alone:
-			c.whole("one_class", false, len(pairs), fmt.Sprintf("all %d pairs of the %s split are similar, as all others are: only --loss infonce and closed forms learn from such", len(pairs), s))
+			c.whole("one_class", false, len(pairs), fmt.Sprintf("all %d pairs of the %s split are similar, as all others are: the default recipe and closed forms learn from such, most other losses do not", len(pairs), s))
 		case similar == len(pairs):
 			c.whole("one_class", s != Test, len(pairs), fmt.Sprintf("all %d pairs of the %s split are similar, and both kinds are needed", len(pairs), s))
 		}

@@ -143,9 +143,9 @@ func TestCheckFolder(t *testing.T) {
 				*f.pairs[i].Label = 1
 			}
 		}, []string{
-			"warning: all 4 pairs of the train split are similar, as all others are: only --loss infonce and closed forms learn from such",
-			"warning: all 2 pairs of the validation split are similar, as all others are: only --loss infonce and closed forms learn from such",
-			"warning: all 2 pairs of the test split are similar, as all others are: only --loss infonce and closed forms learn from such"}},
+			"warning: all 4 pairs of the train split are similar, as all others are: the default recipe and closed forms learn from such, most other losses do not",
+			"warning: all 2 pairs of the validation split are similar, as all others are: the default recipe and closed forms learn from such, most other losses do not",
+			"warning: all 2 pairs of the test split are similar, as all others are: the default recipe and closed forms learn from such, most other losses do not"}},
 		"one kind in test": {func(f *checkedFolder) { *f.pairs[7].Label = 0 }, []string{"warning: all 2 pairs of the test split are dissimilar, and both kinds are needed"}},
 		"leaks": {func(f *checkedFolder) {
 			f.pairs[6].Group, f.pairs[7].Right, f.pairs[4].Right = f.pairs[0].Group, f.pairs[0].Right, f.pairs[6].Left

@@ -120,7 +120,7 @@ func (r Recipe) checkSplit(data *loader.Dataset, s loader.Split) error {
 func (r Recipe) checkSimilar(data *loader.Dataset, s loader.Split, pairs int) error {
 	switch {
 	case s == loader.Train && !r.learnsFromSimilar():
-		return fmt.Errorf("%s: all %d pairs of the %s split are similar: --loss %s needs both kinds, so use --loss infonce, or add negatives (cosfit mine)", data.Name, pairs, s, r.Loss.Name())
+		return fmt.Errorf("%s: all %d pairs of the %s split are similar: --loss %s needs both kinds, so use --loss %s, or add negatives (cosfit mine)", data.Name, pairs, s, r.Loss.Name(), ofSimilar().Name())
 	case s != loader.Train && SelectionFigure(r, data) != byNDCG:
 		return fmt.Errorf("%s: all %d pairs of the %s split are similar: both kinds are needed to choose by %s, so use --metric ndcg_at_10, or add negatives (cosfit mine)", data.Name, pairs, s, figureNames[SelectionFigure(r, data)])
 	}

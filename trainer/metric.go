@@ -73,22 +73,25 @@ func onlySimilar(data *loader.Dataset) bool {
 // learnsFromSimilar reports whether a recipe's loss, which a closed form has none
 // of, can do without dissimilar pairs.
 func (r Recipe) learnsFromSimilar() bool {
-	return r.ClosedForm != nil || r.Loss.Name() == (graph.InfoNCE{}).Name()
+	return r.ClosedForm != nil || isA[graph.SimilarLoss](r.Loss)
 }
 
 // For is the recipe as it trains on a data set. Where all pairs are similar, the
-// default recipe's own loss gives way to InfoNCE, whose dissimilar pairs are the
-// other passages of a batch. A search is not judged in parts: a validation split
+// default recipe's own loss gives way to ofSimilar, InfoNCE, whose dissimilar pairs
+// are the other passages of a batch. A search is not judged in parts: a validation split
 // is held out instead.
 func (r Recipe) For(data *loader.Dataset) Recipe {
 	if SelectionFigure(r, data) == byNDCG {
 		r.CrossValidate = 0
 	}
 	if r.Name == Default(1).Name && sameComponent(r.Loss, Default(1).Loss) && onlySimilar(data) {
-		r.Loss = &graph.InfoNCE{Temperature: 0.05}
+		r.Loss = ofSimilar()
 	}
 	return r
 }
+
+// ofSimilar is the loss that the default recipe takes where all pairs are similar.
+func ofSimilar() graph.SimilarLoss { return &graph.InfoNCE{Temperature: 0.05} }
 
 // sameComponent reports whether two components have one name and the same settings.
 func sameComponent(a, b named) bool {
@@ -104,7 +107,7 @@ func (r *run) similarNote() string {
 	}
 	note := "all pairs are similar, so there is no ROC AUC and no threshold"
 	if r.recipe.ClosedForm == nil {
-		note += "; training is by --loss infonce, which takes the other passages of a batch for dissimilar"
+		note += fmt.Sprintf("; training is by --loss %s, which takes what is dissimilar from the rest of a batch", r.recipe.Loss.Name())
 	}
 	return note
 }

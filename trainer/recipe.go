@@ -54,7 +54,7 @@ type Recipe struct {
 const shuffleWindow = 1 << 16
 
 // Default is the recommended recipe for embeddings of d dimensions;
-// ARCHITECTURE.md argues for its settings.
+// docs/decisions.md argues for its settings.
 //
 // Adam moves each element of the matrix by about the rate, so a whole row
 // moves in proportion to √d, and the decay lets an element go no further from
@@ -125,8 +125,8 @@ func (r Recipe) check() error {
 		return setting("patience", "is %d, want 0 or more", r.Patience)
 	case len(r.Matryoshka) > 0 && (slices.Min(r.Matryoshka) < 1 || slices.Max(r.Matryoshka) > r.Dims):
 		return setting("matryoshka", "is %v, want numbers of dimensions from 1 to %d, the columns of the matrix", r.Matryoshka, r.Dims)
-	case r.wantsEven() && (r.Dims%2 != 0 || slices.ContainsFunc(r.Matryoshka, func(n int) bool { return n%2 != 0 })):
-		return setting("loss", "angle takes vectors for complex numbers: --dims and --matryoshka must be even")
+	case isA[graph.EvenLoss](r.Loss) && (r.Dims%2 != 0 || slices.ContainsFunc(r.Matryoshka, func(n int) bool { return n%2 != 0 })):
+		return setting("loss", "%s wants vectors of an even number of dimensions: --dims and --matryoshka must be even", r.Loss.Name())
 	case r.ShuffleWindow < 0:
 		return setting("shuffle-window", "is %d, want a number of pairs, or 0 for all", r.ShuffleWindow)
 	}
@@ -145,8 +145,11 @@ func setting(flag, format string, args ...any) error {
 	return &SettingError{flag, fmt.Sprintf(format, args...)}
 }
 
-// wantsEven reports whether vectors need an even number of dimensions.
-func (r Recipe) wantsEven() bool { return r.Loss.Name() == (graph.AnglE{}).Name() }
+// isA reports whether a loss has a property, as package graph names it.
+func isA[T graph.Objective](loss graph.Objective) bool {
+	_, ok := loss.(T)
+	return ok
+}
 
 // objective is what a step lowers.
 func (r Recipe) objective() graph.Objective {

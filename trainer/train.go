@@ -357,7 +357,7 @@ func (r *run) epoch(ctx context.Context) (pairs int, err error) {
 // order is in which order an epoch goes through the pairs.
 func (r *run) order(epoch int) loader.Order {
 	o := loader.Order{Seed: r.recipe.Seed, Epoch: epoch, Window: r.recipe.ShuffleWindow}
-	if _, ok := r.recipe.Loss.(graph.GroupLoss); ok {
+	if isA[graph.GroupLoss](r.recipe.Loss) {
 		o.Together = r.recipe.BatchSize
 	}
 	return o

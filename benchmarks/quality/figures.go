@@ -101,7 +101,9 @@ func (s *scored) rocAUC(weights []float64) float64 {
 	return area / (below * similarAll)
 }
 
-// spearman is the correlation of the ranks that pairs have in the whole list.
+// spearman is the correlation of the ranks that pairs have in the whole list. It
+// is written independently of trainer's rankCorrelation on purpose: the study
+// judges cosfit by figures of its own.
 func (s *scored) spearman(weights []float64) float64 {
 	var n, sx, sy, sxx, syy, sxy float64
 	middle := float64(len(s.order)-1) / 2

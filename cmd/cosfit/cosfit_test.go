@@ -209,6 +209,7 @@ func TestMistakes(t *testing.T) {
 		{"train --data sample --out r --metric spearman", 2, "--metric is spearman, but sample has only two kinds of label, which have no order to compare: leave it out, or use roc_auc"},
 		{"train --data sample --out r --average 1", 2, "--average is 1, want the decay of an average, such as 0.99, or 0 for none"},
 		{"train --data sample --out r --shape round", 2, `--shape "round" is unknown; there are: diagonal, full, low-rank`},
+		{"train --data sample --out r --loss mse --learn-scale", 2, "--learn-scale goes with --loss infonce or logistic, not mse"},
 		{"train --data sample --out r --shape diagonal --rank 3", 2, "--rank goes with --shape low-rank, not diagonal"},
 		{"train --data sample --out r --shape full --rank 3", 2, "--rank goes with --shape low-rank, not full"},
 		{"train --data sample --out r --rank 400", 2, "--shape low-rank has a rank of 400, want one from 1 to 384, which a full matrix has"},

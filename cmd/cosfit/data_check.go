@@ -16,13 +16,7 @@ import (
 )
 
 func dataCheckCommand() *cli.Command {
-	var flags []cli.Flag
-	for _, f := range dataFlags() {
-		if f.Names()[0] != "strict" {
-			flags = append(flags, f)
-		}
-	}
-	flags = append(flags,
+	flags := append(dataFlagsWithout("strict"),
 		&cli.BoolFlag{Name: "strict", Usage: "fail on warnings too"},
 		&cli.BoolFlag{Name: "fix-leakage", Usage: "write the data set to --out without the pairs that share a group, a text or almost a text with a split that is more held out: first validation pairs that share with test, then training pairs that share with either"},
 		&cli.StringFlag{Name: "out", Usage: "what --fix-leakage writes: a wide file where the name ends in .parquet, else a folder"},

@@ -21,11 +21,7 @@ func dataConvertCommand() *cli.Command {
 		&cli.StringFlag{Name: "out", Usage: "what to write: a wide file where the name ends in .parquet, else a folder"},
 		&cli.BoolFlag{Name: "force", Usage: "replace a file or a data set that is there"},
 	}
-	for _, f := range dataFlags() {
-		if n := f.Names()[0]; n != "data" && n != "strict" {
-			flags = append(flags, f)
-		}
-	}
+	flags = append(flags, dataFlagsWithout("data", "strict")...)
 	return &cli.Command{
 		Name:  "convert",
 		Usage: "write a data set folder as a wide file, or a wide file as a folder",

@@ -9,7 +9,7 @@ import (
 )
 
 func dataShowCommand() *cli.Command {
-	flags := append(pairFlags(),
+	flags := append(dataFlagsWithout("embeddings", "cache", "strict"),
 		&cli.IntFlag{Name: "examples", Usage: "pairs to show", Value: 10},
 		&cli.Uint64Flag{Name: "seed", Usage: "shows other examples"},
 	)
@@ -25,19 +25,6 @@ func dataShowCommand() *cli.Command {
 		Flags:  append(flags, jsonFlag()),
 		Action: showData,
 	}
-}
-
-// pairFlags name a data set whose vectors do not matter.
-func pairFlags() []cli.Flag {
-	var flags []cli.Flag
-	for _, f := range dataFlags() {
-		switch f.Names()[0] {
-		case "embeddings", "cache", "strict":
-		default:
-			flags = append(flags, f)
-		}
-	}
-	return flags
 }
 
 func showData(c *cli.Context) error {

@@ -61,6 +61,17 @@ func sourceFrom(c *cli.Context, run rundir.Data) (rundir.Data, error) {
 	return source, nil
 }
 
+// trainedOn is sourceFrom for data that are trained on, with how the flags ask to
+// split them.
+func trainedOn(c *cli.Context, run rundir.Data) (rundir.Data, error) {
+	source, err := sourceFrom(c, run)
+	if err != nil {
+		return source, err
+	}
+	source.Split, err = askedFrom(c, source.Split)
+	return source, err
+}
+
 // loaderOptions are how sourceFrom's data are read.
 func loaderOptions(c *cli.Context, source rundir.Data) (loader.Options, error) {
 	memory, err := memoryFrom(c)

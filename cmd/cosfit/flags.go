@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -43,6 +44,11 @@ func dataFlags() []cli.Flag {
 		column("kind-column", "kinds of pair (positive, hard, weak, given), or - for none", d.Kind),
 		&cli.BoolFlag{Name: "strict", Usage: "refuse data whose splits share a group or a text, instead of saying so", Category: "DATA"},
 	}, memoryFlags()...)
+}
+
+// dataFlagsWithout are dataFlags but for some.
+func dataFlagsWithout(names ...string) []cli.Flag {
+	return slices.DeleteFunc(dataFlags(), func(f cli.Flag) bool { return slices.Contains(names, f.Names()[0]) })
 }
 
 // memoryFlags bound the memory for vectors.
@@ -294,14 +300,11 @@ func partSettings(c *cli.Context, r *trainer.Recipe) error {
 		}
 	}
 	if c.IsSet("learn-scale") {
-		switch l := r.Loss.(type) {
-		case *graph.Logistic:
-			l.Learn = c.Bool("learn-scale")
-		case *graph.InfoNCE:
-			l.Learn = c.Bool("learn-scale")
-		default:
-			return usage("--learn-scale goes with --loss logistic or infonce, not %s", loss)
+		l, ok := r.Loss.(graph.Learner)
+		if !ok {
+			return usage("--learn-scale goes with --loss %s, not %s", strings.Join(learners(), " or "), loss)
 		}
+		l.SetLearn(c.Bool("learn-scale"))
 	}
 	if c.IsSet("decay-to-start") {
 		o, ok := r.Optimizer.(*trainer.AdamW)
@@ -311,6 +314,14 @@ func partSettings(c *cli.Context, r *trainer.Recipe) error {
 		o.ToStart = c.Bool("decay-to-start")
 	}
 	return nil
+}
+
+// learners are the losses that --learn-scale goes with.
+func learners() []string {
+	return slices.DeleteFunc(losses().names(), func(name string) bool {
+		_, ok := losses()[name]().(graph.Learner)
+		return !ok
+	})
 }
 
 // field is where a component has a number, nil where it is another component.

@@ -124,10 +124,7 @@ func (s *sweeping) read() (err error) {
 	if s.searched, err = searchedFrom(c); err != nil {
 		return err
 	}
-	if s.source, err = sourceFrom(c, rundir.Data{}); err != nil {
-		return err
-	}
-	if s.source.Split, err = askedFrom(c, s.source.Split); err != nil {
+	if s.source, err = trainedOn(c, rundir.Data{}); err != nil {
 		return err
 	}
 	preset := presets()[c.String("preset")]

@@ -50,11 +50,8 @@ func runSweepWorker(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	source, err := sourceFrom(c, rundir.Data{})
+	source, err := trainedOn(c, rundir.Data{})
 	if err != nil {
-		return err
-	}
-	if source.Split, err = askedFrom(c, source.Split); err != nil {
 		return err
 	}
 	ctx := c.Context

@@ -59,11 +59,8 @@ func train(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	source, err := sourceFrom(c, rundir.Data{})
+	source, err := trainedOn(c, rundir.Data{})
 	if err != nil {
-		return err
-	}
-	if source.Split, err = askedFrom(c, source.Split); err != nil {
 		return err
 	}
 	t := training{context: c, source: source, title: "cosfit train · " + source.Path, recipe: recipe, next: afterTraining}
@@ -103,11 +100,8 @@ func resume(c *cli.Context, out string) error {
 	if err != nil {
 		return err
 	}
-	source, err := sourceFrom(c, config.Data)
+	source, err := trainedOn(c, config.Data)
 	if err != nil {
-		return err
-	}
-	if source.Split, err = askedFrom(c, source.Split); err != nil {
 		return err
 	}
 	return goOnWith(c, out, config, source, "cosfit train · "+source.Path)

@@ -133,7 +133,7 @@ func (s *suite) compare(what string, got []float32, want []float64, least, slack
 	if len(got) != len(want) {
 		s.Fatalf("%s: %d numbers, want %d", what, len(got), len(want))
 	}
-	diff, norm := distance(widen(got), want), distance(want, make([]float64, len(want)))
+	diff, norm := distance(Widen(got), want), distance(want, make([]float64, len(want)))
 	if norm < least {
 		norm = 1
 	}
@@ -171,7 +171,8 @@ func (s *suite) slack(p *problem, result func(*Reference) []float64) (most float
 	return most
 }
 
-func widen(x []float32) []float64 {
+// Widen returns numbers in double precision, as the reference computes.
+func Widen(x []float32) []float64 {
 	out := make([]float64, len(x))
 	for i, v := range x {
 		out[i] = float64(v)
@@ -197,7 +198,7 @@ func (s *suite) problem(d, k, n int) *problem {
 		}
 	}
 	return &problem{d, k, n,
-		&Reference{D: d, K: k, Table: widen(table), M: widen(m)},
+		&Reference{D: d, K: k, Table: Widen(table), M: Widen(m)},
 		s.array(m, d, k),
 		&graph.Batch{Table: s.array(table, texts, d), Left: left, Right: right, Labels: s.random(n)},
 	}
@@ -235,7 +236,7 @@ func (s *suite) checkScore(kernel graph.ScoreKernel, p *problem) {
 	ds := s.random(len(p.batch.Left))
 	dm, err := kernel.Backward(s.array(ds, len(ds)))
 	s.must(err)
-	gradient := func(ref *Reference) []float64 { return ref.ScoreGradient(p.batch, widen(ds)) }
+	gradient := func(ref *Reference) []float64 { return ref.ScoreGradient(p.batch, Widen(ds)) }
 	s.compare("gradient"+of, s.download(dm), gradient(p.ref), 1e-30, s.slack(p, gradient))
 }
 
@@ -252,7 +253,7 @@ func (s *suite) offset() {
 	for _, size := range sizes[1:] {
 		p := s.problem(size[0], size[1], size[2])
 		less := s.random(p.d)
-		p.ref.Less, p.batch.Offset = widen(less), s.array(less, p.d)
+		p.ref.Less, p.batch.Offset = Widen(less), s.array(less, p.d)
 		score, project := s.newScore(p.d, p.k, p.n+5), s.newProject(p.d, p.k, p.n+5)
 		s.checkScore(score, p)
 		s.checkProject(project, p)
@@ -284,12 +285,13 @@ func (s *suite) shortBatch() {
 func (s *suite) zeros() {
 	p := s.problem(9, 6, 4)
 	clear(p.ref.Table[:9])
-	p.batch.Table = s.array(narrow(p.ref.Table), p.n+3, 9)
+	p.batch.Table = s.array(Narrow(p.ref.Table), p.n+3, 9)
 	p.batch.Left, p.batch.Right = []int32{0, 1, 0, 2}, []int32{3, 0, 0, 4}
 	s.checkScore(s.newScore(9, 6, 9), p)
 }
 
-func narrow(x []float64) []float32 {
+// Narrow returns numbers in single precision, as backends take them.
+func Narrow(x []float64) []float32 {
 	out := make([]float32, len(x))
 	for i, v := range x {
 		out[i] = float32(v)
@@ -401,7 +403,7 @@ func (s *suite) update() {
 	kernel, err := s.backend.NewUpdate(decay{}, n)
 	s.must(err)
 	parameter := s.array(w, n)
-	want, v := widen(w), make([]float64, n)
+	want, v := Widen(w), make([]float64, n)
 	for step := 1; step <= 3; step++ {
 		s.must(kernel.Apply(graph.Hyper{LearningRate: 0.1, Step: step}, parameter, s.array(g, n)))
 		for i := range want {
@@ -466,7 +468,7 @@ func (s *suite) similaritiesOf(k int) {
 
 func (s *suite) tables() {
 	p := s.problem(7, 5, 6)
-	vectors := narrow(p.ref.Table)
+	vectors := Narrow(p.ref.Table)
 	want := nans(p.n)
 	s.must(s.backend.PairCosines(p.batch.Table, p.batch.Left, p.batch.Right, want))
 	table, err := s.backend.NewTable(7)
@@ -492,7 +494,7 @@ func (s *suite) tables() {
 
 func (s *suite) nan() {
 	p := s.problem(12, 8, 5)
-	table := narrow(p.ref.Table)
+	table := Narrow(p.ref.Table)
 	table[12] = float32(math.NaN())
 	p.batch.Table = s.array(table, p.n+3, 12)
 	p.batch.Left = []int32{1, 2, 3, 4, 5}

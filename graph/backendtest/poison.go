@@ -122,6 +122,6 @@ func (s *suite) newShape(shape graph.Shape, sides, d, k int) graph.ShapeKernel {
 func (s *suite) poisonRow(p *problem, n int) []int32 {
 	s.Helper()
 	texts := len(p.ref.Table) / p.d
-	p.batch.Table = s.array(append(narrow(p.ref.Table), nans(p.d)...), texts+1, p.d)
+	p.batch.Table = s.array(append(Narrow(p.ref.Table), nans(p.d)...), texts+1, p.d)
 	return slices.Repeat([]int32{int32(texts)}, n)
 }

@@ -46,7 +46,7 @@ func (s *suite) checkShape(kernel graph.ShapeKernel, shape graph.Shape, sides, d
 	theta = s.random(len(theta))
 	m, err = kernel.Forward(s.array(theta, len(theta)))
 	s.must(err)
-	s.near("matrix"+of, s.download(m), ShapedMatrix(shape, sides, d, k, start, widen(theta)))
+	s.near("matrix"+of, s.download(m), ShapedMatrix(shape, sides, d, k, start, Widen(theta)))
 	dm := s.random(sides * d * k)
 	dtheta, err := kernel.Backward(s.array(dm, sides*d, k))
 	s.must(err)
@@ -55,7 +55,7 @@ func (s *suite) checkShape(kernel graph.ShapeKernel, shape graph.Shape, sides, d
 
 // ShapedMatrix is the matrix of θ [sides·d, k] in float64, formula by formula.
 func ShapedMatrix(shape graph.Shape, sides, d, k int, start []float32, theta []float64) []float64 {
-	m := widen(start)
+	m := Widen(start)
 	for side := range sides {
 		of := theta[side*len(theta)/sides:][:len(theta)/sides]
 		for i := range d {

@@ -25,12 +25,12 @@ func (s *suite) sidedProblem(side graph.Side, d, k, n int) *sidedProblem {
 	table, m := s.random(texts*width), s.random(rows*k)
 	var plain []float64
 	for row := range slices.Chunk(table, width) {
-		plain = append(plain, widen(row[:min(d, width)])...)
+		plain = append(plain, Widen(row[:min(d, width)])...)
 	}
 	return &sidedProblem{side, d, k, table, s.array(m, rows, k),
 		&graph.Batch{Table: s.array(table, texts, width), Left: s.rows(n, texts), Right: s.rows(n/2+1, texts)}, // sides of different length
-		&Reference{D: d, K: k, Table: plain, M: widen(m[:d*k])},
-		&Reference{D: d, K: k, Table: plain, M: widen(m[(rows-d)*k:])},
+		&Reference{D: d, K: k, Table: plain, M: Widen(m[:d*k])},
+		&Reference{D: d, K: k, Table: plain, M: Widen(m[(rows-d)*k:])},
 	}
 }
 
@@ -48,7 +48,7 @@ func (s *suite) sides() {
 			p.batch.Dropout = graph.Dropout{Rate: 0.3, Seed: s.rng.Uint64(), Step: s.rng.Uint32(), Row: s.rng.Uint32N(1000)}
 			s.checkSides(kernel, p)
 			less := s.random(p.d)
-			p.left.Less, p.right.Less, p.batch.Offset = widen(less), widen(less), s.array(less, p.d)
+			p.left.Less, p.right.Less, p.batch.Offset = Widen(less), Widen(less), s.array(less, p.d)
 			s.checkSides(kernel, p)
 			p.batch.Right = nil
 			s.checkSides(kernel, p)
@@ -86,7 +86,7 @@ func (s *suite) checkSides(kernel graph.ProjectKernel, p *sidedProblem) {
 	for i, row := range p.batch.Right {
 		if p.side == graph.Query {
 			x = append(x, nil)
-			want = append(want, widen(p.table[int(row)*p.side.Width(p.d, p.k):][:p.k])...)
+			want = append(want, Widen(p.table[int(row)*p.side.Width(p.d, p.k):][:p.k])...)
 			continue
 		}
 		x = append(x, p.right.Embedding(row, i, 1, p.batch.Dropout))

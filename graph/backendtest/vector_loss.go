@@ -107,7 +107,7 @@ func evaluateAt(loss graph.VectorLoss, v graph.Vectors) (value float64, gradient
 	if err != nil {
 		panic(err) // the vectors are ours
 	}
-	return value, widen(dp), widen(by)
+	return value, Widen(dp), Widen(by)
 }
 
 // vectorSlack is suite.slack of a loss: of its value, of its gradient and of the
@@ -188,11 +188,11 @@ func (s *suite) fittedLoss() {
 		for _, upstream := range []float32{0.5, 1, -3} {
 			gradient, err := made.Backward(upstream)
 			s.must(err)
-			s.near("gradient "+what, s.download(gradient), times(widen(ds), upstream))
+			s.near("gradient "+what, s.download(gradient), times(Widen(ds), upstream))
 			of, err := kernel.ByParameters(upstream)
 			s.must(err)
 			// A sum over pairs, of which those on either side of the threshold cancel.
-			s.compare("derivative by parameters "+what, s.download(of), times(widen(by), upstream), 1e-30, math.Abs(float64(upstream))*s.tolerance*absolute(ds))
+			s.compare("derivative by parameters "+what, s.download(of), times(Widen(by), upstream), 1e-30, math.Abs(float64(upstream))*s.tolerance*absolute(ds))
 		}
 	}
 	n := 60

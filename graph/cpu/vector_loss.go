@@ -8,17 +8,13 @@ import (
 
 // NewVectorLoss prepares a loss on projected vectors.
 func (b *Backend) NewVectorLoss(l graph.VectorLoss) (graph.VectorLossKernel, error) {
-	return &vectorLoss{function: l, vectors: graph.Vectors{Pool: b.pool}, value: newArray(), dp: newArray(0, 1), scaled: newArray(0, 1), byParameters: newArray(0), scaledParameters: newArray(0)}, nil
+	return &vectorLoss{function: l, vectors: graph.Vectors{Pool: b.pool}, evaluated: newEvaluated(newArray(0, 1))}, nil
 }
 
 type vectorLoss struct {
 	function graph.VectorLoss
 	vectors  graph.Vectors
-	value    *array
-	dp       *array
-
-	scaled                         *array // dp times the gradient from above
-	byParameters, scaledParameters *array // of a graph.FittedVectorLoss
+	evaluated
 }
 
 // Forward computes the loss and keeps its derivative.
@@ -28,19 +24,13 @@ func (o *vectorLoss) Forward(p graph.Array, b *graph.Batch) (graph.Array, error)
 
 // ForwardAt does so for given parameters.
 func (o *vectorLoss) ForwardAt(p, parameters graph.Array, b *graph.Batch) (graph.Array, error) {
-	of, err := own(parameters)
+	of, by, err := o.at(parameters)
 	if err != nil {
 		return nil, err
 	}
-	o.byParameters.resize(len(of.data))
 	return o.evaluate(p, b, func(v *graph.Vectors, dp []float32) (float64, error) {
-		return o.function.(graph.FittedVectorLoss).EvaluateAt(v, of.data, dp, o.byParameters.data)
+		return o.function.(graph.FittedVectorLoss).EvaluateAt(v, of, dp, by)
 	})
-}
-
-// ByParameters returns the derivative of ForwardAt by them.
-func (o *vectorLoss) ByParameters(upstream float32) (graph.Array, error) {
-	return o.byParameters.times(upstream, o.scaledParameters), nil
 }
 
 func (o *vectorLoss) evaluate(p graph.Array, b *graph.Batch, function func(v *graph.Vectors, dp []float32) (float64, error)) (graph.Array, error) {
@@ -56,31 +46,11 @@ func (o *vectorLoss) evaluate(p graph.Array, b *graph.Batch, function func(v *gr
 	v.K, v.P = a.Shape()[1], a.data
 	v.Left, v.Right, v.Labels, v.Low, v.Groups = b.Left, b.Right, b.Labels, b.Low, b.Groups
 	v.Reuse()
-	if o.dp.Shape()[1] != v.K {
-		o.dp = newArray(0, v.K)
+	if o.gradient.Shape()[1] != v.K {
+		o.gradient, o.scaled = newArray(0, v.K), newArray(0, v.K)
 	}
-	o.dp.resize(2 * n)
-	loss, err := function(v, o.dp.data)
+	o.gradient.resize(2 * n)
+	loss, err := function(v, o.gradient.data)
 	o.value.data[0] = float32(loss)
 	return o.value, err
-}
-
-// Backward returns the derivative times upstream.
-func (o *vectorLoss) Backward(upstream float32) (graph.Array, error) {
-	if o.scaled.Shape()[1] != o.vectors.K {
-		o.scaled = newArray(0, o.vectors.K)
-	}
-	return o.dp.times(upstream, o.scaled), nil
-}
-
-// times is the array times a factor, in memory of the same width where it is not 1.
-func (a *array) times(factor float32, memory *array) *array {
-	if factor == 1 {
-		return a
-	}
-	memory.resize(a.Shape()[0])
-	for i, v := range a.data {
-		memory.data[i] = v * factor
-	}
-	return memory
 }

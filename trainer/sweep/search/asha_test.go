@@ -151,8 +151,8 @@ func TestASHACases(t *testing.T) {
 	}
 }
 
-// On real trainings of nine epochs, ASHA finds what all epochs of all trainings
-// find, for less than a third of them, where scores rise from the beginning.
+// On real trainings of nine epochs, ASHA as it ships finds what all epochs of all
+// trainings find, for a quarter of them, where scores rise from the beginning.
 // Under the cosine schedule the highest rates look bad until they fall, and some
 // of these trainings are among the best: early scores say nothing about them, and
 // ASHA loses them.
@@ -179,8 +179,8 @@ func TestASHAOnRecordedTrainings(t *testing.T) {
 			lost, spent = append(lost, l), append(spent, e)
 		}
 		t.Logf("%s: median loss %.5f of ROC AUC, for %.2f of the epochs", c.name, median(lost), median(spent))
-		if median(lost) > c.loss || median(spent) > 1.0/3 {
-			t.Errorf("%s: the median loss is %.5f of ROC AUC for %.2f of the epochs, want at most %v for a third", c.name, median(lost), median(spent), c.loss)
+		if median(lost) > c.loss || median(spent) > 1.0/4 {
+			t.Errorf("%s: the median loss is %.5f of ROC AUC for %.2f of the epochs, want at most %v for a quarter", c.name, median(lost), median(spent), c.loss)
 		}
 	}
 }
@@ -190,7 +190,6 @@ func TestASHAOnRecordedTrainings(t *testing.T) {
 // they took.
 func halve(trainings [][]float64, rng *rand.Rand) (lost, spent float64) {
 	const trials = 100
-	a := ASHA{Reduction: 3}
 	var history []Trial
 	whole, found, epochs := 0.0, 0.0, 0
 	for n := range trials {
@@ -200,7 +199,7 @@ func halve(trainings [][]float64, rng *rand.Rand) (lost, spent float64) {
 		for e, score := range scores {
 			trial.Reports = append(trial.Reports, Report{e + 1, score})
 			found = max(found, score)
-			if epochs++; e+1 < len(scores) && a.Prune(trial, history) {
+			if epochs++; e+1 < len(scores) && (ASHA{}).Prune(trial, history) {
 				break
 			}
 		}
