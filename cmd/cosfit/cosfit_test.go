@@ -277,6 +277,17 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// TestHelpShowsTheFirstWord: what stands before the flags is in the usage.
+func TestHelpShowsTheFirstWord(t *testing.T) {
+	for command, want := range map[string]string{
+		"fit": "cosfit fit FILE [", "data show": "cosfit data show FILE|", "data check": "cosfit data check FILE|",
+	} {
+		if out := must(t, t.TempDir(), append(strings.Fields(command), "--help")...); !strings.Contains(out, want) {
+			t.Errorf("%s --help lacks %q:\n%s", command, want, out)
+		}
+	}
+}
+
 // TestHelp wants an example in the help of every command.
 func TestHelp(t *testing.T) {
 	dir := t.TempDir()
