@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/projection"
 )
 
@@ -231,6 +232,9 @@ func TestMistakes(t *testing.T) {
 		{"train --data sample --out r --checkpoint-every soon", 2, `invalid value "soon" for flag --checkpoint-every: parse error; see cosfit train --help`},
 		{"train --data sample --out r --speed 3", 2, "unknown flag --speed; see cosfit train --help"},
 		{"train --data sample --out r --threads -3", 2, "--threads is -3, want 0 for all or a positive number"},
+		{"train --data sample --out r --left-column x", 2, "--left-column is for a wide Parquet file, and sample is a data set folder: leave it out"},
+		{"data check sample --split-column -", 2, "--split-column is for a wide Parquet file, and sample is a data set folder: leave it out"},
+		{"train --data .. --out r --kind-column k", 2, "--kind-column is for a wide Parquet file, and .. is a data set folder: leave it out"},
 		{"train --data", 2, "flag needs an argument: --data; see cosfit train --help"},
 		{"train --data sample --out r --init random --learning-rate 1e38 --optimizer sgd --decay-to-start", 2, "--decay-to-start goes with --optimizer adamw, not sgd"},
 		{"train --data sample --out r --init random --learning-rate 1e38 --epochs 1 --device cpu --json", 1, "the training diverged in epoch 1: a cosine is not a number; try a lower --learning-rate than 1e+38"},
@@ -275,6 +279,14 @@ func TestMistakes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestColumnsOfAnother: what a file of settings says of wide files stands in the
+// way of no folder.
+func TestColumnsOfAnother(t *testing.T) {
+	file := writeConfig(t, "left-column: a\n")
+	t.Setenv("COSFIT_RIGHT_COLUMN", "b")
+	must(t, t.TempDir(), "data", "check", "sample", "--config", file, "--label-column", loader.DefaultColumns().Label)
 }
 
 // TestHelpShowsTheFirstWord: what stands before the flags is in the usage.
