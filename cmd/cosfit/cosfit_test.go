@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/loader/sample"
 	"github.com/cosfit/cosfit/projection"
 )
 
@@ -278,6 +280,46 @@ func TestMistakes(t *testing.T) {
 				os.RemoveAll(filepath.Join(dir, "r"))
 			}
 		})
+	}
+}
+
+// TestHelpIsRight wants texts that help had wrong, and that no default stands
+// there twice.
+func TestHelpIsRight(t *testing.T) {
+	dir := t.TempDir()
+	twice := regexp.MustCompile(`\(default: ([^,()]+), ([^,()]+)\)`)
+	help := map[string]string{}
+	for _, command := range []string{"demo", "train", "sweep"} {
+		help[command] = strings.Join(strings.Fields(must(t, dir, command, "--help")), " ")
+		for _, m := range twice.FindAllStringSubmatch(help[command], -1) {
+			if m[1] == m[2] {
+				t.Errorf("%s --help has %s", command, m[0])
+			}
+		}
+	}
+	for _, test := range []struct{ command, want string }{
+		{"demo", "600 questions over 100 documents, embedded with all-MiniLM-L6-v2: trains on 300 of them, chooses the epoch on 60, and shows what that gained on the other 240"},
+		{"train", "which of --folds is the test split, counted from 1 (default: none)"},
+		{"train", "one of which, --fold, is the test split (default: none)"},
+		{"sweep", "grid takes 5 points of a range without steps"},
+		{"sweep", "(default: asha, or the preset's; none with --sampler grid)"},
+	} {
+		if !strings.Contains(help[test.command], test.want) {
+			t.Errorf("%s --help lacks %q", test.command, test.want)
+		}
+	}
+	data, err := loader.OpenFS(t.Context(), sample.FS(), sample.Name, loader.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for split, want := range map[loader.Split]int{loader.Train: 300, loader.Validation: 60, loader.Test: 240} {
+		questions := map[int32]bool{}
+		for _, i := range data.Indices(split) {
+			questions[data.Pairs.Left[i]] = true
+		}
+		if len(questions) != want {
+			t.Errorf("%s has %d questions, the help of demo says %d", split, len(questions), want)
+		}
 	}
 }
 
