@@ -71,6 +71,8 @@ func (o SplitOptions) Check() error {
 		return errors.New("--fold says which of --folds is the test split: give both")
 	case o.Folds < 0 || o.Folds == 1:
 		return fmt.Errorf("--folds is %d, want 2 or more", o.Folds)
+	case o.Folds > 1 && o.Fold == 0:
+		return fmt.Errorf("--folds needs --fold, which says which part is the test split: give a number from 1 to %d", o.Folds)
 	case o.Folds > 1 && (o.Fold < 1 || o.Fold > o.Folds):
 		return fmt.Errorf("--fold is %d, want a number from 1 to %d", o.Fold, o.Folds)
 	}

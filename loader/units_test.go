@@ -283,7 +283,7 @@ func TestSplitOptions(t *testing.T) {
 		{SplitOptions{By: ByColumn}, false, "--split-by column: the data bring no split"},
 		{SplitOptions{By: ByColumn, Folds: 2, Fold: 1}, true, "--split-by column takes the split that the data bring: leave out --split, --folds and --split-seed"},
 		{SplitOptions{Fold: 1}, false, "--fold says which of --folds is the test split: give both"},
-		{SplitOptions{Folds: 5}, false, "--fold is 0, want a number from 1 to 5"},
+		{SplitOptions{Folds: 5}, false, "--folds needs --fold, which says which part is the test split: give a number from 1 to 5"},
 		{SplitOptions{Folds: 5, Fold: 6}, false, "--fold is 6, want a number from 1 to 5"},
 		{SplitOptions{Folds: 1, Fold: 1}, false, "--folds is 1, want 2 or more"},
 		{SplitOptions{Folds: 50, Fold: 1}, false, "50 folds cannot be made: there are 30 units that must not be torn"},

@@ -19,7 +19,7 @@ type EvaluateOptions struct {
 	// figure, that of their labels does.
 	Metric string
 	// SelectedOn is the split that chose the matrix, where the data are those
-	// that it was learned from.
+	// that it was learned from, and nothing for other data, which are all held out.
 	SelectedOn string
 	Guard      *loader.Dataset // as in Options
 	Threads    int             // that project; 0 means all
@@ -115,12 +115,8 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 			return s, nil, err
 		}
 	}
-	switch c, found := s.Comparisons[opts.Split.String()][s.Selection]; {
-	case found && !c.Before.Known():
-		s.Judgement.Text = fmt.Sprintf("%s on %s is %.3f, 95 %% interval %.3f to %.3f.", figureNames[s.Selection], opts.Split, c.After, c.AfterInterval.Low, c.AfterInterval.High)
-	case found:
-		s.Judgement = rundir.Judgement{Accepted: c.GainInterval.Low > 0, Text: fmt.Sprintf("%s on %s went from %.3f to %.3f: %s.",
-			figureNames[s.Selection], opts.Split, c.Before, c.After, verdict(c))}
+	if c, found := s.Comparisons[opts.Split.String()][s.Selection]; found {
+		s.Judgement = scored{figure: s.Selection, split: opts.Split, selectedOn: opts.SelectedOn, c: c}.judgement()
 	}
 	return s, scoreRows(data, pairs, before.cosines, after.cosines), nil
 }

@@ -58,3 +58,40 @@ func TestEvaluateByMetric(t *testing.T) {
 		t.Errorf("an unknown metric: %v", err)
 	}
 }
+
+// TestEvaluateWhatWasSeen: a gain is real on pairs that were held out alone.
+func TestEvaluateWhatWasSeen(t *testing.T) {
+	_, dir := train(t, planted(t), quick())
+	p, err := dir.ReadMatrix()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const learned, chose, real = "learned from these pairs, so that says nothing about new ones", "chose the epoch of the matrix, which flatters", "a real gain"
+	for _, test := range []struct {
+		split      loader.Split
+		selectedOn string
+		want       string
+	}{
+		{loader.Train, "validation", learned},
+		{loader.Validation, "validation", chose},
+		{loader.Test, "validation", real},
+		{loader.Test, "test", chose},
+		{loader.Train, "", real}, // other data
+	} {
+		data := planted(t)
+		trainer.HoldOut(data, 0)
+		s, _, err := trainer.Evaluate(context.Background(), data, p, trainer.EvaluateOptions{Backend: cpu.New(0), Split: test.split, SelectedOn: test.selectedOn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := s.Judgement.Text
+		for _, sentence := range []string{learned, chose, real} {
+			if strings.Contains(text, sentence) != (sentence == test.want) {
+				t.Errorf("%s, selected on %q: %s", test.split, test.selectedOn, text)
+			}
+		}
+		if s.Judgement.Accepted != (test.want == real) {
+			t.Errorf("%s, selected on %q: accepted %v: %s", test.split, test.selectedOn, s.Judgement.Accepted, text)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/loader"
 )
 
 // resamples of a bootstrap over n pairs: enough for the second digit of an
@@ -202,6 +203,32 @@ func verdict(c rundir.Comparison) string {
 		return "a real loss, " + between
 	}
 	return "too little to tell from chance, " + between
+}
+
+// A scored is what the judgement of a finished matrix is made of.
+type scored struct {
+	figure     string // that judges
+	split      loader.Split
+	selectedOn string // as in EvaluateOptions
+	c          rundir.Comparison
+}
+
+// judgement tells a gain from chance on pairs that were held out. Pairs that the
+// matrix was learned from, or that chose its epoch, cannot tell.
+func (s scored) judgement() rundir.Judgement {
+	text := fmt.Sprintf("%s on %s is %.3f, 95 %% interval %.3f to %.3f", figureNames[s.figure], s.split, s.c.After, s.c.AfterInterval.Low, s.c.AfterInterval.High)
+	if s.c.Before.Known() {
+		text = fmt.Sprintf("%s on %s went from %.3f to %.3f", figureNames[s.figure], s.split, s.c.Before, s.c.After)
+	}
+	switch {
+	case s.selectedOn != "" && s.split == loader.Train:
+		return rundir.Judgement{Text: text + ". The matrix was learned from these pairs, so that says nothing about new ones."}
+	case s.selectedOn == s.split.String():
+		return rundir.Judgement{Text: text + ". This split chose the epoch of the matrix, which flatters its figures."}
+	case !s.c.Before.Known():
+		return rundir.Judgement{Text: text + "."}
+	}
+	return rundir.Judgement{Accepted: s.c.GainInterval.Low > 0, Text: text + ": " + verdict(s.c) + "."}
 }
 
 // flattered is the judgement of a run whose epoch was chosen on test.

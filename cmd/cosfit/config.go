@@ -50,10 +50,21 @@ func settle(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
+	c.App.Metadata[typed] = c.LocalFlagNames()
 	if err := settleFromEnvironment(c); err != nil {
 		return err
 	}
 	return settleFromFile(c)
+}
+
+// typed is under which name the app keeps the flags of the command line itself.
+const typed = "typed"
+
+// isTyped reports whether a flag stands on the command line, and not only in the
+// environment or in a file, which may serve commands on other data as well.
+func isTyped(c *cli.Context, name string) bool {
+	names, _ := c.App.Metadata[typed].([]string)
+	return slices.Contains(names, name)
 }
 
 // environmentName is the variable that a flag is read from.

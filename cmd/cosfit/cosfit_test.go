@@ -6,12 +6,15 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/cosfit/cosfit/internal/rundir"
+	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/loader/sample"
 	"github.com/cosfit/cosfit/projection"
 )
 
@@ -232,6 +235,9 @@ func TestMistakes(t *testing.T) {
 		{"train --data sample --out r --checkpoint-every soon", 2, `invalid value "soon" for flag --checkpoint-every: parse error; see cosfit train --help`},
 		{"train --data sample --out r --speed 3", 2, "unknown flag --speed; see cosfit train --help"},
 		{"train --data sample --out r --threads -3", 2, "--threads is -3, want 0 for all or a positive number"},
+		{"train --data sample --out r --left-column x", 2, "--left-column is for a wide Parquet file, and sample is a data set folder: leave it out"},
+		{"data check sample --split-column -", 2, "--split-column is for a wide Parquet file, and sample is a data set folder: leave it out"},
+		{"train --data .. --out r --kind-column k", 2, "--kind-column is for a wide Parquet file, and .. is a data set folder: leave it out"},
 		{"train --data", 2, "flag needs an argument: --data; see cosfit train --help"},
 		{"train --data sample --out r --init random --learning-rate 1e38 --optimizer sgd --decay-to-start", 2, "--decay-to-start goes with --optimizer adamw, not sgd"},
 		{"train --data sample --out r --init random --learning-rate 1e38 --epochs 1 --device cpu --json", 1, "the training diverged in epoch 1: a cosine is not a number; try a lower --learning-rate than 1e+38"},
@@ -275,6 +281,65 @@ func TestMistakes(t *testing.T) {
 				os.RemoveAll(filepath.Join(dir, "r"))
 			}
 		})
+	}
+}
+
+// TestHelpIsRight wants texts that help had wrong, and that no default stands
+// there twice.
+func TestHelpIsRight(t *testing.T) {
+	dir := t.TempDir()
+	twice := regexp.MustCompile(`\(default: ([^,()]+), ([^,()]+)\)`)
+	help := map[string]string{}
+	for _, command := range []string{"demo", "train", "sweep"} {
+		help[command] = strings.Join(strings.Fields(must(t, dir, command, "--help")), " ")
+		for _, m := range twice.FindAllStringSubmatch(help[command], -1) {
+			if m[1] == m[2] {
+				t.Errorf("%s --help has %s", command, m[0])
+			}
+		}
+	}
+	for _, test := range []struct{ command, want string }{
+		{"demo", "600 questions over 100 documents, embedded with all-MiniLM-L6-v2: trains on 300 of them, chooses the epoch on 60, and shows what that gained on the other 240"},
+		{"train", "which of --folds is the test split, counted from 1 (default: none)"},
+		{"train", "one of which, --fold, is the test split (default: none)"},
+		{"sweep", "grid takes 5 points of a range without steps"},
+		{"sweep", "(default: asha, or the preset's; none with --sampler grid)"},
+	} {
+		if !strings.Contains(help[test.command], test.want) {
+			t.Errorf("%s --help lacks %q", test.command, test.want)
+		}
+	}
+	data, err := loader.OpenFS(t.Context(), sample.FS(), sample.Name, loader.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for split, want := range map[loader.Split]int{loader.Train: 300, loader.Validation: 60, loader.Test: 240} {
+		questions := map[int32]bool{}
+		for _, i := range data.Indices(split) {
+			questions[data.Pairs.Left[i]] = true
+		}
+		if len(questions) != want {
+			t.Errorf("%s has %d questions, the help of demo says %d", split, len(questions), want)
+		}
+	}
+}
+
+// TestColumnsOfAnother: what a file of settings says of wide files stands in the
+// way of no folder.
+func TestColumnsOfAnother(t *testing.T) {
+	file := writeConfig(t, "left-column: a\n")
+	t.Setenv("COSFIT_RIGHT_COLUMN", "b")
+	must(t, t.TempDir(), "data", "check", "sample", "--config", file, "--label-column", loader.DefaultColumns().Label)
+}
+
+// TestHelpShowsTheFirstWord: what stands before the flags is in the usage.
+func TestHelpShowsTheFirstWord(t *testing.T) {
+	for command, want := range map[string]string{
+		"fit": "cosfit fit FILE [", "data show": "cosfit data show FILE|", "data check": "cosfit data check FILE|",
+	} {
+		if out := must(t, t.TempDir(), append(strings.Fields(command), "--help")...); !strings.Contains(out, want) {
+			t.Errorf("%s --help lacks %q:\n%s", command, want, out)
+		}
 	}
 }
 

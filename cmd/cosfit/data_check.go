@@ -25,7 +25,7 @@ func dataCheckCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "look for everything that can be wrong with a data set",
-		ArgsUsage: "DIR",
+		UsageText: usageText("data check", "FILE|FOLDER|sample"),
 		Description: "Ids, texts, labels, splits, pairs that come again, vectors where there are some, and\n" +
 			"what splits share: groups, texts, and texts that are almost the same. Findings that\n" +
 			"break training make the exit code 1; warnings do with --strict.\n\n" +

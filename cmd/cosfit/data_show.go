@@ -16,7 +16,7 @@ func dataShowCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "show",
 		Usage:     "print and draw what is in a data set",
-		ArgsUsage: "DIR",
+		UsageText: usageText("data show", "FILE|FOLDER|sample"),
 		Description: "Splits, kinds, labels, lengths, groups, what splits share, and examples. Where the\n" +
 			"data bring no split it is what training would draw.\n\n" +
 			"Examples:\n" +

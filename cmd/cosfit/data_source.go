@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
@@ -50,7 +52,13 @@ func sourceFrom(c *cli.Context, run rundir.Data) (rundir.Data, error) {
 			return source, usage("--label-range is %q, want two numbers, the lower one first, such as 0..5", source.GivenRange)
 		}
 	}
-	for flag := range columnFlags(&loader.Columns{}) {
+	folder := isFolder(source.Path)
+	defaults := loader.DefaultColumns()
+	columns := columnFlags(&defaults)
+	for _, flag := range slices.Sorted(maps.Keys(columns)) {
+		if folder && isTyped(c, flag) && c.String(flag) != *columns[flag] {
+			return source, usage("--%s is for a wide Parquet file, and %s is a data set folder: leave it out", flag, source.Path)
+		}
 		if c.IsSet(flag) {
 			if source.Columns == nil {
 				source.Columns = map[string]string{}
@@ -70,6 +78,12 @@ func trainedOn(c *cli.Context, run rundir.Data) (rundir.Data, error) {
 	}
 	source.Split, err = askedFrom(c, source.Split)
 	return source, err
+}
+
+// isFolder reports whether data are a folder, whose columns have names of their own.
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return path == sample.Name || err == nil && info.IsDir()
 }
 
 // loaderOptions are how sourceFrom's data are read.

@@ -109,6 +109,8 @@ func TestDataCheck(t *testing.T) {
 		"convert --out x":                       `--in is missing: name a data set folder, a wide Parquet file, or "sample"`,
 		"convert --in sample":                   "--out is missing: name what to write, a file such as --out pairs.parquet or a folder",
 		"show sample --examples -1":             "--examples is -1, want 0 or more",
+		"show --examples 1 sample":              "data show takes its data set before all flags: cosfit data show sample …",
+		"check sample leaky":                    `data check takes one data set, and got "leaky" too: name one at a time`,
 		"shwo":                                  `unknown command "data shwo"; there are: show, check, convert`,
 	} {
 		code, _, stderr := cosfit(t, context.Background(), dir, append([]string{"data"}, strings.Fields(command)...)...)

@@ -26,8 +26,9 @@ func fitCommand() *cli.Command {
 		cacheFlag(), providerFlag(),
 	}
 	return &cli.Command{
-		Name:  "fit",
-		Usage: "go from a labelled file of texts to a learned matrix",
+		Name:      "fit",
+		Usage:     "go from a labelled file of texts to a learned matrix",
+		UsageText: usageText("fit", "FILE"),
 		Description: "Prepares the pairs of a file as cosfit prepare pairs does, embeds their texts as\n" +
 			"cosfit embed does, and trains as cosfit train does. What was done before is not done\n" +
 			"again: the same file and settings make the same data set, and no text is embedded twice.\n\n" +

@@ -60,9 +60,14 @@ func memoryFlags() []cli.Flag {
 }
 
 func recipeFlags() []cli.Flag {
-	const category = "TRAINING (defaults: recipe default, then notebook)"
+	const category = "TRAINING (defaults: recipe default, then notebook where it has another)"
 	d, n := trainer.Default(1), trainer.Notebook(1)
-	both := func(a, b any) string { return fmt.Sprintf("%v, %v", a, b) }
+	both := func(a, b any) string {
+		if one, other := fmt.Sprint(a), fmt.Sprint(b); one != other {
+			return one + ", " + other
+		}
+		return fmt.Sprint(a)
+	}
 	count := func(name, usage, standard string) cli.Flag {
 		return &cli.IntFlag{Name: name, Usage: usage, DefaultText: standard, Category: category}
 	}

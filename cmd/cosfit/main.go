@@ -99,11 +99,16 @@ func unknownCommand(c *cli.Context) error {
 // noArguments refuses words that no flag takes, which are mostly a forgotten
 // flag name.
 func noArguments(c *cli.Context) error {
-	if c.Args().Present() && c.Command.Name != "completion" {
-		return usage("%s takes no argument, got %q: inputs and outputs are named by flags, see cosfit %s --help",
-			fullName(c), c.Args().First(), fullName(c))
+	if !c.Args().Present() || c.Command.Name == "completion" {
+		return nil
 	}
-	return nil
+	for _, p := range positional() {
+		if strings.Join(p.command, " ") == fullName(c) {
+			return p.misplaced(c)
+		}
+	}
+	return usage("%s takes no argument, got %q: inputs and outputs are named by flags, see cosfit %s --help",
+		fullName(c), c.Args().First(), fullName(c))
 }
 
 // needsSubcommand runs when a command that has others below it is called alone.

@@ -3,21 +3,32 @@ package main
 import (
 	"slices"
 	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/cosfit/cosfit/internal/shell"
 )
 
-// positional are the commands whose first word may stand for a flag.
-func positional() []struct {
+// A firstWord may stand for a flag of a command.
+type firstWord struct {
 	command []string
 	flag    string
-} {
-	return []struct {
-		command []string
-		flag    string
-	}{
-		{[]string{"fit"}, "--in"},
-		{[]string{"data", "show"}, "--data"},
-		{[]string{"data", "check"}, "--data"},
+	noun    string // what it is
+	more    string // what to do with several
+}
+
+func positional() []firstWord {
+	const oneByOne = "name one at a time"
+	return []firstWord{
+		{[]string{"fit"}, "--in", "file", "put the pairs into one, or name a file for each split with --train-file, --validation-file and --test-file"},
+		{[]string{"data", "show"}, "--data", "data set", oneByOne},
+		{[]string{"data", "check"}, "--data", "data set", oneByOne},
 	}
+}
+
+// usageText is how help shows a command whose first word may stand for a flag.
+func usageText(command, word string) string {
+	return "cosfit " + command + " " + word + " [command options]"
 }
 
 // asFlag puts a flag before the file or data set that a command is given as its
@@ -31,4 +42,13 @@ func asFlag(args []string) []string {
 		}
 	}
 	return args
+}
+
+// misplaced refuses a word that stands where the cli package leaves it.
+func (p firstWord) misplaced(c *cli.Context) error {
+	command, word := strings.Join(p.command, " "), c.Args().First()
+	if c.IsSet(strings.TrimLeft(p.flag, "-")) {
+		return usage("%s takes one %s, and got %q too: %s", command, p.noun, word, p.more)
+	}
+	return usage("%s takes its %s before all flags: cosfit %s %s …", command, p.noun, command, shell.Quote(word))
 }

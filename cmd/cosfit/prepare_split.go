@@ -18,8 +18,8 @@ func drawFlags(shares string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "split-by", Usage: "what no split tears: " + strings.Join(loader.SplitUnits(), "|") + ". auto keeps the split that the data bring, else it is component, and group where one component holds over a fifth of the pairs", DefaultText: string(loader.ByAuto), Category: category},
 		&cli.StringFlag{Name: "split", Usage: "shares of the pairs, TRAIN:VALIDATION:TEST or TRAIN:TEST", DefaultText: shares, Category: category},
-		&cli.IntFlag{Name: "folds", Usage: "cut the pairs into as many parts, one of which is the test split", Category: category},
-		&cli.IntFlag{Name: "fold", Usage: "which of --folds is the test split, counted from 1", Category: category},
+		&cli.IntFlag{Name: "folds", Usage: "cut the pairs into as many parts, one of which, --fold, is the test split", DefaultText: "none", Category: category},
+		&cli.IntFlag{Name: "fold", Usage: "which of --folds is the test split, counted from 1", DefaultText: "none", Category: category},
 		&cli.Uint64Flag{Name: "split-seed", Usage: "draw another split", Category: category},
 	}
 }

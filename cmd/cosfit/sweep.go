@@ -17,6 +17,7 @@ import (
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/trainer"
 	"github.com/cosfit/cosfit/trainer/sweep"
+	"github.com/cosfit/cosfit/trainer/sweep/search"
 	"github.com/cosfit/cosfit/trainer/sweep/space"
 	"github.com/cosfit/cosfit/trainer/sweep/study"
 )
@@ -27,8 +28,8 @@ func sweepCommand() *cli.Command {
 		&cli.BoolFlag{Name: "resume", Usage: "go on with the sweep in --out; its settings apply, and --trials or --budget may give it more"},
 		&cli.StringFlag{Name: "preset", Usage: "a ready space: " + presets().list() + "; other flags come before it"},
 		&cli.StringFlag{Name: "space", Usage: "a YAML file of parameters, named like these flags, such as learning-rate: 1e-4..1e-2:log"},
-		&cli.StringFlag{Name: "sampler", Usage: "how points are chosen: " + samplers().list(), DefaultText: "tpe, or the preset's"},
-		&cli.StringFlag{Name: "pruner", Usage: "how trials are ended early: " + pruners().list(), DefaultText: "asha, or the preset's"},
+		&cli.StringFlag{Name: "sampler", Usage: "how points are chosen: " + samplers().list() + "; grid takes 5 points of a range without steps", DefaultText: "tpe, or the preset's"},
+		&cli.StringFlag{Name: "pruner", Usage: "how trials are ended early: " + pruners().list(), DefaultText: "asha, or the preset's; none with --sampler grid"},
 		&cli.IntFlag{Name: "trials", Usage: "in all, those of earlier calls and of other workers included", DefaultText: "100; of a grid, all its points"},
 		&cli.StringFlag{Name: "study", Usage: "name of the study in the storage", DefaultText: "the last part of --out"},
 		&cli.DurationFlag{Name: "checkpoint-every", Value: time.Minute, Usage: "how much training of the best trial's run a crash may cost, besides at the end of each epoch"},
@@ -128,7 +129,11 @@ func (s *sweeping) read() (err error) {
 		return err
 	}
 	preset := presets()[c.String("preset")]
-	s.sampler, s.pruner = chosen(c, "sampler", preset.sampler, "tpe"), chosen(c, "pruner", preset.pruner, "asha")
+	s.sampler = chosen(c, "sampler", preset.sampler, "tpe")
+	if s.sampler == (search.Grid{}).Name() { // a grid is to be seen whole
+		preset.pruner = search.NoPruner{}.Name()
+	}
+	s.pruner = chosen(c, "pruner", preset.pruner, "asha")
 	if _, err := samplers().get("sampler", s.sampler); err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func sweptFlags() (flags []cli.Flag) {
 		}
 		described := f.(cli.DocGenerationFlag)
 		s := &cli.StringFlag{Name: name, Usage: described.GetUsage(), DefaultText: described.GetDefaultText(),
-			Category: "SEARCHED: a value, a list such as mse,infonce, or a range such as 1e-4..1e-2:log (defaults: recipe default, then notebook)"}
+			Category: "SEARCHED: a value, a list such as mse,infonce, or a range such as 1e-4..1e-2:log (defaults: recipe default, then notebook where it has another)"}
 		if standard, ok := f.(*cli.StringFlag); ok {
 			s.Value = standard.Value
 		}

@@ -191,8 +191,11 @@ func TestSweepConditions(t *testing.T) {
 // do.
 func TestSweepFailures(t *testing.T) {
 	dir := t.TempDir()
-	args := []string{"sweep", "--data", "sample", "--dims", "8", "--init", "random", "--epochs", "1", "--sampler", "grid", "--pruner", "none"}
+	args := []string{"sweep", "--data", "sample", "--dims", "8", "--init", "random", "--epochs", "1", "--sampler", "grid"}
 	r := sweptJSON(t, dir, append(args, "--learning-rate", "1e-3,1e38", "--out", "some")...)
+	if r.Pruner != "none" { // a grid is to be seen whole
+		t.Errorf("a grid is pruned by %s", r.Pruner)
+	}
 	if r.Trials.Complete != 1 || r.Trials.Failed != 1 || r.Ranking[1].Error == "" || r.Ranking[1].Value.Known() {
 		t.Errorf("there are %+v, ranked %+v", r.Trials, r.Ranking)
 	}
