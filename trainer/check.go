@@ -92,7 +92,7 @@ func CheckBackend(b graph.Backend, r Recipe) error {
 func (r Recipe) checkSplit(data *loader.Dataset, s loader.Split) error {
 	pairs := data.Indices(s)
 	if len(pairs) == 0 {
-		return fmt.Errorf("%s: the %s split is empty: too few groups, or none marked %q", data.Name, s, s)
+		return fmt.Errorf("%s: the %s split is empty: too few groups, or none marked %q; label pairs of more groups, or mark some", data.Name, s, s)
 	}
 	first, differ, positives := data.Pairs.Label[pairs[0]], false, 0
 	for _, i := range pairs {

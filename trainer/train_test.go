@@ -387,7 +387,7 @@ func TestPrepare(t *testing.T) {
 		"k > d":         {planted(t), change(func(r *trainer.Recipe) { r.Dims = 257 }), `--dims 257 is more than the embeddings' 256, which identity cannot fill: use at most 256, or --init random`},
 		"odd halves":    {planted(t), change(func(r *trainer.Recipe) { r.Loss, r.Dims = graph.AnglE{Scale: 20}, 15 }), "--loss angle wants vectors of an even number of dimensions: --dims and --matryoshka must be even"},
 		"one class":     {oneClass, valid(), "testdata/planted.parquet: all 1188 pairs of the train split are similar: --loss mse needs both kinds, so use --loss infonce, or add negatives (cosfit mine)"},
-		"no train":      {noTrain, valid(), `testdata/planted.parquet: the train split is empty: too few groups, or none marked "train"`},
+		"no train":      {noTrain, valid(), `testdata/planted.parquet: the train split is empty: too few groups, or none marked "train"; label pairs of more groups, or mark some`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := trainer.Prepare(try.data, try.recipe); err == nil || err.Error() != try.want {

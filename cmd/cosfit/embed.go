@@ -116,7 +116,7 @@ func embedTexts(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	done, err := embedData(c, c.String("data"), jobs, c.App.Writer)
+	done, err := embedData(c, c.String("data"), c.String("data"), jobs, c.App.Writer)
 	if err == nil && c.Bool("json") {
 		err = writeJSON(c.App.Writer, done)
 	}
@@ -171,11 +171,12 @@ func (b *budget) add(e embedding) {
 	}
 }
 
-// embedData embeds the texts of a data set and says on w what it did.
-func embedData(c *cli.Context, name string, jobs []embedJob, w io.Writer) (done []embedding, err error) {
+// embedData embeds the texts of a data set, which messages call name, and says on
+// w what it did.
+func embedData(c *cli.Context, data, name string, jobs []embedJob, w io.Writer) (done []embedding, err error) {
 	var spent budget
 	for _, job := range jobs {
-		result, err := embedList(c, name, textsOf(name, job.role), spent.rest(job), w)
+		result, err := embedList(c, name, textsOf(data, job.role), spent.rest(job), w)
 		if err != nil {
 			return done, err
 		}

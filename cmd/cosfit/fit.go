@@ -71,7 +71,7 @@ func fit(c *cli.Context) error {
 	if err := wantSameData(c, out, data); err != nil {
 		return err
 	}
-	done, err := embedData(c, data, jobs, c.App.ErrWriter)
+	done, err := embedData(c, data, plan.name(), jobs, c.App.ErrWriter)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func fit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	t := training{context: c, source: source, title: "cosfit fit · " + plan.title(), recipe: recipe, next: afterTraining}
+	t := training{context: c, source: source, name: plan.name(), title: "cosfit fit · " + plan.title(), recipe: recipe, next: afterTraining}
 	t.open = func() (rundir.Dir, error) { return rundir.Create(out, c.Bool("force")) }
 	if c.Bool("force") {
 		return t.run()
@@ -240,7 +240,7 @@ func (t *training) runOnce(out string) error {
 		if config, err = begun(c, out); err != nil {
 			return err
 		}
-		return goOnWith(c, out, config, config.Data, t.title)
+		return goOnWith(c, out, config, config.Data, t.name, t.title)
 	}
 	if !dir.Finished() { // it came to nothing
 		t.open = func() (rundir.Dir, error) { return rundir.Create(out, true) }

@@ -35,7 +35,7 @@ func TestFitOffline(t *testing.T) {
 	if code != 0 || !strings.Contains(panel, "cosfit fit · pairs.csv · csv · ngrams-1 · 64 → 64") || !strings.Contains(panel, "ROC AUC") {
 		t.Fatalf("exit code %d:\n%s%s", code, panel, stderr)
 	}
-	for _, want := range []string{"left: question (guessed)", "120 read, 0 bad", "Kept in ", "180 texts, 0 in the cache, 180 to embed", "epoch  2/2"} {
+	for _, want := range []string{"left: question (guessed)", "120 read, 0 bad", "Kept in ", "\npairs.csv: 180 texts, 0 in the cache, 180 to embed", "\npairs.csv: 84 train, 0 validation, 36 test pairs, 64 dimensions\n", "epoch  2/2"} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("it does not say %q:\n%s", want, stderr)
 		}
@@ -167,6 +167,7 @@ func TestFitGoesOn(t *testing.T) {
 func TestFitMistakes(t *testing.T) {
 	dir := t.TempDir()
 	writePairs(t, dir, "pairs.csv", 3)
+	writePairs(t, dir, "few.csv", 2)
 	for _, c := range []struct {
 		args string
 		code int
@@ -177,6 +178,7 @@ func TestFitMistakes(t *testing.T) {
 		{"fit pairs.csv", 2, "--out is missing: name a folder for the run, such as --out runs/first"},
 		{"fit pairs.csv --out r", 2, "--model is missing: name one, such as --model text-embedding-3-small, or try --provider hashing, which needs no server"},
 		{"fit --out r pairs.csv --provider hashing", 2, "fit takes its file before all flags: cosfit fit pairs.csv …"},
+		{"fit few.csv --out r --provider hashing --cache c --prepared p", 1, `few.csv: the validation split is empty: too few groups, or none marked "validation"; label pairs of more groups, or mark some`},
 		{"fit pairs.csv more.csv --out r --provider hashing", 2, `fit takes one file, and got "more.csv" too: put the pairs into one, or name a file for each split with --train-file, --validation-file and --test-file`},
 		{"fit none.csv --out r --provider hashing", 1, "open none.csv: file does not exist"},
 		{"fit pairs.csv --out r --provider hashing --recipe magic", 2, `--recipe "magic" is unknown; there are: `},

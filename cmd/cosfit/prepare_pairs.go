@@ -357,6 +357,15 @@ func (p *pairsPlan) write(c *cli.Context, out string, replace bool) (s prepare.S
 	return d.Summarize(), nil
 }
 
+// name is what the user named.
+func (p *pairsPlan) name() string {
+	var paths []string
+	for _, f := range p.files {
+		paths = append(paths, oneLine(f.Path))
+	}
+	return strings.Join(paths, ", ")
+}
+
 // title names the file, or says how many there are, and the form.
 func (p *pairsPlan) title() string {
 	name := filepath.Base(p.files[0].Path)

@@ -211,6 +211,13 @@ func (s *sweeping) openStudy() error {
 		Name: name, Space: s.searched.space, Flags: flags, Metric: s.figure,
 		Sampler: s.sampler, Pruner: s.pruner, Seed: s.seed, Data: fingerprint,
 	}, study.Options{Lease: s.Duration("lease")})
+	if other := (*study.OtherSweepError)(nil); errors.As(err, &other) {
+		remedy := "choose another folder with --out"
+		if s.IsSet("storage") { // where several folders meet
+			remedy = "give this one another name with --study"
+		}
+		return fmt.Errorf("%w; %s", err, remedy)
+	}
 	return err
 }
 

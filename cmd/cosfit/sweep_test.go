@@ -288,3 +288,21 @@ func TestSweepMistakes(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSweepOfAnother says which flag gets a sweep out of the way of another.
+func TestSweepOfAnother(t *testing.T) {
+	dir := t.TempDir()
+	args := func(more string) []string {
+		return strings.Fields("sweep --data sample --dims 4,8 --init random --epochs 1 --trials 1 " + more)
+	}
+	must(t, dir, args("--out s")...)
+	for more, want := range map[string]string{
+		"--learning-rate 0.1,0.2 --out s":                                "; choose another folder with --out\n",
+		"--learning-rate 0.1,0.2 --out q --study s --storage s/study.db": "; give this one another name with --study\n",
+	} {
+		code, _, stderr := cosfit(t, context.Background(), dir, args(more)...)
+		if code != exitFailed || !strings.Contains(stderr, "the study s is of another sweep: it has ") || !strings.HasSuffix(stderr, want) {
+			t.Errorf("%s: exit code %d, %s", more, code, stderr)
+		}
+	}
+}

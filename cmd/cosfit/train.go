@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -104,7 +105,7 @@ func resume(c *cli.Context, out string) error {
 	if err != nil {
 		return err
 	}
-	return goOnWith(c, out, config, source, "cosfit train · "+source.Path)
+	return goOnWith(c, out, config, source, "", "cosfit train · "+source.Path)
 }
 
 // begun reads how a run was begun and sets the flags that it goes on with.
@@ -122,9 +123,10 @@ func begun(c *cli.Context, out string) (config rundir.Config, err error) {
 	return config, goOn(c, config)
 }
 
-// goOnWith goes on with a run and its data.
-func goOnWith(c *cli.Context, out string, config rundir.Config, source rundir.Data, title string) error {
-	t := training{context: c, source: source, title: title, next: afterTraining, resume: true}
+// goOnWith goes on with a run and its data, which messages call name, as training
+// has it.
+func goOnWith(c *cli.Context, out string, config rundir.Config, source rundir.Data, name, title string) error {
+	t := training{context: c, source: source, name: name, title: title, next: afterTraining, resume: true}
 	t.place = func() (*place, error) { return placeAgain(c, config, out) }
 	t.recipe = func(_, _ int) (trainer.Recipe, error) {
 		r, err := configured(config.Recipe)
@@ -142,6 +144,7 @@ func goOnWith(c *cli.Context, out string, config rundir.Config, source rundir.Da
 type training struct {
 	context *cli.Context
 	source  rundir.Data
+	name    string                                        // of the data in messages; empty: where they are
 	place   func() (*place, error)                        // may be nil: what the flags ask for
 	recipe  func(left, right int) (trainer.Recipe, error) // for embeddings of so many dimensions
 	resume  bool
@@ -170,6 +173,7 @@ func (t *training) run() error {
 		return err
 	}
 	defer data.Close()
+	data.Name = cmp.Or(t.name, data.Name)
 	recipe, err := t.recipe(data.Vectors.Dims())
 	if err != nil {
 		return err

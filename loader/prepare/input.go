@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/bzip2"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -157,7 +160,32 @@ func checkEncoding(head []byte, path string) error {
 	default:
 		return nil
 	}
+	if !isUTF16(head, name) {
+		return errors.New("it has bytes of 0 and is no text: name a file of pairs in text, packed or not, or Parquet")
+	}
 	return fmt.Errorf("it is %s, want UTF-8: convert it with iconv -f %s -t UTF-8 %s > utf8-%s", name, name, filepath.Base(path), filepath.Base(path))
+}
+
+// isUTF16 reports whether all of head can be such text, which in binary files would
+// be chance.
+func isUTF16(head []byte, name string) bool {
+	var order binary.ByteOrder = binary.LittleEndian
+	if name == "UTF-16BE" || bytes.HasPrefix(head, []byte("\xfe\xff")) {
+		order = binary.BigEndian
+	}
+	var units []uint16
+	for ; len(head) >= 2; head = head[2:] {
+		units = append(units, order.Uint16(head))
+	}
+	if n := len(units); n > 0 && utf16.IsSurrogate(rune(units[n-1])) { // whose other half may follow
+		units = units[:n-1]
+	}
+	for _, r := range utf16.Decode(units) {
+		if r == unicode.ReplacementChar || !unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.Cf, r) {
+			return false
+		}
+	}
+	return true
 }
 
 // errEncoding is what is wrong with a row that is not UTF-8.

@@ -134,6 +134,18 @@ func (s *Study) noStudy(ctx context.Context, now session) error {
 	return fmt.Errorf("there is no study %s; there are: %s", s.definition.Name, strings.Join(names, ", "))
 }
 
+// An OtherSweepError says that a name is that of a study with another definition.
+type OtherSweepError struct {
+	Name string
+	Err  error // what differs
+}
+
+func (e *OtherSweepError) Error() string {
+	return fmt.Sprintf("the study %s is of another sweep: %v", e.Name, e.Err)
+}
+
+func (e *OtherSweepError) Unwrap() error { return e.Err }
+
 // findOrMake sets the study's id and definition.
 func (s *Study) findOrMake(ctx context.Context, tx session, d Definition) error {
 	id, err := find(ctx, tx, d.Name)
@@ -143,7 +155,7 @@ func (s *Study) findOrMake(ctx context.Context, tx session, d Definition) error 
 			return err
 		}
 		if err := d.differs(there); err != nil {
-			return fmt.Errorf("the study %s is of another sweep: %w; give this one another name", d.Name, err)
+			return &OtherSweepError{d.Name, err}
 		}
 		s.id, s.definition = id, there
 		return nil

@@ -278,7 +278,7 @@ func testAnotherDefinition(t *testing.T, storage string) {
 		if err == nil {
 			s.Close()
 		}
-		switch want := "the study ada's pairs is of another sweep: it has " + test.want + "; give this one another name"; {
+		switch want := "the study ada's pairs is of another sweep: it has " + test.want; {
 		case test.want == "" && err != nil:
 			t.Errorf("the same definition: %v", err)
 		case test.want != "" && (err == nil || !strings.HasSuffix(err.Error(), want)):
