@@ -45,7 +45,7 @@ func (e *evaluator) account(s *rundir.Summary, split loader.Split, metric string
 			a.PassageOnly = &passage
 		}
 	}
-	for _, remarks := range [][]string{passageRemark(a), roomRemark(a), detectableRemark(a, c)} {
+	for _, remarks := range [][]string{passageRemark(a), roomRemark(a), searchRemark(a, c, s.Before[a.Split], s.After[a.Split]), detectableRemark(a, c)} {
 		a.Remarks = append(a.Remarks, remarks...)
 	}
 	s.Account = a
@@ -110,6 +110,18 @@ func roomRemark(a *rundir.Account) (remarks []string) {
 		remarks = append(remarks, fmt.Sprintf("Little room in search: recall@10 is already %.1f %% untrained.", 100*(1-room)))
 	}
 	return remarks
+}
+
+// lostSearch is a fall in MRR that is worth a word.
+const lostSearch = 0.005
+
+// searchRemark says that a search got worse where the pairs gained, unless a search is
+// what judged.
+func searchRemark(a *rundir.Account, c rundir.Comparison, before, after rundir.Metrics) []string {
+	if a.Figure == byNDCG || !(c.Gain > 0) || !(before.MRR-after.MRR > lostSearch) {
+		return nil
+	}
+	return []string{fmt.Sprintf("Search got worse: MRR went from %.3f to %.3f.", before.MRR, after.MRR)}
 }
 
 // detectableRemark says what could not have been seen, where nothing was.
