@@ -204,7 +204,7 @@ func (o *projection) multiplyPart(h half, at, rows int, m nvidia.Pointer) error 
 	block := nvidia.Matmul{M: o.projectRows, N: o.k, K: o.d, Compute: nvidia.ComputeFloat32, Align: aligned(of)}
 	for row := 0; row < rows; row += o.projectRows {
 		x, p := o.embeddings(h)+nvidia.Pointer(4*row*o.d), o.p.at+nvidia.Pointer(4*(h.first+at+row)*o.k)
-		if h.first == 0 {
+		if h.matrix == 0 { // P has room behind it for a whole block
 			if err := o.multiply(block, x, m+nvidia.Pointer(of), 0, p); err != nil {
 				return err
 			}

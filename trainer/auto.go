@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -108,11 +109,11 @@ func (r *run) compareStarts(ctx context.Context, scores func(context.Context, St
 	var begun, best splitScores
 	for i, s := range r.candidates() {
 		its, err := scores(ctx, s)
-		if err != nil {
-			if i == 0 || ctx.Err() != nil {
-				return err
-			}
+		if own := (*startError)(nil); i > 0 && errors.As(err, &own) {
 			continue // such as a covariance of too few texts
+		}
+		if err != nil {
+			return err
 		}
 		if i == 0 {
 			start, begun, best = r.start, its, its
@@ -178,7 +179,7 @@ func (r *run) chosenStart() Start {
 func (r *run) startFrom(s Start) error {
 	b, err := r.beginningFrom(s)
 	if err != nil {
-		return err
+		return &startError{err}
 	}
 	r.start = Beginning{Offset: b.Offset}
 	for len(r.start.Matrix) < len(r.best) {
@@ -186,6 +187,11 @@ func (r *run) startFrom(s Start) error {
 	}
 	return nil
 }
+
+// A startError says why there is no such start for the data.
+type startError struct{ error }
+
+func (e *startError) Unwrap() error { return e.error }
 
 // startNote says what Auto chose, where that is not the embeddings as they are.
 func (r *run) startNote() string {

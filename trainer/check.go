@@ -12,7 +12,10 @@ import (
 // Prepare makes a data set ready for a recipe: it carves a validation split
 // where the recipe needs one. It reports what would keep Train from beginning,
 // before anything is written.
-func Prepare(data *loader.Dataset, recipe Recipe) error {
+func Prepare(data *loader.Dataset, recipe Recipe) error { return prepare(data, recipe, false) }
+
+// prepare is Prepare, or that for what is trained without a part: it chooses nothing.
+func prepare(data *loader.Dataset, recipe Recipe, part bool) error {
 	recipe = recipe.For(data)
 	if err := recipe.check(); err != nil {
 		return err
@@ -45,7 +48,7 @@ func Prepare(data *loader.Dataset, recipe Recipe) error {
 	}
 	crossed := recipe.SelectOn == loader.Validation && HoldOut(data, recipe.CrossValidate)
 	for _, s := range []loader.Split{loader.Train, recipe.SelectOn} {
-		if s == recipe.SelectOn && crossed {
+		if s == recipe.SelectOn && (crossed || part) {
 			continue
 		}
 		if s == loader.Train && recipe.ClosedForm != nil {

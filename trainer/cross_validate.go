@@ -77,15 +77,52 @@ func (r *run) crossValidate(ctx context.Context) (*crossValidation, error) {
 	return &crossValidation{epochs[0], epochs[best], best}, nil
 }
 
-// unseenCosines begins once for each part of the training pairs at a start, from the
-// others, trains some epochs, none or the recipe's, and returns the cosines of all
-// pairs after each, that of the start first. Groups are not torn, so what they say
-// is of new groups.
-func (r *run) unseenCosines(ctx context.Context, start Start, epochs int) (cosines [][]float32, err error) {
-	folds, err := r.data.Folds(r.recipe.CrossValidate, r.recipe.Seed)
+// A fold is a part of the training pairs, and a workspace of the data in which it is
+// the validation split.
+type fold struct {
+	pairs     []int32
+	workspace *Workspace
+}
+
+// cut makes the folds. Groups are not torn, so what they say is of new groups.
+func (r *run) cut() error {
+	of, err := r.data.Folds(r.recipe.CrossValidate, r.recipe.Seed)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	for part := range int32(r.recipe.CrossValidate) {
+		var f fold
+		data := r.data.Share(1)[0]
+		data.Pairs.Split = make([]loader.Split, len(of))
+		for i, is := range of {
+			switch is {
+			case -1:
+				data.Pairs.Split[i] = loader.Test
+			case part:
+				data.Pairs.Split[i] = loader.Validation
+				f.pairs = append(f.pairs, int32(i))
+			}
+		}
+		if f.workspace, err = NewWorkspace(data, func() (graph.Backend, error) { return r.opts.Backend, nil }); err != nil {
+			return err
+		}
+		r.folds = append(r.folds, f)
+	}
+	return nil
+}
+
+// closeFolds gives back all but the backend, which is the run's.
+func (r *run) closeFolds() {
+	for _, f := range r.folds {
+		f.workspace.closeParts()
+	}
+	r.folds = nil
+}
+
+// unseenCosines begins at a start without each fold, trains some epochs, none or the
+// recipe's, and returns the cosines of all training pairs, each by what has not seen
+// it, after each epoch, those of the start first.
+func (r *run) unseenCosines(ctx context.Context, start Start, epochs int) (cosines [][]float32, err error) {
 	training := r.data.Indices(loader.Train)
 	place := make(map[int32]int, len(training))
 	for i, pair := range training {
@@ -94,23 +131,11 @@ func (r *run) unseenCosines(ctx context.Context, start Start, epochs int) (cosin
 	for range epochs + 1 {
 		cosines = append(cosines, make([]float32, len(training)))
 	}
-	for part := range int32(r.recipe.CrossValidate) {
-		data := r.data.Share(1)[0]
-		data.Pairs.Split = make([]loader.Split, len(folds))
-		var pairs []int32
-		for i, f := range folds {
-			switch f {
-			case -1:
-				data.Pairs.Split[i] = loader.Test
-			case part:
-				data.Pairs.Split[i] = loader.Validation
-				pairs = append(pairs, int32(i))
-			}
-		}
-		err := r.without(ctx, data, start, epochs > 0, func(sub *run, epoch int) error {
-			of, err := sub.eval.cosines(ctx, pairs, true)
+	for _, f := range r.folds {
+		err := r.without(ctx, f, start, epochs > 0, func(sub *run, epoch int) error {
+			of, err := sub.eval.cosines(ctx, f.pairs, true)
 			for i, c := range of {
-				cosines[epoch][place[pairs[i]]] = c
+				cosines[epoch][place[f.pairs[i]]] = c
 			}
 			return err
 		})
@@ -121,23 +146,19 @@ func (r *run) unseenCosines(ctx context.Context, start Start, epochs int) (cosin
 	return cosines, nil
 }
 
-// without trains from a start as the run does, on the training split of data, and
-// calls scored at the start, which is epoch 0, and after each epoch.
-func (r *run) without(ctx context.Context, data *loader.Dataset, start Start, train bool, scored func(sub *run, epoch int) error) error {
-	w, err := NewWorkspace(data, func() (graph.Backend, error) { return r.opts.Backend, nil })
-	if err != nil {
-		return err
-	}
-	defer w.closeParts()
+// without trains from a start as the run does, but for a fold, and calls scored at the
+// start, which is epoch 0, and after each epoch.
+func (r *run) without(ctx context.Context, f fold, start Start, train bool, scored func(sub *run, epoch int) error) error {
 	recipe := r.recipe
 	recipe.CrossValidate, recipe.Patience, recipe.Start = 0, 0, start
 	var sub *run
 	var failed error
-	report := func(epoch int, _ float64) bool {
+	t := &try{workspace: f.workspace, part: true, report: func(epoch int, _ float64) bool {
 		failed = scored(sub, epoch)
 		return failed == nil
-	}
-	if sub, err = newRun(data, Options{Recipe: recipe, Backend: r.opts.Backend, try: &try{workspace: w, report: report}}); err != nil {
+	}}
+	sub, err := newRun(f.workspace.data, Options{Recipe: recipe, Backend: r.opts.Backend, try: t})
+	if err != nil {
 		return err
 	}
 	defer sub.close()

@@ -154,6 +154,25 @@ func withoutEach(t *testing.T, n int, r trainer.Recipe) (aucBefore, aucAfter flo
 	return auc(before), auc(after)
 }
 
+// TestFewDissimilar: a part that is left out need not have both kinds of pairs.
+func TestFewDissimilar(t *testing.T) {
+	data := few(t, 600)
+	labels, left := data.Pairs.Label, 4
+	for i, s := range data.Pairs.Split {
+		if s == loader.Train {
+			labels[i] = 1
+			if left > 0 && i%7 == 0 {
+				labels[i], left = 0, left-1
+			}
+		}
+	}
+	r := quick()
+	r.Dims, r.Epochs, r.CrossValidate = 256, 2, 5
+	if s, _ := train(t, data, r); s.SelectedOn != trainer.CrossValidation || !s.After[s.SelectedOn].ROCAUC.Known() {
+		t.Errorf("selected on %s: %+v", s.SelectedOn, s.After[s.SelectedOn])
+	}
+}
+
 // TestFewPairsOfNoise wants the start where labels say nothing.
 func TestFewPairsOfNoise(t *testing.T) {
 	accepted := 0

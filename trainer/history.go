@@ -34,8 +34,8 @@ func (r *run) score(ctx context.Context, epoch int, seconds float64, pairs int) 
 	score := chosen.figure(r.figure)
 	r.state.Epochs, r.state.Batch = epoch, 0
 	// A correlation of equal cosines is NaN. A closed form is judged whatever it is
-	// worth: there is no other epoch. Few pairs have nobody to choose an epoch, so the
-	// last is the result.
+	// worth: there is no other epoch. Few pairs are judged in parts, which have said
+	// before how many epochs to train, so the last is the result.
 	if score > r.state.BestScore || epoch == 0 || r.recipe.ClosedForm != nil || r.crossed {
 		r.state.BestScore, r.state.BestEpoch = number(score), epoch
 		if err := r.opts.Backend.Download(r.best, r.shown); err != nil {

@@ -64,8 +64,8 @@ var ErrInterrupted = errors.New("interrupted")
 // wraps ErrInterrupted; with Options.Resume another call goes on from there,
 // to the same result bit for bit.
 //
-// Data without a validation split loses some of its training pairs to one,
-// where the recipe selects on validation.
+// Data without a validation split loses some of its training pairs to one, unless
+// they are few, where the recipe selects on validation.
 func Train(ctx context.Context, data *loader.Dataset, opts Options) (rundir.Summary, error) {
 	r, err := newRun(data, opts)
 	if err != nil {
@@ -108,6 +108,7 @@ type run struct {
 	batches int // in an epoch
 	steps   int // of the whole training
 	state   state
+	folds   []fold      // while the pairs are cross-validated
 	start   Beginning   // before the first step
 	solved  Beginning   // of a closed form, once it is solved
 	judged  splitScores // of the result, on the pairs that judged it
@@ -116,7 +117,7 @@ type run struct {
 
 func newRun(data *loader.Dataset, opts Options) (*run, error) {
 	recipe := opts.Recipe.For(data)
-	if err := Prepare(data, recipe); err != nil {
+	if err := prepare(data, recipe, opts.try != nil && opts.try.part); err != nil {
 		return nil, err
 	}
 	now := time.Now()
@@ -215,14 +216,21 @@ func (r *run) close() {
 // begin sets the start and scores it as epoch 0.
 func (r *run) begin(ctx context.Context) error {
 	r.state = state{Config: r.config, BestScore: math.Inf(-1)}
-	if err := r.chooseStart(ctx); err != nil {
-		return err
-	}
-	if r.crossed { // first, so that what a device chooses by timing is in every checkpoint
-		var err error
-		if r.state.Crossed, err = r.crossValidate(context.WithoutCancel(ctx)); err != nil {
+	if r.crossed {
+		ctx := context.WithoutCancel(ctx)
+		defer r.closeFolds()
+		if err := r.cut(); err != nil {
 			return err
 		}
+		if err := r.chooseStart(ctx); err != nil {
+			return err
+		}
+		var err error // first, so that what a device chooses by timing is in every checkpoint
+		if r.state.Crossed, err = r.crossValidate(ctx); err != nil {
+			return err
+		}
+	} else if err := r.chooseStart(ctx); err != nil {
+		return err
 	}
 	if err := r.eval.subtract(r.start.Offset); err != nil {
 		return err
@@ -317,7 +325,7 @@ func (r *run) interrupted() error {
 	if err := r.checkpoint(); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w in epoch %d of %d", ErrInterrupted, r.state.Epochs+1, r.recipe.Epochs)
+	return fmt.Errorf("%w in epoch %d of %d", ErrInterrupted, r.state.Epochs+1, r.epochs())
 }
 
 // epoch trains on every pair once, from the state's batch on, and returns the

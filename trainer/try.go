@@ -53,6 +53,7 @@ func Try(ctx context.Context, w *Workspace, recipe Recipe, report func(epoch int
 type try struct {
 	Tried
 	workspace *Workspace
+	part      bool // of a cross-validation: what is scored need not be of both kinds
 	report    func(epoch int, figure float64) (goOn bool)
 }
 

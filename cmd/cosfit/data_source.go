@@ -33,7 +33,7 @@ func sourceFrom(c *cli.Context, run rundir.Data) (rundir.Data, error) {
 	source := rundir.Data{Path: run.Path, Columns: run.Columns, Embeddings: run.Embeddings, Cache: run.Cache, GivenRange: run.GivenRange, Split: run.Split}
 	if c.IsSet("data") {
 		source = rundir.Data{Path: c.String("data")}
-		if path, err := filepath.Abs(source.Path); err == nil && path == run.Path { // the run's own, split as it was
+		if path, err := filepath.Abs(source.Path); source.Path == run.Path || err == nil && path == run.Path { // the run's own, split as it was
 			source.Split = run.Split
 		}
 	}

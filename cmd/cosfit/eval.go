@@ -111,6 +111,9 @@ func eval(c *cli.Context) error {
 
 // summaryFrom is the summary of --run, where there is one.
 func summaryFrom(c *cli.Context) (s rundir.Summary, ok bool) {
+	if c.String("run") == "" {
+		return s, false
+	}
 	dir, err := rundir.Open(c.String("run"))
 	if err != nil {
 		return s, false

@@ -22,12 +22,12 @@ import (
 
 func trainCommand() *cli.Command {
 	flags := append(dataFlags(), &cli.BoolFlag{Name: "resume", Usage: "go on with the interrupted run in --out; its settings apply"})
-	flags = append(flags, drawFlags("70:0:30, and 15 % of the training pairs become the validation split")...)
+	flags = append(flags, drawFlags("70:0:30, and 15 % of the training pairs become the validation split, of fewer than 2,000 none")...)
 	return &cli.Command{
 		Name:  "train",
 		Usage: "learn a matrix from a data set",
 		Description: "Learns a matrix from the training split, chooses threshold and epoch on the\n" +
-			"validation split, and scores the test split once at the end.\n\n" +
+			"validation split, or by cross-validation where pairs are few, and scores the test split once at the end.\n\n" +
 			"Examples:\n" +
 			"  cosfit train --data sample --out runs/first\n" +
 			"  cosfit train --data pairs.parquet --left-column query_vector \\\n" +
