@@ -99,11 +99,13 @@ func TestEvalSaysWhoChose(t *testing.T) {
 	dir := t.TempDir()
 	must(t, dir, "train", "--data", "sample", "--recipe", "notebook", "--dims", "16", "--epochs", "1", "--out", "notebook")
 	must(t, dir, "train", "--data", "sample", "--dims", "16", "--epochs", "1", "--out", "honest")
+	must(t, dir, "train", "--data", "sample", "--split-by", "source", "--split", "60:40", "--dims", "16", "--epochs", "1", "--out", "drawn")
 	for _, test := range []struct{ args, want string }{
 		{"eval --run notebook", "which chose the epoch"},
 		{"eval --run notebook --data sample", "which chose the epoch"},
 		{"eval --run honest --split validation", "which chose the epoch"},
 		{"eval --run honest --data sample", "scored once at the end"},
+		{"eval --run drawn --data sample --split train", "The matrix was learned from these pairs"},
 	} {
 		if out := strings.Join(strings.Fields(must(t, dir, strings.Fields(test.args)...)), " "); !strings.Contains(out, test.want) {
 			t.Errorf("%s does not say %q:\n%s", test.args, test.want, out)

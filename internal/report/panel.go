@@ -109,7 +109,7 @@ func (p printer) epochs(s rundir.Summary) {
 	case s.SelectedOn == crossValidation:
 		text := fmt.Sprintf(" Few pairs: all %d epochs on all of them, judged by training %d times without a part", s.Epochs, s.Config.CrossValidate)
 		if s.Epochs < s.Config.Epochs {
-			text = fmt.Sprintf(" Few pairs: %d of %d epochs on all of them, the best number by training %d times without a part", s.Epochs, s.Config.Epochs, s.Config.CrossValidate)
+			text = fmt.Sprintf(" Few pairs: %d of %d epochs, chosen and judged by %d trainings without a part", s.Epochs, s.Config.Epochs, s.Config.CrossValidate)
 		}
 		p.line(p.style.dim(text))
 		p.learned(s.LearnedLoss)

@@ -122,6 +122,24 @@ func TestPanelAccount(t *testing.T) {
 	}
 }
 
+// TestPanelOfFewPairs: what judged them in parts, whether it chose the epoch too, and
+// what the loss learned.
+func TestPanelOfFewPairs(t *testing.T) {
+	for epochs, want := range map[int]string{
+		30: " Few pairs: all 30 epochs on all of them, judged by training 5 times without a part\n Learned beside the matrix: scale 18.8 of logistic\n",
+		6:  " Few pairs: 6 of 30 epochs, chosen and judged by 5 trainings without a part\n Learned beside the matrix: scale 18.8 of logistic\n",
+	} {
+		s, scores := example()
+		s.SelectedOn, s.Epochs, s.BestEpoch, s.Config.Epochs, s.Config.CrossValidate = "cross-validation", epochs, epochs, 30, 5
+		s.LearnedLoss = &rundir.Part{Name: "logistic", Settings: []byte(`{"scale": 18.8}`)}
+		var b bytes.Buffer
+		Panel(&b, s, scores, "test", "cosfit test · made up", nil, Style{})
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%d epochs:\n%s\nwant\n%s", epochs, b.String(), want)
+		}
+	}
+}
+
 // golden compares with a file of testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
