@@ -113,6 +113,13 @@ func TestEvalSaysWhoChose(t *testing.T) {
 	}
 }
 
+// TestDemoSaysWhatSearchLost: the sample's pairs gain, and its search does not.
+func TestDemoSaysWhatSearchLost(t *testing.T) {
+	if out := strings.Join(strings.Fields(must(t, t.TempDir(), "demo")), " "); !strings.Contains(out, "Search got worse: MRR went from 0.847 to 0.8") {
+		t.Errorf("the panel is\n%s", out)
+	}
+}
+
 // TestEvalByTheRunsMetric: a run that a search chose is judged by the search.
 func TestEvalByTheRunsMetric(t *testing.T) {
 	dir := t.TempDir()
