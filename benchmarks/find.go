@@ -19,7 +19,7 @@ func (m *meter) find(ctx context.Context) {
 		m.findGPU(ctx)
 		return
 	}
-	m.enter(ceiling(peak), ceiling(copying), ourselves())
+	m.enter(ceiling(peak), ceiling(enginePeak), ceiling(copying), ourselves())
 	if len(m.Self) > 0 && m.Benchmark == Core {
 		m.findForced(ctx, command{path: m.Self[0], args: m.Self[1:]})
 	}

@@ -16,8 +16,11 @@ func ceiling(what string) *local {
 		is.Tasks = append(is.Tasks, Core, Step)
 	}
 	return &local{is: is, prepare: func(_ context.Context, r request) (job, error) {
-		if what == peak {
+		switch what {
+		case peak:
 			return peakJob(r.Task), nil
+		case enginePeak:
+			return enginePeakJob(r.Task.Threads), nil
 		}
 		return copyJob(r.Task.Threads), nil
 	}}
@@ -39,6 +42,17 @@ func peakJob(t Task) job {
 
 // peakFLOP is how many operations the machine's own row has.
 func peakFLOP(threads int) float64 { return kernel.NewPool(threads).PeakFLOP(peakTiles) }
+
+// engineSteps is peakTiles for a matrix engine: about ten milliseconds too.
+const engineSteps = 100_000
+
+func enginePeakJob(threads int) job {
+	pool := kernel.NewPool(threads)
+	pool.Keep()
+	return job{do: func() error { pool.EnginePeak(engineSteps); return nil }, close: pool.Close}
+}
+
+func engineFLOP(threads int) float64 { return kernel.NewPool(threads).EngineFLOP(engineSteps) }
 
 // copySize is more bytes than caches hold.
 const copySize = 256_000_000

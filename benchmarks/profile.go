@@ -29,7 +29,7 @@ type stage struct {
 }
 
 // limit is the least time that the stage can take, in milliseconds, on a
-// machine of so many GFLOP/s and GB/s.
+// machine of so many GFLOP/s and GB/s; 0 where neither says.
 func (s *stage) limit(arithmetic, bandwidth float64) float64 {
 	return math.Max(s.flop/arithmetic, s.bytes/bandwidth) / 1e6
 }
@@ -66,7 +66,11 @@ func profile(t Task, step func() error) string {
 	for _, s := range stages {
 		ms := median(s.ms)
 		rest -= ms
-		parts = append(parts, fmt.Sprintf("%s %.2g ms (%.0f %%, at %.0f %% of its limit)", s.name, ms, 100*ms/total, 100*s.limit(most, bandwidth)/ms))
+		of := ""
+		if limit := s.limit(most, bandwidth); limit > 0 {
+			of = fmt.Sprintf(", at %.0f %% of its limit", 100*limit/ms)
+		}
+		parts = append(parts, fmt.Sprintf("%s %.2g ms (%.0f %%%s)", s.name, ms, 100*ms/total, of))
 	}
 	return fmt.Sprintf("A step of %s pairs took %.3g ms: %s, the rest %.2g ms. The limits are %.0f GFLOP/s, and %.0f GB/s where memory is gone through.",
 		humanize.Comma(int64(t.Batch)), total, strings.Join(parts, ", "), max(rest, 0), most, bandwidth)
@@ -95,7 +99,11 @@ func machineLimits(threads int) (arithmetic, bandwidth float64) {
 		}
 		return amount / best / 1e6
 	}
-	return rate(peakJob(Task{What: peak, Threads: threads}), peakFLOP(threads)), rate(copyJob(threads), 2*copySize)
+	arithmetic = rate(peakJob(Task{What: peak, Threads: threads}), peakFLOP(threads))
+	if kernel.Engine() {
+		arithmetic = rate(enginePeakJob(threads), engineFLOP(threads))
+	}
+	return arithmetic, rate(copyJob(threads), 2*copySize)
 }
 
 // stagesOf are the stages of a step, on the problem that the step has.
@@ -119,8 +127,12 @@ func stagesOf(t Task) (stages []stage, close func()) {
 	n, d, k := float64(2*t.Batch), float64(t.D), float64(t.K)
 	drop := kernel.Dropout{Rate: dropout, Seed: 1}
 	const size = 4 // bytes of a number
+	gathering := stage{name: "gathering with dropout", bytes: 2 * size * n * d, do: func() { drop.Step++; x.Gather(kernel.Source{Table: p.table}, left, right, drop) }}
+	if kernel.Engine() { // the products gather
+		gathering.name, gathering.bytes = "dropout's masks", 0
+	}
 	return []stage{
-		{name: "gathering with dropout", bytes: 2 * size * n * d, do: func() { drop.Step++; x.Gather(kernel.Source{Table: p.table}, left, right, drop) }},
+		gathering,
 		{name: projecting, flop: 2 * n * d * k, do: func() { x.Times(p.matrix, t.K, projected) }},
 		{name: "cosines", bytes: size * n * k, do: func() { g.Cosines(projected, s) }},
 		{name: "loss", bytes: 3 * size * n / 2, do: func() { graph.MSE{}.Evaluate(graph.Scored{Cosines: s, Labels: p.labels}, ds) }},

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/cosfit/cosfit/cuda"
+	"github.com/cosfit/cosfit/internal/kernel"
 	"github.com/cosfit/cosfit/internal/rundir"
 )
 
@@ -25,10 +26,13 @@ const (
 	gradient   = "Xᵀ·dP" // [n, d]ᵀ·[n, k]
 	comparing  = "A·Bᵀ"  // [n, k]·[d, k]ᵀ
 
-	peak    = "fma peak"
-	sgemm   = "sgemm" // X·M of a size at which libraries are at their best
-	gemm    = "gemm"  // the same on a GPU, at its precision
-	copying = "copy"
+	peak = "fma peak"
+	// enginePeak is that of the processor's matrix engine, in products of single
+	// precision.
+	enginePeak = "amx peak"
+	sgemm      = "sgemm" // X·M of a size at which libraries are at their best
+	gemm       = "gemm"  // the same on a GPU, at its precision
+	copying    = "copy"
 
 	opening   = "open"   // a warm Parquet file
 	streaming = "stream" // an epoch of chunks from a scratch file
@@ -67,6 +71,8 @@ func (t Task) flop() rundir.Figure {
 	switch {
 	case t.What == peak:
 		return rundir.Figure(peakFLOP(t.Threads))
+	case t.What == enginePeak:
+		return rundir.Figure(engineFLOP(t.Threads))
 	case t.What == copying, t.Benchmark == Load:
 		return rundir.None
 	case t.Benchmark == Step:
@@ -113,6 +119,9 @@ func plan(benchmark string, threads int, quick bool) []Task {
 	var tasks []Task
 	for _, n := range counts {
 		tasks = append(tasks, Task{Benchmark: Machine, What: peak, Threads: n})
+		if kernel.Engine() {
+			tasks = append(tasks, Task{Benchmark: Machine, What: enginePeak, Threads: n})
+		}
 	}
 	tasks = append(tasks,
 		Task{Benchmark: Machine, What: sgemm, Batch: 2048, D: 2048, K: 2048, Threads: threads},

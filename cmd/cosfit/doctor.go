@@ -135,7 +135,7 @@ func cpuFeatures() []feature {
 	case "amd64", "386":
 		return []feature{{"AVX2", cpu.X86.HasAVX2}, {"FMA", cpu.X86.HasFMA}, {"AVX512F", cpu.X86.HasAVX512F},
 			{"AVX512BW", cpu.X86.HasAVX512BW}, {"AVX512VL", cpu.X86.HasAVX512VL}, {"AVX512VNNI", cpu.X86.HasAVX512VNNI},
-			{"AVX512BF16", cpu.X86.HasAVX512BF16}}
+			{"AVX512BF16", cpu.X86.HasAVX512BF16}, {"AMX-BF16", cpu.X86.HasAMXBF16}}
 	case "arm64":
 		return []feature{{"NEON", cpu.ARM64.HasASIMD}, {"FP16", cpu.ARM64.HasASIMDHP}, {"SVE", cpu.ARM64.HasSVE}}
 	}
@@ -193,7 +193,7 @@ func (m machine) facts() [][]report.Fact {
 		m.GPU.facts(),
 		append([]report.Fact{{Name: "memory", What: m.Memory.describe()}}, m.space()...),
 		{
-			{Name: "peak", What: figure(m.Speed.Peak, "%.3g GFLOP/s of fused multiply-add", "")},
+			{Name: "peak", What: m.Speed.peaks()},
 			{Name: "product", What: m.Speed.products(m.CPU.Used)},
 			{Name: "copying", What: figure(m.Speed.CopyGBPerSecond, "%.1f GB/s", "not measured: too little memory")},
 		},

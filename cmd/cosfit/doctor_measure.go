@@ -19,7 +19,17 @@ type speed struct {
 	OneThread       rundir.Figure `json:"one_thread_gflops"`
 	AllThreads      rundir.Figure `json:"all_threads_gflops"`
 	Peak            rundir.Figure `json:"peak_gflops"`        // of multiplications and additions alone, on all threads
+	EnginePeak      rundir.Figure `json:"engine_peak_gflops"` // of the matrix engine in single precision, on all threads; null: there is none
 	CopyGBPerSecond rundir.Figure `json:"copy_gb_per_second"` // read and written, on all threads
+}
+
+// peaks describes what the processor could do at most.
+func (s speed) peaks() string {
+	text := figure(s.Peak, "%.3g GFLOP/s of fused multiply-add", "")
+	if s.EnginePeak.Known() {
+		text += figure(s.EnginePeak, ", %.3g of the matrix engine", "")
+	}
+	return text
 }
 
 func (s speed) products(threads int) string {
@@ -46,6 +56,9 @@ func measure(ctx context.Context, threads int, available rundir.Figure) (s speed
 	if s.Peak, err = peakSpeed(ctx, threads); err != nil {
 		return s, err
 	}
+	if s.EnginePeak, err = enginePeakSpeed(ctx, threads); err != nil {
+		return s, err
+	}
 	s.CopyGBPerSecond, err = copySpeed(ctx, threads, available)
 	return s, err
 }
@@ -70,6 +83,19 @@ func peakSpeed(ctx context.Context, threads int) (rundir.Figure, error) {
 	defer pool.Close()
 	best, err := fastest(ctx, func() { pool.Peak(tiles) })
 	return rundir.Figure(pool.PeakFLOP(tiles) / best.Seconds() / 1e9), err
+}
+
+// enginePeakSpeed is in GFLOP/s, of what never leaves the engine's registers.
+func enginePeakSpeed(ctx context.Context, threads int) (rundir.Figure, error) {
+	if !kernel.Engine() {
+		return rundir.None, nil
+	}
+	const steps = 10_000
+	pool := kernel.NewPool(threads)
+	pool.Keep()
+	defer pool.Close()
+	best, err := fastest(ctx, func() { pool.EnginePeak(steps) })
+	return rundir.Figure(pool.EngineFLOP(steps) / best.Seconds() / 1e9), err
 }
 
 // copySpeed copies 256 MB, or less where little memory is available, and

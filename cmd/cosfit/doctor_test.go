@@ -127,7 +127,7 @@ func imaginary(system map[string]string, logical, used int) machine {
 	m.CPU.Kernel = "avx2"
 	m.GPU.Supported = false
 	m.Disk = []disk{{"current folder", "/home/someone/a/rather/long/path/of/folders/to/break/a/line", 5e8}, {"cache folder", "", rundir.None}}
-	m.Speed = speed{OneThread: 98.7654, AllThreads: 187.654, Peak: 200, CopyGBPerSecond: rundir.None}
+	m.Speed = speed{OneThread: 98.7654, AllThreads: 187.654, Peak: 200, EnginePeak: rundir.None, CopyGBPerSecond: rundir.None}
 	m.Bounds = bounds(speed{AllThreads: 200, CopyGBPerSecond: 10})
 	m.Bounds[2].MemoryMS, m.Bounds[2].BoundBy = rundir.None, ""
 	m.SelfTest = check{Passed: true, Error: 2e-7, Text: "a training step agrees with double precision to 2e-07"}

@@ -69,7 +69,11 @@ func (g *Gradient) pair(i int) (l, r []float32) {
 func (g *Gradient) Pull(ds []float32) {
 	g.resize(2 * len(g.pulls))
 	g.ds = ds[:len(g.pulls)]
-	g.pool.Run(blocksOf(len(g.pulls)), g.pull)
+	if g.micro.tiling != nil {
+		g.pool.Run(g.g.k/side, g.pullStep)
+	} else {
+		g.pool.Run(blocksOf(len(g.pulls)), g.pull)
+	}
 	g.ds = nil
 }
 
@@ -77,20 +81,22 @@ func (g *Gradient) pullPairs(block int) {
 	for i := block * rowBlock; i < min((block+1)*rowBlock, len(g.pulls)); i++ {
 		l, r := g.pair(i)
 		by := g.pulls[i].times(float64(g.ds[i]))
-		g.pullRow(i, l, r, -by.a, by.both)
-		g.pullRow(len(g.pulls)+i, r, l, -by.b, by.both)
+		g.pullRow(g.g.data[g.g.at(0, i):], g.g.step(i), l, r, -by.a, by.both)
+		j := len(g.pulls) + i
+		g.pullRow(g.g.data[g.g.at(0, j):], g.g.step(j), r, l, -by.b, by.both)
 	}
 }
 
-// pullRow makes a row of dP x·own + y·other.
-func (g *Gradient) pullRow(row int, own, other []float32, x, y float64) {
+// pullRow makes a row of dP x·own + y·other, in panels that lie size numbers
+// apart.
+func (g *Gradient) pullRow(panels []float32, size int, own, other []float32, x, y float64) {
 	c, whole := g.micro.columns, 0
 	if n := g.k / c; n > 0 && g.micro.pull != nil {
-		g.micro.pull(&g.g.data[g.g.at(0, row)], &own[0], &other[0], n, g.g.step(row), x, y)
+		g.micro.pull(&panels[0], &own[0], &other[0], n, size, x, y)
 		whole = n * c
 	}
 	for ; whole < g.k; whole += c {
-		to := g.g.data[g.g.at(whole, row):][:c]
+		to := panels[whole/c*size:][:c]
 		clear(to)
 		for j := range min(c, g.k-whole) {
 			to[j] = float32(y*float64(other[whole+j]) + x*float64(own[whole+j]))

@@ -112,6 +112,9 @@ func TestFencedMicros(t *testing.T) {
 	const most = 1 << 15 // numbers of an operand
 	fenceA, fenceB, fenceC := newFence(t, most), newFence(t, most), newFence(t, most)
 	for _, micro := range micros() {
+		if micro.tiling != nil {
+			continue // TestFencedTiles
+		}
 		for i := range 100 {
 			chunks, k, stride := 1+i%3, i, micro.columns+rng.IntN(40)
 			if i > 20 {
@@ -136,6 +139,70 @@ func TestFencedMicros(t *testing.T) {
 						continue
 					}
 					checkTile(t, name, micro, stride, together, y, z, c, add)
+				}
+			}
+		}
+	}
+}
+
+// A matrix engine's products read a step behind A and B, and touch nothing else.
+func TestFencedTiles(t *testing.T) {
+	rng := rand.New(rand.NewPCG(14, 0))
+	const most = 12 * stepSize // numbers of an operand
+	fenceA, fenceB, fenceC := newFence(t, most), newFence(t, most), newFence(t, most)
+	for _, m := range engines() {
+		for i := range 60 {
+			n, steps, stride := 1+i%3, 1+rng.IntN(3), side+rng.IntN(40)
+			size := steps * stepSize
+			x, y, z := poisoned(n*size+stepSize), poisoned(size+stepSize), random(rng, (n*side-1)*stride+side)
+			// The product in single precision of what the planes hold, entry by entry.
+			left, right := random(rng, n*side*steps*side), random(rng, steps*side*side)
+			k := steps * side
+			for row := range n {
+				for step := range steps {
+					m.tiling.splitStep(x[row*size+step*stepSize:], view{left, k, 1}, row*side, side, step*side, side, false, new(room))
+				}
+			}
+			for step := range steps {
+				m.tiling.splitStep(y[step*stepSize:], view{right, 1, side}, 0, side, step*side, side, true, new(room))
+			}
+			for _, add := range []int{0, 1} {
+				for _, atEnd := range []bool{false, true} {
+					a, b, c := fenceA.place(x, atEnd), fenceB.place(y, atEnd), fenceC.place(z, atEnd)
+					name := fmt.Sprintf("%s, %d tiles, %d steps, stride %d, add %d, at the end %t", m.name, n, steps, stride, add, atEnd)
+					run := func() { m.tiling.multiply(n, steps, &a[0], &b[0], &c[0], stride, add, &b[0]) }
+					if caught := fault(run); caught != nil {
+						t.Errorf("%s: %v", name, caught)
+						continue
+					}
+					for row := range n * side {
+						one := m
+						one.rows, one.columns = 1, side
+						last := min((row+1)*stride, len(z))
+						checkTile(t, name, one, stride, left[row*k:][:k], right, z[row*stride:last], c[row*stride:last], add)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Packing for a matrix engine must not fault either.
+func TestFencedSplit(t *testing.T) {
+	rng := rand.New(rand.NewPCG(15, 0))
+	fenceX, fenceStep := newFence(t, 40*40), newFence(t, stepSize)
+	for _, m := range engines() {
+		for range 300 {
+			outers, entries := 1+rng.IntN(40), 1+rng.IntN(side)
+			for _, from := range []view{{outer: entries, inner: 1}, {outer: 1, inner: outers}} {
+				for _, atEnd := range []bool{false, true} {
+					from.data = fenceX.place(random(rng, outers*entries), atEnd)
+					step := fenceStep.place(poisoned(stepSize), true)
+					for _, b := range []bool{false, true} {
+						if caught := fault(func() { m.tiling.splitStep(step, from, 0, outers, 0, entries, b, new(room)) }); caught != nil {
+							t.Errorf("%s: %d × %d, at the end %t: %v", m.name, outers, entries, atEnd, caught)
+						}
+					}
 				}
 			}
 		}

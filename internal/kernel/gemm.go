@@ -54,6 +54,11 @@ func (p *Pool) multiply(micro micro, m, n, k int, a, b view, c []float32) {
 		return
 	}
 	p.pack(micro, &p.packed.b, b, n, k, micro.columns)
+	if micro.tiling != nil {
+		p.viewed = viewed{micro.tiling, a, m, k}
+		p.compute(product{micro: micro, m: m, n: n, k: k, fill: p.fillView, b: &p.packed.b, c: c})
+		return
+	}
 	for first := 0; first < m; first += slabRows {
 		last := min(first+slabRows, m)
 		p.pack(micro, &p.packed.a, a.from(first), last-first, k, micro.rows)
@@ -63,22 +68,34 @@ func (p *Pool) multiply(micro micro, m, n, k int, a, b view, c []float32) {
 
 // compute runs a product whose operands are packed.
 func (p *Pool) compute(c product) {
-	columns := (c.n + blockColumns - 1) / blockColumns
-	c.divide(columns, 4*p.threads)
-	if len(p.edges) < c.rowBlocks*columns {
-		p.edges = make([][maxTile]float32, c.rowBlocks*columns)
+	c.rooms = p.rooms
+	c.divide(p.threads)
+	if c.tiling != nil {
+		c.narrow(p.threads)
+	}
+	if blocks := c.rowBlocks * c.beside; c.tiling == nil && len(p.edges) < blocks {
+		p.edges = make([][maxTile]float32, blocks)
 	}
 	c.edges = p.edges
 	p.product = c
-	p.Run(c.rowBlocks*columns, p.tasks.block)
+	p.Run(c.rowBlocks*c.beside, p.tasks.block)
 }
 
-// divide chooses the height of the blocks: the tallest that makes at least some
-// pieces of work, where so many blocks stand side by side.
-func (p *product) divide(beside, pieces int) {
+// divide chooses the height of the blocks: the tallest that make some pieces of
+// work for each thread, beside as many columns as there are.
+func (p *product) divide(threads int) {
+	p.columnBlock = blockColumns
+	if p.tiling != nil {
+		p.columnBlock = mostColumns
+	}
+	p.beside = (p.n + p.columnBlock - 1) / p.columnBlock
+	if p.tiling != nil {
+		p.divideTiles(threads)
+		return
+	}
 	for p.rowBlock = tallest * blockRows; ; p.rowBlock /= 2 {
 		p.rowBlocks = (p.m + p.rowBlock - 1) / p.rowBlock
-		if p.rowBlock == blockRows || p.rowBlocks*beside >= pieces {
+		if p.rowBlock == blockRows || p.rowBlocks*p.beside >= 4*threads {
 			return
 		}
 	}
@@ -96,8 +113,11 @@ type product struct {
 	// across says that a holds Aᵀ instead of A, for the turned micro-kernel. Then
 	// k is a multiple of rows, and rows² numbers behind the panels may be read.
 	across bool
+	fill   filling // makes blocks of A, in the place of a, for a matrix engine
+	rooms  rooms
 
 	rowBlock, rowBlocks int                // rows of a block of C, and blocks one below the other
+	columnBlock, beside int                // columns of a block, and blocks side by side
 	edges               [][maxTile]float32 // of each block: a tile that C has no room for
 }
 
@@ -113,14 +133,22 @@ func (w *window) at(r, col int) int { return (r-w.row)*w.stride + col - w.column
 // block computes block i of C.
 func (p *product) block(i int) {
 	r, c := p.place(i)
-	rNext, cNext := p.place(min(i+1, p.rowBlocks*((p.n+blockColumns-1)/blockColumns)-1)) // often this thread's next
-	p.region(r, c, rNext, cNext, window{c: p.c, stride: p.n}, &p.edges[i])
+	rNext, cNext := p.place(min(i+1, p.rowBlocks*p.beside-1)) // often this thread's next
+	var edge *[maxTile]float32
+	if p.tiling == nil {
+		edge = &p.edges[i]
+	}
+	p.region(r, c, rNext, cNext, window{c: p.c, stride: p.n}, edge)
 }
 
 // region computes the block of C at (r0, c0). A block of B is in the second-level
 // cache while blocks of A pass by. The block at (rNext, cNext) is fetched for
 // later. edge holds a tile that C has no room for.
 func (p *product) region(r0, c0, rNext, cNext int, to window, edge *[maxTile]float32) {
+	if p.tiling != nil {
+		p.tileRegion(r0, c0, &to)
+		return
+	}
 	r1, c1 := min(r0+p.rowBlock, p.m), min(c0+blockColumns, p.n)
 	for k := 0; k < p.k; k += blockK {
 		var next coming
@@ -146,7 +174,7 @@ func (p *product) region(r0, c0, rNext, cNext int, to window, edge *[maxTile]flo
 // place returns the first row and column of block i. Blocks of the same columns
 // follow each other.
 func (p *product) place(i int) (row, column int) {
-	return i % p.rowBlocks * p.rowBlock, i / p.rowBlocks * blockColumns
+	return i % p.rowBlocks * p.rowBlock, i / p.rowBlocks * p.columnBlock
 }
 
 // A coming is what is going to be read after the part of C at hand. The

@@ -133,10 +133,13 @@ func TestChoose(t *testing.T) {
 
 func TestMicros(t *testing.T) {
 	for _, m := range micros() {
-		if blockRows%m.rows != 0 || blockColumns%m.columns != 0 {
+		if m.tiling != nil && (lowest%m.rows != 0 || mostColumns%m.columns != 0 || blockK%side != 0 || packedEntries%side != 0) {
+			t.Errorf("%s: tiles of %d × %d do not divide its blocks", m.name, m.rows, m.columns)
+		}
+		if m.tiling == nil && (blockRows%m.rows != 0 || blockColumns%m.columns != 0) {
 			t.Errorf("%s: tiles of %d × %d do not divide blocks of %d × %d", m.name, m.rows, m.columns, blockRows, blockColumns)
 		}
-		if m.rows*m.columns > maxTile {
+		if m.tiling == nil && m.rows*m.columns > maxTile {
 			t.Errorf("%s: a tile of %d numbers, at most %d fit", m.name, m.rows*m.columns, maxTile)
 		}
 		plain, _, _ := strings.Cut(m.name, "/")

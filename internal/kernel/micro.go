@@ -40,7 +40,8 @@ import (
 type micro struct {
 	name          string
 	rows, columns int
-	lanes         int // numbers in a register
+	lanes         int     // numbers in a register
+	tiling        *tiling // of a matrix engine, in whose place run and turned are nil
 	run           func(chunks, k int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 	turned        func(squares int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 	masks         func(counter *[4]uint32, keys *[20]uint32, lanes *[16]uint32, bound uint32, masks *uint64, n int)
@@ -55,7 +56,8 @@ type micro struct {
 	pull          func(dst, own, other *float32, panels, size int, x, y float64)
 }
 
-// mostRows is the most rows of a micro-kernel, maxTile the most rows·columns.
+// mostRows is the most rows of a micro-kernel in vector registers, maxTile the
+// most rows·columns.
 const (
 	mostRows = 12
 	maxTile  = mostRows * 32

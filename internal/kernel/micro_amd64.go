@@ -71,14 +71,30 @@ func reachAVX512(scores *float32, n int, bound float32, masks *uint64)
 //go:noescape
 func reachAVX2(scores *float32, n int, bound float32, masks *uint64)
 
+//go:noescape
+func tilesAMX(tiles, steps int, a, b, c *float32, stride, add int, next *float32)
+
+//go:noescape
+func busyAMX(n int)
+
+//go:noescape
+func splitAMX(dst, src *float32, rows, stride, half int)
+
+//go:noescape
+func transposeAMX(tile *float32)
+
 func simd() (list []micro) {
 	if cpu.X86.HasAVX512F && cpu.X86.HasBMI2 {
-		list = append(list, micro{
+		avx512 := micro{
 			name: "avx512", rows: 12, columns: 32, lanes: 16, run: microAVX512, turned: microAVX512Turned,
 			spreadRows: spreadRowsAVX512, spreadColumns: spreadColumnsAVX512,
 			masks: masksAVX512, drop: dropAVX512, weave: weaveAVX, adam: adamAVX512,
 			momentum: momentumAVX512, products: productsAVX512, pull: pullAVX512, reach: reachAVX512,
-		})
+		}
+		if cpu.X86.HasAMXBF16 && permitTiles() {
+			list = append(list, avx512.withTiles("amx", &tiling{multiply: tilesAMX, split: splitAMX, transpose: transposeAMX, busy: busyAMX}))
+		}
+		list = append(list, avx512)
 	}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 {
 		list = append(list, micro{

@@ -29,12 +29,15 @@ type Operand struct {
 	both        func(piece int)
 	turned      panels // of Xᵀ, where no micro-kernel reads those of X so
 	turnOne     func(panel int)
+
+	fillRows, fillColumns filling // for a matrix engine: of X and of Xᵀ, of which there are no panels
 }
 
 // NewOperand prepares for embeddings of d dimensions.
 func (p *Pool) NewOperand(d int) *Operand {
 	x := &Operand{pool: p, micro: current(), d: d}
 	x.gather, x.turnOne, x.both = x.gatherPanel, x.turnPanel, x.gatherOrPack
+	x.fillRows, x.fillColumns = x.splitRows, x.splitColumns
 	return x
 }
 
@@ -52,7 +55,7 @@ type Source struct {
 // with dropout as Pool.Gather has it: the sides' masks are those of side 0 and 1.
 func (x *Operand) Gather(from Source, left, right []int32, drop Dropout) {
 	x.pool.Run(x.beginGathering(from, left, right, drop), x.gather)
-	x.from = Source{} // it belongs to the caller
+	x.endGathering()
 }
 
 // GatherTimes is Gather and then Times, which packs m while others gather.
@@ -60,8 +63,15 @@ func (x *Operand) GatherTimes(from Source, left, right []int32, drop Dropout, m 
 	panels := x.beginGathering(from, left, right, drop)
 	x.packed = x.pool.beginPacking(x.micro, &x.m, view{m, 1, k}, k, x.d, x.micro.columns)
 	x.pool.Run(x.packed+panels, x.both)
-	x.from = Source{}
+	x.endGathering()
 	x.project(k, out)
+}
+
+// endGathering lets go of what belongs to the caller, but where it is read again.
+func (x *Operand) endGathering() {
+	if x.micro.tiling == nil {
+		x.from = Source{}
+	}
 }
 
 // beginGathering settles what Gather does, and returns how many panels it fills.
@@ -72,12 +82,14 @@ func (x *Operand) beginGathering(from Source, left, right []int32, drop Dropout)
 	x.drop, x.dropping = newDropper(x.micro, drop), drop.Rate > 0
 	x.n = len(left) + len(right)
 	rows := x.micro.rows
-	x.x.resize(x.length(), rows, x.n, x.d, rows*rows)
+	if x.micro.tiling == nil {
+		x.x.resize(x.micro, x.length(), rows, x.n, x.d, rows*rows)
+		if len(x.parts) < x.padded()/rows {
+			x.parts = make([][mostRows * partColumns]float32, x.padded()/rows)
+		}
+	}
 	if x.masks = x.masks[:cap(x.masks)]; len(x.masks) < x.padded() {
 		x.masks = append(x.masks, make([]rowMask, x.padded()-len(x.masks))...)
-	}
-	if len(x.parts) < x.padded()/rows {
-		x.parts = make([][mostRows * partColumns]float32, x.padded()/rows)
 	}
 	return x.padded() / rows
 }
@@ -108,6 +120,10 @@ func (x *Operand) length() int {
 // lane by lane stays in the nearest cache.
 func (x *Operand) gatherPanel(i int) {
 	rows := x.micro.rows
+	x.drawMasks(i*rows, rows)
+	if x.micro.tiling != nil {
+		return
+	}
 	part := &x.parts[i]
 	for c0 := 0; c0 < x.d; c0 += partColumns {
 		n := min(partColumns, x.d-c0)
@@ -120,6 +136,26 @@ func (x *Operand) gatherPanel(i int) {
 			from += m
 		}
 	}
+}
+
+// drawMasks draws the masks of n rows.
+func (x *Operand) drawMasks(first, n int) {
+	if !x.dropping {
+		return
+	}
+	for r := first; r < min(first+n, x.n); r++ {
+		side, _, row := x.place(r)
+		x.drop.draw(&x.masks[r], side, uint32(row), x.d)
+	}
+}
+
+// place is the side of a row of X, the rows that are gathered for that, and which
+// of them it is.
+func (x *Operand) place(r int) (side uint32, of []int32, row int) {
+	if r >= len(x.left) {
+		return 1, x.right, r - len(x.left)
+	}
+	return 0, x.left, r
 }
 
 // partColumns is how many columns are gathered at a time: as many as a word of
@@ -138,10 +174,8 @@ func weaveGeneric(dst, src *float32, stride, fours, rows int) {
 // gatherPart copies a row's columns from c0 on, with dropout; a row of padding
 // is zeros.
 func (x *Operand) gatherPart(row, c0 int, dst []float32) {
-	mask, side, of := &x.masks[row], uint32(0), x.left
-	if row >= len(x.left) {
-		side, of, row = 1, x.right, row-len(x.left)
-	}
+	mask := &x.masks[row]
+	_, of, row := x.place(row)
 	if row >= len(of) {
 		clear(dst)
 		return
@@ -159,9 +193,6 @@ func (x *Operand) gatherPart(row, c0 int, dst []float32) {
 		copy(dst, src)
 		return
 	}
-	if c0 == 0 {
-		x.drop.draw(mask, side, uint32(row), x.d)
-	}
 	x.drop.copy(dst, src, mask, c0/64)
 }
 
@@ -173,17 +204,17 @@ func (x *Operand) Times(m []float32, k int, out []float32) {
 
 // project is Times once m is packed.
 func (x *Operand) project(k int, out []float32) {
-	x.pool.compute(product{micro: x.micro, m: x.n, n: k, k: x.d, a: &x.x, b: &x.m, c: out[:x.n*k]})
+	x.pool.compute(product{micro: x.micro, m: x.n, n: k, k: x.d, a: &x.x, fill: x.fillRows, b: &x.m, c: out[:x.n*k]})
 }
 
 // TransposedTimes computes out [d, k] = Xᵀ·G.
 func (x *Operand) TransposedTimes(g *Gradient, out []float32) {
-	p := product{micro: x.micro, m: x.d, n: g.k, k: x.padded(), a: &x.x, b: &g.g, c: out[:x.d*g.k], across: true}
+	p := product{micro: x.micro, m: x.d, n: g.k, k: x.padded(), a: &x.x, fill: x.fillColumns, b: &g.g, c: out[:x.d*g.k], across: true}
 	if x.n == 0 {
 		clear(p.c)
 		return
 	}
-	if p.micro.turned == nil {
+	if p.micro.turned == nil && p.micro.tiling == nil {
 		x.turn()
 		p.a, p.across = &x.turned, false
 	}
@@ -192,7 +223,7 @@ func (x *Operand) TransposedTimes(g *Gradient, out []float32) {
 
 // turn packs Xᵀ from the panels of X, into panels of as many lanes.
 func (x *Operand) turn() {
-	x.turned.resize(blockK, x.micro.rows, x.d, x.padded(), 0)
+	x.turned.resize(x.micro, blockK, x.micro.rows, x.d, x.padded(), 0)
 	x.pool.Run(x.turned.outer/x.micro.rows, x.turnOne)
 }
 
@@ -218,6 +249,7 @@ type Gradient struct {
 	p, s, ds   []float32
 	pulls      []pull // of each cosine
 	pack, pull func(block int)
+	pullStep   func(step int) // in the place of pull, for a matrix engine
 	cosines    func(block int)
 }
 
@@ -225,6 +257,7 @@ type Gradient struct {
 func (p *Pool) NewGradient(k int) *Gradient {
 	g := &Gradient{pool: p, micro: current(), k: k}
 	g.pack, g.pull, g.cosines = g.packRows, g.pullPairs, g.cosinePairs
+	g.pullStep = g.splitPulls
 	return g
 }
 
@@ -232,7 +265,10 @@ func (p *Pool) NewGradient(k int) *Gradient {
 func (g *Gradient) resize(n int) {
 	g.n = n
 	padded := (n + g.micro.rows - 1) / g.micro.rows * g.micro.rows
-	g.g.resize(blockK, g.micro.columns, g.k, padded, 0)
+	g.g.resize(g.micro, blockK, g.micro.columns, g.k, padded, 0)
+	if g.micro.tiling != nil {
+		return // what fills them does that
+	}
 	for r := n; r < padded; r++ {
 		g.put(r, 0, nil)
 	}
@@ -240,7 +276,12 @@ func (g *Gradient) resize(n int) {
 
 // Pack takes rows from memory: from is [n, k].
 func (g *Gradient) Pack(from []float32) {
-	g.resize(len(from) / g.k)
+	g.n = len(from) / g.k
+	if g.micro.tiling != nil {
+		g.pool.pack(g.micro, &g.g, view{from, 1, g.k}, g.k, g.n, g.micro.columns)
+		return
+	}
+	g.resize(g.n)
 	g.p = from
 	g.pool.Run(blocksOf(g.n), g.pack)
 	g.p = nil // it belongs to the caller

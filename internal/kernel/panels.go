@@ -9,42 +9,48 @@ type panels struct {
 	length   int // entries of K in a block, a divisor of blockK
 	width    int // rows of C in a panel of A, columns in one of B
 	outer, k int // rows or columns of C, a multiple of width; length of K
+	halves   int // half numbers of memory for each: 2, or 3 where they are split in three
 }
 
 // resize makes room, and spare numbers behind the panels.
-func (p *panels) resize(length, width, outer, k, spare int) {
-	p.length, p.width, p.k = length, width, k
+func (p *panels) resize(m micro, length, width, outer, k, spare int) {
+	p.length, p.width, p.k, p.halves = length, width, k, 2
+	if m.tiling != nil {
+		p.k, p.halves = (k+side-1)/side*side, 3
+		spare = stepSize
+	}
 	p.outer = (outer + width - 1) / width * width
-	p.data = grow(p.data, p.outer*k+spare)
+	p.data = grow(p.data, p.outer*p.k*p.halves/2+spare)
 }
 
 // at is the place of entry k in the panel that starts with row or column outer
 // of C.
 func (p *panels) at(outer, k int) int {
 	first := k / p.length * p.length
-	return first*p.outer + outer*p.entries(k) + (k-first)*p.width
+	return (first*p.outer + outer*p.entries(k) + (k-first)*p.width) * p.halves / 2
 }
 
 // entries is how many entries of K the block has that holds entry k.
 func (p *panels) entries(k int) int { return min(p.length, p.k-k/p.length*p.length) }
 
 // step is the distance between a panel's entry k and the next panel's.
-func (p *panels) step(k int) int { return p.width * p.entries(k) }
+func (p *panels) step(k int) int { return p.width * p.entries(k) * p.halves / 2 }
 
 // block is the part of the block of K with entry k, its first, for rows or
 // columns of C from lo to hi.
 func (p *panels) block(lo, hi, k int) []float32 {
-	return p.data[p.at(lo, k):][:(hi-lo)*p.entries(k)]
+	return p.data[p.at(lo, k):][:(hi-lo)*p.entries(k)*p.halves/2]
 }
 
 // A packing is the filling of panels from a view.
 type packing struct {
 	micro    micro
 	from     view
-	outer    int // rows or columns that the view has
+	outer, k int // rows or columns that the view has, and its length of K
 	to       *panels
 	together int // panels in a piece of the work
 	parts    int // pieces that the entries of K are divided into
+	rooms    rooms
 }
 
 // packedTogether is how many panels are packed together where each takes a
@@ -61,8 +67,8 @@ func (p *Pool) pack(m micro, to *panels, v view, outer, k, width int) {
 // beginPacking settles what pack does, and returns how many pieces it has, which
 // are those of p.packing.
 func (p *Pool) beginPacking(m micro, to *panels, v view, outer, k, width int) (pieces int) {
-	to.resize(blockK, width, outer, k, 0)
-	p.packing = packing{micro: m, from: v, outer: outer, to: to, together: 1}
+	to.resize(m, blockK, width, outer, k, 0)
+	p.packing = packing{micro: m, from: v, outer: outer, k: k, to: to, together: 1, rooms: p.rooms}
 	if v.outer == 1 {
 		p.packing.together = packedTogether
 	}
@@ -72,12 +78,16 @@ func (p *Pool) beginPacking(m micro, to *panels, v view, outer, k, width int) (p
 }
 
 // packedEntries is how many entries of K a piece of the work has: few enough
-// that what is written lane by lane stays in the nearest cache. It divides
-// blockK.
+// that what is written lane by lane stays in the nearest cache. It divides the
+// blocks' length.
 const packedEntries = 192
 
 // piece packs piece i.
 func (p *packing) piece(i int) {
+	if p.micro.tiling != nil {
+		p.splitPanels(i)
+		return
+	}
 	first, k := i/p.parts*p.together*p.to.width, i%p.parts*packedEntries
 	last, n := min(first+p.together*p.to.width, p.outer), min(packedEntries, p.to.k-k)
 	if partial := last / p.to.width * p.to.width; partial < last {

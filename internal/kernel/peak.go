@@ -17,7 +17,7 @@ const peakK = 128
 
 // PeakFLOP is how many operations Peak does for n tiles on each of the threads.
 func (p *Pool) PeakFLOP(tiles int) float64 {
-	m := current()
+	m := vectors()
 	return 2 * float64(m.rows) * float64(m.columns) * peakK * float64(tiles) * float64(p.threads)
 }
 
@@ -25,7 +25,7 @@ func (p *Pool) PeakFLOP(tiles int) float64 {
 // times each: hardly anything but fused multiplications and additions, and so
 // the speed that no product can exceed.
 func (p *Pool) Peak(tiles int) {
-	m := current()
+	m := vectors()
 	size := (m.rows+m.columns)*peakK + maxTile
 	p.packed.a.data = grow(p.packed.a.data, size*p.threads)
 	clear(p.packed.a.data)
@@ -36,4 +36,31 @@ func (p *Pool) Peak(tiles int) {
 			m.run(1, peakK, a, 0, b, c, m.columns, 0, a, b)
 		}
 	})
+}
+
+// vectors is the micro-kernel of this process or, where that is a matrix
+// engine's, the next, which computes with fused multiplications and additions.
+func vectors() micro {
+	m := current()
+	if m.tiling != nil {
+		m = micros()[1]
+	}
+	return m
+}
+
+// Engine says whether a matrix engine computes the products of this process.
+func Engine() bool { return current().tiling != nil }
+
+// EngineFLOP is how many operations EnginePeak does for n steps on each of the
+// threads, counted as those of the product in single precision; in bfloat16 it is
+// six times as many.
+func (p *Pool) EngineFLOP(steps int) float64 {
+	return 2 * side * side * side * float64(steps) * float64(p.threads)
+}
+
+// EnginePeak multiplies what is in the engine's registers, as often as n steps of
+// a product take it on each of the threads. There must be an engine.
+func (p *Pool) EnginePeak(steps int) {
+	busy := current().tiling.busy
+	p.Run(p.threads, func(int) { busy(steps) })
 }

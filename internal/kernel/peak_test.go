@@ -27,3 +27,14 @@ func BenchmarkPeak(b *testing.B) {
 	}
 	b.ReportMetric(p.PeakFLOP(1000)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 }
+
+func BenchmarkEnginePeak(b *testing.B) {
+	if !Engine() {
+		b.Skip("there is no matrix engine")
+	}
+	p := NewPool(1)
+	for b.Loop() {
+		p.EnginePeak(1000)
+	}
+	b.ReportMetric(p.EngineFLOP(1000)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+}

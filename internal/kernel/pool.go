@@ -29,11 +29,14 @@ type Pool struct {
 	kept   bool // there are workers that wait for work
 	closed atomic.Bool
 
-	packing packing
-	product product
-	packed  struct{ a, b panels } // operands of the last product
-	edges   [][maxTile]float32
-	tasks   struct{ pack, block func(i int) }
+	packing  packing
+	product  product
+	packed   struct{ a, b panels } // operands of the last product
+	viewed   viewed                // A of the last product of a matrix engine
+	edges    [][maxTile]float32
+	rooms    rooms
+	tasks    struct{ pack, block func(i int) }
+	fillView filling
 }
 
 // NewPool returns a pool of the given number of threads, at least one. They
@@ -42,6 +45,8 @@ func NewPool(threads int) *Pool {
 	p := &Pool{threads: max(threads, 1)}
 	p.wake = sync.NewCond(&p.lock)
 	p.tasks.pack, p.tasks.block = p.packing.piece, p.product.block
+	p.rooms = newRooms(p.threads)
+	p.fillView = p.viewed.fill
 	return p
 }
 

@@ -32,6 +32,7 @@ type Search struct {
 	depth   int
 	product product // of the queries and the passages at hand
 	a, b    panels
+	queries viewed // in the place of a, for a matrix engine
 
 	passages int // at hand, without padding
 	first    int32
@@ -49,11 +50,17 @@ func (p *Pool) NewSearch(n, d, depth int, queries []float32) *Search {
 
 func (p *Pool) newSearch(m micro, n, d, depth int, queries []float32) *Search {
 	s := &Search{pool: p, n: n, d: d, depth: depth, best: make([]uint64, n*depth), found: make([]int32, n), room: make(chan []float32, p.threads)}
-	p.pack(m, &s.a, view{queries, d, 1}, n, d, m.rows)
-	s.product = product{micro: m, m: s.a.outer, k: d, a: &s.a, b: &s.b}
-	s.product.divide(1, 4*p.threads)
+	s.product = product{micro: m, m: (n + m.rows - 1) / m.rows * m.rows, k: d, a: &s.a, b: &s.b, rooms: p.rooms}
+	if m.tiling == nil {
+		p.pack(m, &s.a, view{queries, d, 1}, n, d, m.rows)
+	} else {
+		s.queries = viewed{m.tiling, view{slices.Clone(queries[:n*d]), d, 1}, n, d}
+		s.product.fill = s.queries.fill
+	}
+	s.product.n = 1 // one block of columns at a time
+	s.product.divide(p.threads)
 	for range p.threads {
-		s.room <- make([]float32, s.product.rowBlock*blockColumns)
+		s.room <- make([]float32, s.product.rowBlock*s.product.columnBlock)
 	}
 	s.task = s.block
 	return s
@@ -70,7 +77,8 @@ func (s *Search) Add(m int, first int32, passages []float32) {
 	if s.n == 0 || s.d == 0 {
 		return
 	}
-	most := max(searchNumbers/s.d/blockColumns, 1) * blockColumns
+	columns := s.product.columnBlock
+	most := max(searchNumbers/s.d/columns, 1) * columns
 	for lo := 0; lo < m; lo += most {
 		s.passages, s.first = min(most, m-lo), first+int32(lo)
 		s.pool.pack(s.product.micro, &s.b, view{passages[lo*s.d:], s.d, 1}, s.passages, s.d, s.product.columns)
@@ -84,12 +92,12 @@ func (s *Search) block(i int) {
 	scores := <-s.room
 	p := &s.product
 	r0 := i * p.rowBlock
-	for c0 := 0; c0 < p.n; c0 += blockColumns {
-		rNext, cNext := r0, c0+blockColumns
+	for c0 := 0; c0 < p.n; c0 += p.columnBlock {
+		rNext, cNext := r0, c0+p.columnBlock
 		if cNext >= p.n {
 			rNext, cNext = min(i+1, p.rowBlocks-1)*p.rowBlock, 0
 		}
-		p.region(r0, c0, rNext, cNext, window{scores, r0, c0, blockColumns}, nil) // panels are whole, so there is no edge
+		p.region(r0, c0, rNext, cNext, window{scores, r0, c0, p.columnBlock}, nil) // panels are whole, so there is no edge
 		s.sift(scores, r0, c0)
 	}
 	s.room <- scores
@@ -97,13 +105,13 @@ func (s *Search) block(i int) {
 
 // sift looks for hits in the scores of a block.
 func (s *Search) sift(scores []float32, r0, c0 int) {
-	const words = blockColumns / 64
-	var masks [words]uint64
-	columns := min(blockColumns, s.passages-c0)
+	var masks [mostColumns / 64]uint64
+	columns := min(s.product.columnBlock, s.passages-c0)
+	words := (columns + 63) / 64
 	for r := r0; r < min(r0+s.product.rowBlock, s.n); r++ {
-		row := scores[(r-r0)*blockColumns:][:blockColumns]
+		row := scores[(r-r0)*s.product.columnBlock:][:s.product.columnBlock]
 		s.product.reach(&row[0], words, s.bound(r), &masks[0])
-		for w, mask := range masks {
+		for w, mask := range masks[:words] {
 			for ; mask != 0; mask &= mask - 1 {
 				c := 64*w + bits.TrailingZeros64(mask)
 				if c >= columns { // padding, or a block before

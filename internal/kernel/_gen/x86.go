@@ -43,6 +43,7 @@ func amd64(w *bufio.Writer) {
 	for _, a := range adams {
 		a.write(&emitter{w})
 	}
+	amx(&emitter{w})
 }
 
 // An emitter writes instructions and labels.

@@ -1,0 +1,244 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// engines are the micro-kernels of matrix engines that this machine has.
+func engines() (list []micro) {
+	for _, m := range micros() {
+		if m.tiling != nil {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// whole is the number that three planes have, the first at of of them.
+func whole(step []float32, tile, row, pair, second int) (x float64) {
+	for plane := range 3 {
+		word := math.Float32bits(step[plane*2*tileSize+tile*tileSize+row*16+pair])
+		if second == 0 {
+			word <<= 16
+		}
+		x += float64(math.Float32frombits(word & 0xffff0000))
+	}
+	return x
+}
+
+// unpacked reads the panels of a matrix engine back: entry e of K in row or
+// column o is number e·outer+o.
+func unpacked(p *panels) []float64 {
+	x := make([]float64, p.k*p.outer)
+	for e := range p.k {
+		for o := range p.outer {
+			step := p.data[p.at(o/side*side, e/side*side):]
+			x[e*p.outer+o] = whole(step, o%side/16, e%16, o%16, e%side/16)
+		}
+	}
+	return x
+}
+
+// Numbers come back from their three parts exactly, in panels of A and of B, from
+// memory in either order, whatever their number.
+func TestSplit(t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 1))
+	for _, m := range engines() {
+		for range 200 {
+			outers, entries := 1+rng.IntN(40), 1+rng.IntN(side)
+			x := random(rng, 50*50)
+			for i := range x {
+				x[i] *= float32(math.Pow(2, float64(rng.IntN(180)-90)))
+			}
+			x[0], x[1], x[2] = 0, math.MaxFloat32/2, float32(math.Copysign(0, -1))
+			outer, k := rng.IntN(50-outers+1), rng.IntN(50-entries+1)
+			for _, from := range []view{{x, 50, 1}, {x, 1, 50}} {
+				for _, b := range []bool{false, true} {
+					step := poisoned(stepSize)
+					m.tiling.splitStep(step, from, outer, outers, k, entries, b, new(room))
+					for o := range side {
+						for e := range side {
+							want := 0.0
+							if o < outers && e < entries {
+								want = float64(x[(outer+o)*from.outer+(k+e)*from.inner])
+							}
+							row, pair := o%16, e%16
+							if b {
+								row, pair = pair, row
+							}
+							if got := whole(step, o/16, row, pair, e/16); got != want {
+								t.Fatalf("%s, %d × %d, strides %d and %d, B %t: entry (%d, %d) is %g, want %g", m.name, outers, entries, from.outer, from.inner, b, o, e, got, want)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// A product by a matrix engine is nearer to float64 than that by portable
+// arithmetic in single precision, on average, and about as near at its worst, whatever the
+// numbers' range and signs. An error counts by what the products' sizes add up to.
+func TestTilesPrecision(t *testing.T) {
+	rng := rand.New(rand.NewPCG(22, 1))
+	numbers := map[string]func() float64{
+		"normal":    rng.NormFloat64,
+		"positive":  rng.Float64,
+		"far apart": func() float64 { return rng.NormFloat64() * math.Exp(4*rng.NormFloat64()) },
+		"tiny":      func() float64 { return rng.NormFloat64() * 1e-15 },
+		"huge":      func() float64 { return rng.NormFloat64() * 1e17 },
+		"whole":     func() float64 { return float64(rng.IntN(1 << 12)) },
+	}
+	const m, n = 70, 90
+	for _, engine := range engines() {
+		for name, number := range numbers {
+			for _, k := range []int{33, 384, 1536, 3072} {
+				a, b := make([]float32, m*k), make([]float32, k*n)
+				for _, x := range [][]float32{a, b} {
+					for i := range x {
+						x[i] = float32(number())
+					}
+				}
+				want := product64(m, n, k, func(i, j int) float32 { return a[i*k+j] }, func(i, j int) float32 { return b[i*n+j] })
+				size := product64(m, n, k, func(i, j int) float32 { return max(a[i*k+j], -a[i*k+j]) }, func(i, j int) float32 { return max(b[i*n+j], -b[i*n+j]) })
+				errors := func(m_ micro) (mean, worst float64) {
+					c := poisoned(m * n)
+					NewPool(2).multiply(m_, m, n, k, view{a, k, 1}, view{b, 1, n}, c)
+					for i, x := range c {
+						e := math.Abs(float64(x)-want[i]) / size[i]
+						mean += e / float64(len(c))
+						worst = max(worst, e)
+					}
+					return mean, worst
+				}
+				mean, worst := errors(engine)
+				portableMean, portableWorst := errors(generic())
+				if !(mean <= portableMean) || !(worst <= 1.2*portableWorst) {
+					t.Errorf("%s, %s numbers, K = %d: errors of %.2g, at worst %.2g; portable ones are %.2g, %.2g", engine.name, name, k, mean, worst, portableMean, portableWorst)
+				}
+			}
+		}
+	}
+}
+
+// What is no number shows in every entry that depends on it, and in no other;
+// infinity shows as one or as no number.
+func TestTilesNotFinite(t *testing.T) {
+	rng := rand.New(rand.NewPCG(23, 1))
+	const m, n, k = 37, 41, 100
+	for _, engine := range engines() {
+		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+			for _, bits := range []uint32{0, 0x7fffffff, 0xffffffff, 0x7f800001} { // 0: bad itself
+				a, b := random(rng, m*k), random(rng, k*n)
+				row, e := rng.IntN(m), rng.IntN(k)
+				a[row*k+e] = float32(bad)
+				if bits != 0 {
+					a[row*k+e] = math.Float32frombits(bits)
+				}
+				c := make([]float32, m*n)
+				NewPool(1).multiply(engine, m, n, k, view{a, k, 1}, view{b, 1, n}, c)
+				for i, x := range c {
+					finite := !math.IsNaN(float64(x)) && !math.IsInf(float64(x), 0)
+					if finite == (i/n == row) {
+						t.Fatalf("%s, %g (%#x) in row %d: entry (%d, %d) is %g", engine.name, bad, bits, row, i/n, i%n, x)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Products of numbers whose parts are below the smallest normal number lose those
+// parts, and no more.
+func TestTilesSubnormal(t *testing.T) {
+	for _, engine := range engines() {
+		const k = 40
+		a, b := make([]float32, k), make([]float32, k)
+		for i := range a {
+			a[i], b[i] = 1.2345e-36, 1.7654321
+		}
+		a[0] = math.SmallestNonzeroFloat32
+		c := make([]float32, 1)
+		NewPool(1).multiply(engine, 1, 1, k, view{a, k, 1}, view{b, 1, 1}, c)
+		if want := (k - 1) * float64(a[1]) * float64(b[1]); !(math.Abs(float64(c[0])-want) <= 0.01*want) {
+			t.Errorf("%s: a product of tiny numbers is %g, want %g", engine.name, c[0], want)
+		}
+	}
+}
+
+// Blocks cover C whatever its size and the number of threads, and keep what
+// gathering depends on.
+func TestDivideTiles(t *testing.T) {
+	rng := rand.New(rand.NewPCG(24, 1))
+	for range 2000 {
+		m, n, threads := 1+rng.IntN(3000), 1+rng.IntN(5000), 1+rng.IntN(20)
+		p := product{micro: micro{tiling: new(tiling)}, m: m, n: n}
+		p.divide(threads)
+		p.narrow(threads)
+		name := fmt.Sprintf("%d × %d by %d threads: %d blocks of %d rows, %d of %d columns", m, n, threads, p.rowBlocks, p.rowBlock, p.beside, p.columnBlock)
+		if p.rowBlock%partColumns != 0 || p.rowBlock > highest || p.columnBlock%side != 0 || p.columnBlock > mostColumns {
+			t.Errorf("%s: no such blocks", name)
+		}
+		if p.rowBlocks*p.rowBlock < m || (p.rowBlocks-1)*p.rowBlock >= m || p.beside*p.columnBlock < n || (p.beside-1)*p.columnBlock >= n {
+			t.Errorf("%s: they do not cover C, or one is empty", name)
+		}
+		if p.rowBlocks*p.beside < threads && p.rowBlock*p.rowBlocks > m+lowest && p.columnBlock > blockColumns {
+			t.Errorf("%s: threads are idle", name)
+		}
+	}
+}
+
+// A batch of 2,000 rows, and a matrix of 1,536, give two threads equal work.
+func TestDivideTilesEvenly(t *testing.T) {
+	for m, want := range map[int]int{2000: 128, 1536: 192, 128: 64, 384: 192, 200: 128} {
+		p := product{micro: micro{tiling: new(tiling)}, m: m, n: 1024}
+		if p.divide(2); p.rowBlock != want {
+			t.Errorf("%d rows are divided into blocks of %d, want %d", m, p.rowBlock, want)
+		}
+	}
+}
+
+// The panels of a gradient are what they would be from memory.
+func TestSplitPulls(t *testing.T) {
+	rng := rand.New(rand.NewPCG(25, 1))
+	for _, m := range engines() {
+		for _, size := range [][2]int{{1, 1}, {5, 33}, {40, 70}, {16, 32}, {blockK/2 + 7, 35}} {
+			pairs, k := size[0], size[1]
+			p := NewPool(2)
+			g := gradientOf(p, m, k)
+			rows, s, ds := random(rng, 2*pairs*k), make([]float32, pairs), random(rng, pairs)
+			g.Cosines(rows, s)
+			g.g.data = poisoned(1 << 20)
+			g.Pull(ds)
+			got := unpacked(&g.g)
+			for row := range g.g.k {
+				for c := range g.g.outer {
+					want := 0.0
+					if row < 2*pairs && c < k {
+						pair := row % pairs
+						own, other := rows[row*k:][:k], rows[(row+pairs)%(2*pairs)*k:][:k]
+						_, ga, _ := cosineReference(own, other)
+						want = float64(ds[pair]) * ga[c]
+					}
+					if e := math.Abs(got[row*g.g.outer+c] - want); !(e <= 1e-6*math.Abs(want)+1e-7) {
+						t.Fatalf("%s, %d pairs of %d: entry (%d, %d) of dP is %g, want %g", m.name, pairs, k, row, c, got[row*g.g.outer+c], want)
+					}
+				}
+			}
+			before := slices.Clone(got)
+			from := make([]float32, 2*pairs*k)
+			for i := range from {
+				from[i] = float32(got[i/k*g.g.outer+i%k])
+			}
+			g.Pack(from)
+			if !slices.Equal(unpacked(&g.g), before) {
+				t.Errorf("%s, %d pairs of %d: other panels from memory", m.name, pairs, k)
+			}
+		}
+	}
+}
