@@ -48,9 +48,13 @@ func (r *ranker) add(similarities []float32, orders []int32) {
 	if len(r.relevant) == 0 {
 		return
 	}
-	lowest := r.relevant[len(r.relevant)-1].similarity
+	highest, lowest := r.relevant[0].similarity, r.relevant[len(r.relevant)-1].similarity
 	for p, similarity := range similarities {
 		if similarity < lowest {
+			continue
+		}
+		if similarity > highest {
+			r.ahead[0]++
 			continue
 		}
 		h := hit{similarity, orders[p]}

@@ -6,10 +6,12 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/cosfit/cosfit/graph"
+	"github.com/cosfit/cosfit/internal/kernel"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader"
 )
@@ -221,6 +223,7 @@ func (e *evaluator) rank(ctx context.Context, t *retrievalTask, projected bool) 
 		return nil, err
 	}
 	var out []float32
+	pool := kernel.NewPool(runtime.GOMAXPROCS(0))
 	err = e.visit(ctx, t.passages, projected, true, func(first int, p graph.Array, rows []int32) error {
 		if err := similar.SetPassages(p, rows); err != nil {
 			return err
@@ -233,13 +236,13 @@ func (e *evaluator) rank(ctx context.Context, t *retrievalTask, projected bool) 
 			if err := similar.Of(lo, hi-lo, out[:(hi-lo)*n]); err != nil {
 				return err
 			}
-			for i, q := range t.queries[lo:hi] {
-				row := out[i*n : (i+1)*n]
+			pool.Run(hi-lo, func(i int) {
+				q, row := t.queries[lo+i], out[i*n:(i+1)*n]
 				if at := int(q.itself) - first; q.itself >= 0 && at >= 0 && at < n { // nobody searches for the text that they have
 					row[at] = float32(math.Inf(-1))
 				}
 				rankers[lo+i].add(row, t.order[first:first+n])
-			}
+			})
 		}
 		return ctx.Err()
 	})

@@ -14,7 +14,7 @@
 // A product packs its operands into panels, and a micro-kernel computes one
 // tile of the result from two panels: AVX-512, AVX2 and NEON ones in assembly,
 // which _gen writes, and one in Go for every machine. The masks of dropout, the
-// weaving of rows into panels and Adam come with them. The fastest that the
-// processor can run is chosen; COSFIT_CPU=avx512, avx2, neon or generic forces
-// one.
+// weaving of rows into panels and Adam come with them. A matrix engine, AMX, has
+// panels and blocks of its own (tiles.go). The fastest that the processor can run is
+// chosen; COSFIT_CPU=amx, avx512, avx2, neon or generic forces one.
 package kernel

@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // engines are the micro-kernels of matrix engines that this machine has.
@@ -168,6 +172,39 @@ func TestTilesSubnormal(t *testing.T) {
 		if want := (k - 1) * float64(a[1]) * float64(b[1]); !(math.Abs(float64(c[0])-want) <= 0.01*want) {
 			t.Errorf("%s: a product of tiny numbers is %g, want %g", engine.name, c[0], want)
 		}
+	}
+}
+
+// The engine's registers outlast signals and garbage collections, which interrupt
+// a product anywhere: the system saves them.
+func TestTilesInterrupted(t *testing.T) {
+	rng := rand.New(rand.NewPCG(26, 1))
+	const m, n, k = 200, 300, 700
+	a, b := random(rng, m*k), random(rng, k*n)
+	for _, engine := range engines() {
+		want := make([]float32, m*n)
+		NewPool(1).multiply(engine, m, n, k, view{a, k, 1}, view{b, 1, n}, want)
+		var stop atomic.Bool
+		var others sync.WaitGroup
+		others.Go(func() {
+			for !stop.Load() {
+				runtime.GC() // stops each goroutine by a signal
+			}
+		})
+		for range 8 { // more goroutines than processors, which take each other's threads
+			others.Go(func() {
+				p := NewPool(2)
+				for range 20 {
+					c := poisoned(m * n)
+					if p.multiply(engine, m, n, k, view{a, k, 1}, view{b, 1, n}, c); !slices.Equal(c, want) {
+						t.Errorf("%s: other bits when interrupted", engine.name)
+						return
+					}
+				}
+			})
+		}
+		time.AfterFunc(2*time.Second, func() { stop.Store(true) })
+		others.Wait()
 	}
 }
 
