@@ -112,7 +112,8 @@ type Batch struct {
 // A ScoreKernel computes the cosines of a batch.
 type ScoreKernel interface {
 	// Forward returns s [B] for m [d, k], and keeps the gathered embeddings
-	// X and what the gradient of each cosine by its projected vectors takes.
+	// X, or where they come from, and what the gradient of each cosine by its
+	// projected vectors takes. The batch must not change before Backward.
 	Forward(m Array, b *Batch) (s Array, err error)
 	// Backward returns dM [d, k] = Xᵀ·dP for ds [B], from what the last Forward
 	// kept: row i of dP is ds_i times the gradient of its cosine.
@@ -122,7 +123,8 @@ type ScoreKernel interface {
 // A ProjectKernel computes the projected vectors of a batch.
 type ProjectKernel interface {
 	// Forward returns P [len(Left)+len(Right), k] = X·M, the left vectors
-	// first, and keeps X.
+	// first, and keeps X, or where it comes from. The batch must not change before
+	// Backward.
 	Forward(m Array, b *Batch) (p Array, err error)
 	// Backward returns dM [d, k] = Xᵀ·dP.
 	Backward(dp Array) (dm Array, err error)

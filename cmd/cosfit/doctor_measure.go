@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/kernel"
 	"github.com/cosfit/cosfit/internal/rundir"
@@ -23,20 +25,28 @@ type speed struct {
 	CopyGBPerSecond rundir.Figure `json:"copy_gb_per_second"` // read and written, on all threads
 }
 
+// gflops is a speed in three digits, or in all there are before the point.
+func gflops(f rundir.Figure) string {
+	if f >= 1000 {
+		return humanize.Comma(int64(f + 0.5))
+	}
+	return fmt.Sprintf("%.3g", float64(f))
+}
+
 // peaks describes what the processor could do at most.
 func (s speed) peaks() string {
-	text := figure(s.Peak, "%.3g GFLOP/s of fused multiply-add", "")
+	text := gflops(s.Peak) + " GFLOP/s of fused multiply-add"
 	if s.EnginePeak.Known() {
-		text += figure(s.EnginePeak, ", %.3g of the matrix engine", "")
+		text += ", " + gflops(s.EnginePeak) + " of the matrix engine"
 	}
 	return text
 }
 
 func (s speed) products(threads int) string {
 	if threads == 1 {
-		return figure(s.OneThread, "%.3g GFLOP/s on one thread", "")
+		return gflops(s.OneThread) + " GFLOP/s on one thread"
 	}
-	return fmt.Sprintf("%.3g GFLOP/s on one thread, %.3g on all %d", float64(s.OneThread), float64(s.AllThreads), threads)
+	return fmt.Sprintf("%s GFLOP/s on one thread, %s on all %d", gflops(s.OneThread), gflops(s.AllThreads), threads)
 }
 
 // measureFor is how long each measurement repeats.

@@ -135,6 +135,18 @@ func imaginary(system map[string]string, logical, used int) machine {
 	return m
 }
 
+func TestPeaks(t *testing.T) {
+	for want, s := range map[string]speed{
+		"98.8 GFLOP/s of fused multiply-add":                               {Peak: 98.76, EnginePeak: rundir.None},
+		"470 GFLOP/s of fused multiply-add, 1,280 of the matrix engine":    {Peak: 469.6, EnginePeak: 1279.7},
+		"2,404 GFLOP/s of fused multiply-add, 12,800 of the matrix engine": {Peak: 2404, EnginePeak: 12800},
+	} {
+		if got := s.peaks(); got != want {
+			t.Errorf("peaks are %q, want %q", got, want)
+		}
+	}
+}
+
 func TestDoctorPanel(t *testing.T) {
 	const want = `
  cosfit doctor · 1.2.3 · linux/amd64

@@ -93,7 +93,7 @@ func TestFencedProducts(t *testing.T) {
 				"GemmTN": func() { NewPool(1).GemmTN(m, n, k, a, b, c) },
 				"GemmNT": func() { NewPool(1).GemmNT(m, n, k, a, b, c) },
 			}
-			for _, micro := range micros() {
+			for _, micro := range everybody() {
 				products[micro.name+" A·B"] = func() { NewPool(1).multiply(micro, m, n, k, view{a, k, 1}, view{b, 1, n}, c) }
 				products[micro.name+" Aᵀ·B"] = func() { NewPool(1).multiply(micro, m, n, k, view{a, 1, m}, view{b, 1, n}, c) }
 				products[micro.name+" A·Bᵀ"] = func() { NewPool(1).multiply(micro, m, n, k, view{a, k, 1}, view{b, k, 1}, c) }
@@ -111,7 +111,7 @@ func TestFencedMicros(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 0))
 	const most = 1 << 15 // numbers of an operand
 	fenceA, fenceB, fenceC := newFence(t, most), newFence(t, most), newFence(t, most)
-	for _, micro := range micros() {
+	for _, micro := range everybody() {
 		if micro.tiling != nil {
 			continue // TestFencedTiles
 		}
@@ -160,11 +160,11 @@ func TestFencedTiles(t *testing.T) {
 			k := steps * side
 			for row := range n {
 				for step := range steps {
-					m.tiling.splitStep(x[row*size+step*stepSize:], view{left, k, 1}, row*side, side, step*side, side, false, new(room))
+					m.tiling.splitStep(x[row*size+step*stepSize:], view{left, k, 1}, row*side, side, step*side, side, false, newRoom())
 				}
 			}
 			for step := range steps {
-				m.tiling.splitStep(y[step*stepSize:], view{right, 1, side}, 0, side, step*side, side, true, new(room))
+				m.tiling.splitStep(y[step*stepSize:], view{right, 1, side}, 0, side, step*side, side, true, newRoom())
 			}
 			for _, add := range []int{0, 1} {
 				for _, atEnd := range []bool{false, true} {
@@ -199,7 +199,7 @@ func TestFencedSplit(t *testing.T) {
 					from.data = fenceX.place(random(rng, outers*entries), atEnd)
 					step := fenceStep.place(poisoned(stepSize), true)
 					for _, b := range []bool{false, true} {
-						if caught := fault(func() { m.tiling.splitStep(step, from, 0, outers, 0, entries, b, new(room)) }); caught != nil {
+						if caught := fault(func() { m.tiling.splitStep(step, from, 0, outers, 0, entries, b, newRoom()) }); caught != nil {
 							t.Errorf("%s: %d × %d, at the end %t: %v", m.name, outers, entries, atEnd, caught)
 						}
 					}
@@ -216,7 +216,7 @@ func TestFencedPasses(t *testing.T) {
 	fences := [4]fence{newFence(t, most), newFence(t, most), newFence(t, most), newFence(t, most)}
 	x := random(rng, most)
 	var masks [5]uint64
-	for _, m := range micros() {
+	for _, m := range everybody() {
 		for _, atEnd := range []bool{false, true} {
 			for n := range 70 {
 				place := func(fence, n int) []float32 { return fences[fence].place(x[:n], atEnd) }

@@ -38,6 +38,13 @@ type view struct {
 	outer, inner int
 }
 
+// clip makes the data end where the operand does, and panics where they are too
+// short.
+func (v view) clip(outer, inner int) view {
+	v.data = v.data[:(outer-1)*v.outer+(inner-1)*v.inner+1]
+	return v
+}
+
 // slabRows is how many rows of C are computed at a time, so that the packed
 // copy of A stays small; a multiple of blockRows.
 const slabRows = 48 * blockRows
@@ -53,6 +60,7 @@ func (p *Pool) multiply(micro micro, m, n, k int, a, b view, c []float32) {
 		clear(c)
 		return
 	}
+	a, b = a.clip(m, k), b.clip(n, k)
 	p.pack(micro, &p.packed.b, b, n, k, micro.columns)
 	if micro.tiling != nil {
 		p.viewed = viewed{micro.tiling, a, m, k}
@@ -68,7 +76,7 @@ func (p *Pool) multiply(micro micro, m, n, k int, a, b view, c []float32) {
 
 // compute runs a product whose operands are packed.
 func (p *Pool) compute(c product) {
-	c.rooms = p.rooms
+	c.rooms = &p.rooms
 	c.divide(p.threads)
 	if c.tiling != nil {
 		c.narrow(p.threads)
@@ -114,7 +122,7 @@ type product struct {
 	// k is a multiple of rows, and rows² numbers behind the panels may be read.
 	across bool
 	fill   filling // makes blocks of A, in the place of a, for a matrix engine
-	rooms  rooms
+	rooms  *rooms
 
 	rowBlock, rowBlocks int                // rows of a block of C, and blocks one below the other
 	columnBlock, beside int                // columns of a block, and blocks side by side

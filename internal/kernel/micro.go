@@ -73,11 +73,22 @@ func generic() micro {
 }
 
 // micros lists what this processor can run, the fastest first.
-func micros() []micro { return append(simd(), generic()) }
+func micros() []micro { return append(simd(true), generic()) }
 
 // selected is the micro-kernel of this process: the fastest, or the one that
 // the environment variable COSFIT_CPU names.
-var selected = sync.OnceValues(func() (micro, error) { return choose(os.Getenv("COSFIT_CPU"), micros()) })
+var selected = sync.OnceValues(func() (micro, error) {
+	name := os.Getenv("COSFIT_CPU")
+	for _, m := range simd(false) { // a process that has no use for the matrix engine does not ask for it
+		if name == m.name {
+			return m, nil
+		}
+	}
+	if name == "generic" {
+		return generic(), nil
+	}
+	return choose(name, micros())
+})
 
 func choose(name string, from []micro) (micro, error) {
 	var names []string

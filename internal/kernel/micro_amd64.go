@@ -83,7 +83,8 @@ func splitAMX(dst, src *float32, rows, stride, half int)
 //go:noescape
 func transposeAMX(tile *float32)
 
-func simd() (list []micro) {
+// simd lists the vector extensions that there are, and the matrix engine before them.
+func simd(engine bool) (list []micro) {
 	if cpu.X86.HasAVX512F && cpu.X86.HasBMI2 {
 		avx512 := micro{
 			name: "avx512", rows: 12, columns: 32, lanes: 16, run: microAVX512, turned: microAVX512Turned,
@@ -91,7 +92,7 @@ func simd() (list []micro) {
 			masks: masksAVX512, drop: dropAVX512, weave: weaveAVX, adam: adamAVX512,
 			momentum: momentumAVX512, products: productsAVX512, pull: pullAVX512, reach: reachAVX512,
 		}
-		if cpu.X86.HasAMXBF16 && permitTiles() {
+		if engine && cpu.X86.HasAMXTile && cpu.X86.HasAMXBF16 && permitTiles() {
 			list = append(list, avx512.withTiles("amx", &tiling{multiply: tilesAMX, split: splitAMX, transpose: transposeAMX, busy: busyAMX}))
 		}
 		list = append(list, avx512)

@@ -2,4 +2,4 @@
 
 package kernel
 
-func simd() []micro { return nil }
+func simd(bool) []micro { return nil }

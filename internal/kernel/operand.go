@@ -8,7 +8,7 @@ import (
 
 // An Operand is embeddings X [n, d] of a training step. Gathering, dropout and
 // packing are one pass: the panels are the only copy, and both products read
-// them.
+// them. For a matrix engine there is none: each product gathers, block by block.
 type Operand struct {
 	pool  *Pool
 	micro micro
@@ -53,6 +53,8 @@ type Source struct {
 
 // Gather takes rows of a source, the left ones and then the right ones,
 // with dropout as Pool.Gather has it: the sides' masks are those of side 0 and 1.
+// None of the arguments may change before the products are done: a matrix engine's
+// gather anew.
 func (x *Operand) Gather(from Source, left, right []int32, drop Dropout) {
 	x.pool.Run(x.beginGathering(from, left, right, drop), x.gather)
 	x.endGathering()
@@ -61,7 +63,7 @@ func (x *Operand) Gather(from Source, left, right []int32, drop Dropout) {
 // GatherTimes is Gather and then Times, which packs m while others gather.
 func (x *Operand) GatherTimes(from Source, left, right []int32, drop Dropout, m []float32, k int, out []float32) {
 	panels := x.beginGathering(from, left, right, drop)
-	x.packed = x.pool.beginPacking(x.micro, &x.m, view{m, 1, k}, k, x.d, x.micro.columns)
+	x.packed = x.pool.beginPacking(x.micro, &x.m, view{m[:x.d*k], 1, k}, k, x.d, x.micro.columns)
 	x.pool.Run(x.packed+panels, x.both)
 	x.endGathering()
 	x.project(k, out)
@@ -198,7 +200,7 @@ func (x *Operand) gatherPart(row, c0 int, dst []float32) {
 
 // Times computes out [n, k] = X·M for m [d, k].
 func (x *Operand) Times(m []float32, k int, out []float32) {
-	x.pool.pack(x.micro, &x.m, view{m, 1, k}, k, x.d, x.micro.columns)
+	x.pool.pack(x.micro, &x.m, view{m[:x.d*k], 1, k}, k, x.d, x.micro.columns)
 	x.project(k, out)
 }
 

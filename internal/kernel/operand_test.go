@@ -46,7 +46,7 @@ func gradientOf(p *Pool, m micro, k int) *Gradient {
 // any number of threads.
 func TestOperand(t *testing.T) {
 	sizes := [][3]int{{1, 1, 1}, {130, 70, 90}, {400, blockK + 37, 33}, {blockK/2 + 8, 21, 40}, {3, 5, 7}, {13, 64, 33}, {67, 129, 31}, {800, 13, 5}, {24, 97, 257}, {1, 200, 3}}
-	for _, m := range micros() {
+	for _, m := range everybody() {
 		first := map[string][]float32{}
 		for _, threads := range []int{1, 2, 3, 8} {
 			for _, size := range sizes {
@@ -80,6 +80,10 @@ func TestOperand(t *testing.T) {
 				p.Gather(d, less, right, 1, drop, want[len(left)*d:])
 				projected := poisoned(n * k)
 				x.Times(matrix, k, projected)
+				together := poisoned(n * k)
+				if x.GatherTimes(from, left, right, drop, matrix, k, together); !slices.Equal(together, projected) {
+					t.Errorf("%s, %d pairs, %d → %d: other bits where gathering and packing are one", m.name, pairs, d, k)
+				}
 				dp := random(rng, n*k)
 				g.Pack(dp)
 				dm := poisoned(d * k)

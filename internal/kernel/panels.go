@@ -50,7 +50,7 @@ type packing struct {
 	to       *panels
 	together int // panels in a piece of the work
 	parts    int // pieces that the entries of K are divided into
-	rooms    rooms
+	rooms    *rooms
 }
 
 // packedTogether is how many panels are packed together where each takes a
@@ -68,7 +68,7 @@ func (p *Pool) pack(m micro, to *panels, v view, outer, k, width int) {
 // are those of p.packing.
 func (p *Pool) beginPacking(m micro, to *panels, v view, outer, k, width int) (pieces int) {
 	to.resize(m, blockK, width, outer, k, 0)
-	p.packing = packing{micro: m, from: v, outer: outer, k: k, to: to, together: 1, rooms: p.rooms}
+	p.packing = packing{micro: m, from: v, outer: outer, k: k, to: to, together: 1, rooms: &p.rooms}
 	if v.outer == 1 {
 		p.packing.together = packedTogether
 	}

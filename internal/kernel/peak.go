@@ -23,7 +23,7 @@ func (p *Pool) PeakFLOP(tiles int) float64 {
 
 // Peak multiplies the same two panels over and over on each of the threads, n
 // times each: hardly anything but fused multiplications and additions, and so
-// the speed that no product can exceed.
+// the speed that no product in vector registers can exceed.
 func (p *Pool) Peak(tiles int) {
 	m := vectors()
 	size := (m.rows+m.columns)*peakK + maxTile

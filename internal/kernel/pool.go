@@ -45,7 +45,6 @@ func NewPool(threads int) *Pool {
 	p := &Pool{threads: max(threads, 1)}
 	p.wake = sync.NewCond(&p.lock)
 	p.tasks.pack, p.tasks.block = p.packing.piece, p.product.block
-	p.rooms = newRooms(p.threads)
 	p.fillView = p.viewed.fill
 	return p
 }

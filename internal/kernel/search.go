@@ -19,8 +19,8 @@ type Hit struct {
 // is looked at. Of equal products the smaller number of the passage is better.
 // NaN is never found.
 //
-// It holds the queries once, packed, a few megabytes of passages at a time, and
-// 8 bytes for each hit. It uses its pool, which must not do anything else
+// It holds the queries once, packed or as they are, about ten megabytes of passages
+// at a time, packed, and 8 bytes for each hit. It uses its pool, which must not do anything else
 // meanwhile.
 type Search struct {
 	// Keep decides about a passage that would be a hit; nil keeps all. It is called
@@ -50,7 +50,7 @@ func (p *Pool) NewSearch(n, d, depth int, queries []float32) *Search {
 
 func (p *Pool) newSearch(m micro, n, d, depth int, queries []float32) *Search {
 	s := &Search{pool: p, n: n, d: d, depth: depth, best: make([]uint64, n*depth), found: make([]int32, n), room: make(chan []float32, p.threads)}
-	s.product = product{micro: m, m: (n + m.rows - 1) / m.rows * m.rows, k: d, a: &s.a, b: &s.b, rooms: p.rooms}
+	s.product = product{micro: m, m: (n + m.rows - 1) / m.rows * m.rows, k: d, a: &s.a, b: &s.b, rooms: &p.rooms}
 	if m.tiling == nil {
 		p.pack(m, &s.a, view{queries, d, 1}, n, d, m.rows)
 	} else {
@@ -59,6 +59,9 @@ func (p *Pool) newSearch(m micro, n, d, depth int, queries []float32) *Search {
 	}
 	s.product.n = 1 // one block of columns at a time
 	s.product.divide(p.threads)
+	for d*s.product.columnBlock > searchNumbers && s.product.columnBlock > blockColumns {
+		s.product.columnBlock /= 2
+	}
 	for range p.threads {
 		s.room <- make([]float32, s.product.rowBlock*s.product.columnBlock)
 	}
@@ -66,8 +69,8 @@ func (p *Pool) newSearch(m micro, n, d, depth int, queries []float32) *Search {
 	return s
 }
 
-// searchNumbers bounds the passages that are packed at a time: few enough to
-// stay in a cache that the processors share.
+// searchNumbers bounds the passages that are packed at a time, but for a block of
+// them: few enough to stay in a cache that the processors share.
 const searchNumbers = 1 << 21
 
 // Add compares the queries with m passages [m, d], whose numbers count from

@@ -57,7 +57,7 @@ func TestSearch(t *testing.T) {
 		{1, 1, 1, 1}, {3, 5, 7, 2}, {13, 200, 33, 10}, {1, 1000, 12, 1000}, {50, 129, blockK + 5, 7},
 		{5, 40, 16, 100}, {tallest*blockRows + 1, 300, 5, 20}, {97, 2*blockColumns + 1, 40, 3}, {9, 7000, 310, 5},
 	}
-	for _, m := range micros() {
+	for _, m := range everybody() {
 		for _, size := range sizes {
 			rng := rand.New(rand.NewPCG(uint64(size.n), uint64(size.m)))
 			queries, passages := small(rng, size.n*size.d), small(rng, size.m*size.d)

@@ -1,21 +1,25 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // Matrix engines (AMX) multiply tiles of bfloat16, sixteen times as many
 // numbers at a time as vectors of single precision. A float32 x is the sum of
 // three bfloat16, rounded to nearest, the second from what the first leaves:
 //
-//	x = x₁ + x₂ + x₃,  |x₂| ≤ 2⁻⁸|x|,  |x₃| ≤ 2⁻¹⁶|x|
+//	x = x₁ + x₂ + x₃,  |x₂| ≤ 2⁻⁸|x|,  |x₃| ≤ 2⁻¹⁷|x|
 //
 // so x·y is the sum of nine products, of which all but x₁y₁, x₁y₂, x₂y₁, x₂y₂,
-// x₁y₃ and x₃y₁ together are below 2⁻²³|x·y|, about what rounding x·y to single
-// precision costs; the sums are in single precision. Henry, Tang and Heinecke
+// x₁y₃ and x₃y₁ together are below about 2⁻²⁴|x·y|, which rounding x·y to single
+// precision costs as well; the sums are in single precision. Henry, Tang and Heinecke
 // 2019, Leveraging the bfloat16 Artificial Intelligence Datatype For
-// Higher-Precision Computations, measure how close this comes. Two things
+// Higher-Precision Computations, measure how close this comes. Three things
 // differ from arithmetic in single precision: the engine takes parts and products
-// below 2⁻¹²⁶ for 0, so that products below about 10⁻³² are less exact, and
-// infinity times a number is NaN.
+// below 2⁻¹²⁶ for 0, so that factors below about 10⁻³¹ and products below about
+// 10⁻³² lose digits; infinity times a number is NaN; and so is what has a factor
+// from 3.39·10³⁸ up, which rounds to infinity.
 
 // side is how many rows and columns of C are computed at a time, and how many
 // entries of K are multiplied in a step.
@@ -34,10 +38,10 @@ type tiling struct {
 	// split divides 16 pairs of each of some rows, stride apart, over the planes of a
 	// tile. The second of a pair lies half numbers behind the first.
 	split func(dst, src *float32, rows, stride, half int)
-	// busy does n times the multiplications of a step, with zeros.
-	busy func(n int)
 	// transpose swaps rows and columns of a tile of 16 × 16 pairs, in each plane.
 	transpose func(tile *float32)
+	// busy does n times the multiplications of a step, with zeros.
+	busy func(n int)
 }
 
 // tileSize is how many float32s of memory a tile takes in a plane.
@@ -45,28 +49,46 @@ const tileSize = stepSize / 6
 
 // A room is memory for one worker.
 type room struct {
-	a     []float32                   // a block of A, split
-	rows  []float32                   // on their way into panels
+	*desk
+	a    []float32 // a block of A, split
+	rows []float32 // on their way into panels
+}
+
+// A desk is memory apart, because Go places what has no pointers on lines of the
+// caches.
+type desk struct {
 	part  [side * partColumns]float32 // of a batch
 	stage [16 * side]float32          // of a view's edge
 	edge  [side * side]float32        // a tile that C has no room for
 }
 
-// rooms are as many as there are workers.
-type rooms chan *room
+func newRoom() *room { return &room{desk: new(desk)} }
 
-func newRooms(n int) rooms {
-	all := make(rooms, n)
-	for range n {
-		all <- new(room)
-	}
-	return all
+// rooms are those that nobody is in, the one that was left last on top: its
+// memory is the nearest.
+type rooms struct {
+	lock sync.Mutex
+	free []*room
 }
 
-// enter takes a room that nobody is in. The caller leaves it.
-func (r rooms) enter() *room { return <-r }
+// enter takes a room. The caller leaves it.
+func (r *rooms) enter() *room {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	last := len(r.free) - 1
+	if last < 0 {
+		return newRoom()
+	}
+	one := r.free[last]
+	r.free = r.free[:last]
+	return one
+}
 
-func (r rooms) leave(one *room) { r <- one }
+func (r *rooms) leave(one *room) {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.free = append(r.free, one)
+}
 
 // splitStep writes a step of a panel: entries of K from k on, of rows of C
 // (columns, for a panel of B) from outer on, zeros where there are fewer than
@@ -259,21 +281,17 @@ func (g *Gradient) splitPulls(step int) {
 	defer g.pool.rooms.leave(r)
 	const size = side * side
 	r.rows = grow(r.rows, g.g.outer/side*size)
-	for lane := range side {
-		row, n := step*side+lane, len(g.pulls)
-		to := r.rows[lane*side:]
-		if row >= 2*n {
-			for ; len(to) >= side; to = to[min(size, len(to)):] {
-				clear(to[:side])
-			}
-			continue
-		}
-		own, other := g.pair(row % n)
-		by := g.pulls[row%n].times(float64(g.ds[row%n]))
+	n := len(g.pulls)
+	if (step+1)*side > 2*n {
+		clear(r.rows) // what pads the last rows
+	}
+	for row := step * side; row < min((step+1)*side, 2*n); row++ {
+		left, right := g.pair(row % n)
+		by, to := g.pulls[row%n].times(float64(g.ds[row%n])), r.rows[row%side*side:]
 		if row < n {
-			g.pullRow(to, size, own, other, -by.a, by.both)
+			g.pullRow(to, size, left, right, -by.a, by.both)
 		} else {
-			g.pullRow(to, size, other, own, -by.b, by.both)
+			g.pullRow(to, size, right, left, -by.b, by.both)
 		}
 	}
 	for panel := 0; panel < g.g.outer; panel += side {
