@@ -22,8 +22,8 @@ func engines() []micro {
 	return slices.DeleteFunc(everybody(), func(m micro) bool { return m.tiling == nil })
 }
 
-// portableEngine does what AMX does, instruction for instruction but for the order
-// of sums.
+// portableEngine splits and transposes as AMX does, and multiplies what the parts
+// add up to.
 func portableEngine() micro {
 	return generic().withTiles("portable engine", &tiling{
 		multiply: func(n, steps int, a, b, c *float32, stride, add int, _ *float32) {
@@ -33,13 +33,11 @@ func portableEngine() micro {
 			for tile := range n {
 				var sums [side][side]float32
 				for step := range steps {
-					x, y := planesOf(left[tile*size+step*stepSize:], false), planesOf(right[step*stepSize:], true)
-					for _, planes := range [][2]int{{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}, {0, 2}} {
-						for row := range side {
-							for e, factor := range x[planes[0]][row] {
-								for column, v := range y[planes[1]][e] {
-									sums[row][column] += factor * v
-								}
+					x, y := numbersOf(left[tile*size+step*stepSize:], false), numbersOf(right[step*stepSize:], true)
+					for row := range side {
+						for e, factor := range x[row] {
+							for column, v := range y[e] {
+								sums[row][column] += factor * v
 							}
 						}
 					}
@@ -87,21 +85,19 @@ func portableEngine() micro {
 	})
 }
 
-// planesOf reads the three planes of a step: [row][entry of K] of A, [entry][column]
-// of B.
-func planesOf(step []float32, b bool) (planes [3][side][side]float32) {
-	for plane := range planes {
-		for o := range side {
-			for e := range side {
-				if b {
-					planes[plane][e][o] = halfOf(step, plane, o/16, e%16, o%16, e/16)
-				} else {
-					planes[plane][o][e] = halfOf(step, plane, o/16, o%16, e%16, e/16)
-				}
+// numbersOf puts the numbers of a step together: [row][entry of K] of A,
+// [entry][column] of B.
+func numbersOf(step []float32, b bool) (x [side][side]float32) {
+	for o := range side {
+		for e := range side {
+			if b {
+				x[e][o] = float32(whole(step, o/16, e%16, o%16, e/16))
+			} else {
+				x[o][e] = float32(whole(step, o/16, o%16, e%16, e/16))
 			}
 		}
 	}
-	return planes
+	return x
 }
 
 // halfOf is a number of a tile: the first or the second of a pair in a row.
