@@ -71,8 +71,10 @@ func (u *unitVectors) sum(a []float64, f func(i int, z float64) float64) ([]floa
 			clear(part)
 			for i := p * piece; i < min((p+1)*piece, n); i++ {
 				row, scale := x[i*d:(i+1)*d], u.scale[first+i]
-				by := f(first+i, at+scale*dot(a[:d], row))
-				addTimes(part[:d], by*scale, row)
+				by := f(first+i, at+scale*kernel.Dot(a[:d], row))
+				if by != 0 {
+					kernel.AddTimes(part[:d], by*scale, row)
+				}
 				part[d] += by
 			}
 		})
@@ -87,32 +89,4 @@ func (u *unitVectors) sum(a []float64, f func(i int, z float64) float64) ([]floa
 		out[j] -= out[d] * m
 	}
 	return out, err
-}
-
-// dot is a·x in double precision, in four sums, which a processor adds up side by
-// side.
-func dot(a []float64, x []float32) float64 {
-	var s [4]float64
-	a = a[:len(x)]
-	for ; len(x) >= 4; a, x = a[4:], x[4:] {
-		s[0] += a[0] * float64(x[0])
-		s[1] += a[1] * float64(x[1])
-		s[2] += a[2] * float64(x[2])
-		s[3] += a[3] * float64(x[3])
-	}
-	for i, v := range x {
-		s[i] += a[i] * float64(v)
-	}
-	return (s[0] + s[1]) + (s[2] + s[3])
-}
-
-// addTimes adds by·x to y.
-func addTimes(y []float64, by float64, x []float32) {
-	if by == 0 {
-		return
-	}
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] += by * float64(v)
-	}
 }

@@ -220,6 +220,9 @@ func TestFencedPasses(t *testing.T) {
 		for _, atEnd := range []bool{false, true} {
 			for n := range 70 {
 				place := func(fence, n int) []float32 { return fences[fence].place(x[:n], atEnd) }
+				double := func(n int) []float64 {
+					return unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(place(1, 2*n)))), n)
+				}
 				g := gradientOf(NewPool(1), m, n+1)
 				g.resize(2)
 				g.g.data = place(3, len(g.g.data))
@@ -227,6 +230,8 @@ func TestFencedPasses(t *testing.T) {
 					"momentum": func() { MomentumStep{}.with(m, place(0, n), place(1, n), place(2, n)) },
 					"adam":     func() { AdamStep{}.with(m, place(0, n), place(1, n), place(2, n), place(3, n), nil) },
 					"reach":    func() { m.reach(&place(0, 64*(n%5+1))[0], n%5+1, 0, &masks[0]) },
+					"dot":      func() { m.dotOf(double(n), place(0, n)) },
+					"addTimes": func() { m.addTimesTo(double(n), 1, place(0, n)) },
 					"sums":     func() { m.sums(place(0, n), place(1, n)) },
 					"cosines":  func() { g.Cosines(place(0, 2*(n+1)), place(1, 1)) },
 					"pull":     func() { g.Cosines(place(0, 2*(n+1)), place(1, 1)); g.Pull(place(2, 1)) },

@@ -36,7 +36,8 @@ import (
 // packedTogether·rows or packedTogether·columns numbers, stride apart, to as
 // many panels of size numbers. products sums a·b, a·a and
 // b·b over lanes·n numbers. pull writes dst = x·own + y·other for columns
-// numbers in each of some panels, which lie size numbers apart.
+// numbers in each of some panels, which lie size numbers apart. dot sums a·x over
+// 2·lanes·n numbers, and addTimes adds by·x to as many.
 type micro struct {
 	name          string
 	rows, columns int
@@ -54,6 +55,8 @@ type micro struct {
 	spreadColumns func(dst, src *float32, k, stride, size int)
 	products      func(a, b *float32, n int) (ab, aa, bb float64)
 	pull          func(dst, own, other *float32, panels, size int, x, y float64)
+	dot           func(a *float64, x *float32, n int) float64
+	addTimes      func(y *float64, by float64, x *float32, n int)
 }
 
 // mostRows is the most rows of a micro-kernel in vector registers, maxTile the

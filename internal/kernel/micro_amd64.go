@@ -83,6 +83,18 @@ func splitAMX(dst, src *float32, rows, stride, half int)
 //go:noescape
 func transposeAMX(tile *float32)
 
+//go:noescape
+func dotAVX512(a *float64, x *float32, n int) float64
+
+//go:noescape
+func dotAVX2(a *float64, x *float32, n int) float64
+
+//go:noescape
+func addTimesAVX512(y *float64, by float64, x *float32, n int)
+
+//go:noescape
+func addTimesAVX2(y *float64, by float64, x *float32, n int)
+
 // simd lists the vector extensions that there are, and the matrix engine before them.
 func simd(engine bool) (list []micro) {
 	if cpu.X86.HasAVX512F && cpu.X86.HasBMI2 {
@@ -90,7 +102,7 @@ func simd(engine bool) (list []micro) {
 			name: "avx512", rows: 12, columns: 32, lanes: 16, run: microAVX512, turned: microAVX512Turned,
 			spreadRows: spreadRowsAVX512, spreadColumns: spreadColumnsAVX512,
 			masks: masksAVX512, drop: dropAVX512, weave: weaveAVX, adam: adamAVX512,
-			momentum: momentumAVX512, products: productsAVX512, pull: pullAVX512, reach: reachAVX512,
+			momentum: momentumAVX512, products: productsAVX512, pull: pullAVX512, reach: reachAVX512, dot: dotAVX512, addTimes: addTimesAVX512,
 		}
 		if engine && cpu.X86.HasAMXTile && cpu.X86.HasAMXBF16 && permitTiles() {
 			list = append(list, avx512.withTiles("amx", &tiling{multiply: tilesAMX, split: splitAMX, transpose: transposeAMX, busy: busyAMX}))
@@ -102,7 +114,7 @@ func simd(engine bool) (list []micro) {
 			name: "avx2", rows: 6, columns: 16, lanes: 8, run: microAVX2, turned: microAVX2Turned,
 			spreadRows: spreadRowsAVX2, spreadColumns: spreadColumnsAVX2,
 			masks: masksAVX2, drop: dropAVX2, weave: weaveAVX, adam: adamAVX2,
-			momentum: momentumAVX2, products: productsAVX2, pull: pullAVX2, reach: reachAVX2,
+			momentum: momentumAVX2, products: productsAVX2, pull: pullAVX2, reach: reachAVX2, dot: dotAVX2, addTimes: addTimesAVX2,
 		})
 	}
 	return list

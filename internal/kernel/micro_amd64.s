@@ -1286,6 +1286,74 @@ mask:
 	VZEROUPPER
 	RET
 
+// func dotAVX512(a *float64, x *float32, n int) float64
+// Sums a·x over 32·n numbers.
+TEXT ·dotAVX512(SB), NOSPLIT, $0-32
+	MOVQ a+0(FP), SI
+	MOVQ x+8(FP), DI
+	MOVQ n+16(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+numbers:
+	VCVTPS2PD 0(DI), Z4
+	VFMADD231PD 0(SI), Z4, Z0
+	VCVTPS2PD 32(DI), Z5
+	VFMADD231PD 64(SI), Z5, Z1
+	VCVTPS2PD 64(DI), Z6
+	VFMADD231PD 128(SI), Z6, Z2
+	VCVTPS2PD 96(DI), Z7
+	VFMADD231PD 192(SI), Z7, Z3
+	ADDQ $256, SI
+	ADDQ $128, DI
+	DECQ CX
+	JNZ numbers
+	VADDPD Z1, Z0, Z0
+	VADDPD Z3, Z2, Z2
+	VADDPD Z2, Z0, Z0
+	VEXTRACTF64X4 $1, Z0, Y6
+	VADDPD Y6, Y0, Y0
+	VEXTRACTF128 $1, Y0, X6
+	VADDPD X6, X0, X0
+	VHADDPD X0, X0, X0
+	VMOVSD X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func addTimesAVX512(y *float64, by float64, x *float32, n int)
+// Adds by·x to 32·n numbers.
+TEXT ·addTimesAVX512(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), SI
+	VBROADCASTSD by+8(FP), Z0
+	MOVQ x+16(FP), DI
+	MOVQ n+24(FP), CX
+
+numbers:
+	VCVTPS2PD 0(DI), Z4
+	VMOVUPD 0(SI), Z8
+	VFMADD231PD Z0, Z4, Z8
+	VMOVUPD Z8, 0(SI)
+	VCVTPS2PD 32(DI), Z5
+	VMOVUPD 64(SI), Z9
+	VFMADD231PD Z0, Z5, Z9
+	VMOVUPD Z9, 64(SI)
+	VCVTPS2PD 64(DI), Z6
+	VMOVUPD 128(SI), Z10
+	VFMADD231PD Z0, Z6, Z10
+	VMOVUPD Z10, 128(SI)
+	VCVTPS2PD 96(DI), Z7
+	VMOVUPD 192(SI), Z11
+	VFMADD231PD Z0, Z7, Z11
+	VMOVUPD Z11, 192(SI)
+	ADDQ $256, SI
+	ADDQ $128, DI
+	DECQ CX
+	JNZ numbers
+	VZEROUPPER
+	RET
+
 // func microAVX2(chunks, k int, a *float32, step int, b, c *float32, stride int, add int, nextA, nextB *float32)
 // C (6 × 16) = A·B, or C += A·B. Registers: accumulators from Y0, a row of B from
 // Y12, broadcast entries of A from Y14.
@@ -1979,6 +2047,72 @@ mask:
 	ADDQ $8, DI
 	DECQ CX
 	JNZ mask
+	VZEROUPPER
+	RET
+
+// func dotAVX2(a *float64, x *float32, n int) float64
+// Sums a·x over 16·n numbers.
+TEXT ·dotAVX2(SB), NOSPLIT, $0-32
+	MOVQ a+0(FP), SI
+	MOVQ x+8(FP), DI
+	MOVQ n+16(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+numbers:
+	VCVTPS2PD 0(DI), Y4
+	VFMADD231PD 0(SI), Y4, Y0
+	VCVTPS2PD 16(DI), Y5
+	VFMADD231PD 32(SI), Y5, Y1
+	VCVTPS2PD 32(DI), Y6
+	VFMADD231PD 64(SI), Y6, Y2
+	VCVTPS2PD 48(DI), Y7
+	VFMADD231PD 96(SI), Y7, Y3
+	ADDQ $128, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ numbers
+	VADDPD Y1, Y0, Y0
+	VADDPD Y3, Y2, Y2
+	VADDPD Y2, Y0, Y0
+	VEXTRACTF128 $1, Y0, X6
+	VADDPD X6, X0, X0
+	VHADDPD X0, X0, X0
+	VMOVSD X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func addTimesAVX2(y *float64, by float64, x *float32, n int)
+// Adds by·x to 16·n numbers.
+TEXT ·addTimesAVX2(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), SI
+	VBROADCASTSD by+8(FP), Y0
+	MOVQ x+16(FP), DI
+	MOVQ n+24(FP), CX
+
+numbers:
+	VCVTPS2PD 0(DI), Y4
+	VMOVUPD 0(SI), Y8
+	VFMADD231PD Y0, Y4, Y8
+	VMOVUPD Y8, 0(SI)
+	VCVTPS2PD 16(DI), Y5
+	VMOVUPD 32(SI), Y9
+	VFMADD231PD Y0, Y5, Y9
+	VMOVUPD Y9, 32(SI)
+	VCVTPS2PD 32(DI), Y6
+	VMOVUPD 64(SI), Y10
+	VFMADD231PD Y0, Y6, Y10
+	VMOVUPD Y10, 64(SI)
+	VCVTPS2PD 48(DI), Y7
+	VMOVUPD 96(SI), Y11
+	VFMADD231PD Y0, Y7, Y11
+	VMOVUPD Y11, 96(SI)
+	ADDQ $128, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ numbers
 	VZEROUPPER
 	RET
 

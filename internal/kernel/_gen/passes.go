@@ -68,15 +68,76 @@ func (s shape) products(e *emitter) {
 	e.emit("JNZ numbers")
 	for i, sum := range []string{"ab+24", "aa+32", "bb+40"} {
 		e.emit("VADDPD %s, %s, %s", s.reg(3+i), s.reg(i), s.reg(i))
-		if s.register == "Z" {
-			e.emit("VEXTRACTF64X4 $1, Z%d, Y6", i)
-			e.emit("VADDPD Y6, Y%d, Y%d", i, i)
-		}
-		e.emit("VEXTRACTF128 $1, Y%d, X6", i)
-		e.emit("VADDPD X6, X%d, X%d", i, i)
-		e.emit("VHADDPD X%d, X%d, X%d", i, i, i)
+		s.sumOf(e, i)
 		e.emit("VMOVSD X%d, %s(FP)", i, sum)
 	}
+	e.emit("VZEROUPPER")
+	e.emit("RET")
+}
+
+// dot writes the product of vectors, one of them in double precision, in four sums
+// that do not wait for each other.
+func (s shape) dot(e *emitter) {
+	fmt.Fprintf(e.w, "\n// func dot%s(a *float64, x *float32, n int) float64\n", s.suffix())
+	fmt.Fprintf(e.w, "// Sums a·x over %d·n numbers.\n", 2*s.width)
+	fmt.Fprintf(e.w, "TEXT ·dot%s(SB), NOSPLIT, $0-32\n", s.suffix())
+	e.emit("MOVQ a+0(FP), SI")
+	e.emit("MOVQ x+8(FP), DI")
+	e.emit("MOVQ n+16(FP), CX")
+	for i := range 4 {
+		e.emit("%s %s, %s, %s", s.zero, s.reg(i), s.reg(i), s.reg(i))
+	}
+	e.label("numbers")
+	for i := range 4 {
+		at := 2 * i * s.width // half as many of these as floats fill a register
+		e.emit("VCVTPS2PD %d(DI), %s", at, s.reg(4+i))
+		e.emit("VFMADD231PD %d(SI), %s, %s", 2*at, s.reg(4+i), s.reg(i))
+	}
+	e.emit("ADDQ $%d, SI", 16*s.width)
+	e.emit("ADDQ $%d, DI", 8*s.width)
+	e.emit("DECQ CX")
+	e.emit("JNZ numbers")
+	for _, pair := range [][2]int{{1, 0}, {3, 2}, {2, 0}} {
+		e.emit("VADDPD %s, %s, %s", s.reg(pair[0]), s.reg(pair[1]), s.reg(pair[1]))
+	}
+	s.sumOf(e, 0)
+	e.emit("VMOVSD X0, ret+24(FP)")
+	e.emit("VZEROUPPER")
+	e.emit("RET")
+}
+
+// sumOf adds up the doubles in a register, into its first one.
+func (s shape) sumOf(e *emitter, i int) {
+	if s.register == "Z" {
+		e.emit("VEXTRACTF64X4 $1, Z%d, Y6", i)
+		e.emit("VADDPD Y6, Y%d, Y%d", i, i)
+	}
+	e.emit("VEXTRACTF128 $1, Y%d, X6", i)
+	e.emit("VADDPD X6, X%d, X%d", i, i)
+	e.emit("VHADDPD X%d, X%d, X%d", i, i, i)
+}
+
+// addTimes writes the addition of a multiple, in double precision.
+func (s shape) addTimes(e *emitter) {
+	fmt.Fprintf(e.w, "\n// func addTimes%s(y *float64, by float64, x *float32, n int)\n", s.suffix())
+	fmt.Fprintf(e.w, "// Adds by·x to %d·n numbers.\n", 2*s.width)
+	fmt.Fprintf(e.w, "TEXT ·addTimes%s(SB), NOSPLIT, $0-32\n", s.suffix())
+	e.emit("MOVQ y+0(FP), SI")
+	e.emit("VBROADCASTSD by+8(FP), %s", s.reg(0))
+	e.emit("MOVQ x+16(FP), DI")
+	e.emit("MOVQ n+24(FP), CX")
+	e.label("numbers")
+	for i := range 4 {
+		at := 2 * i * s.width
+		e.emit("VCVTPS2PD %d(DI), %s", at, s.reg(4+i))
+		e.emit("VMOVUPD %d(SI), %s", 2*at, s.reg(8+i))
+		e.emit("VFMADD231PD %s, %s, %s", s.reg(0), s.reg(4+i), s.reg(8+i))
+		e.emit("VMOVUPD %s, %d(SI)", s.reg(8+i), 2*at)
+	}
+	e.emit("ADDQ $%d, SI", 16*s.width)
+	e.emit("ADDQ $%d, DI", 8*s.width)
+	e.emit("DECQ CX")
+	e.emit("JNZ numbers")
 	e.emit("VZEROUPPER")
 	e.emit("RET")
 }

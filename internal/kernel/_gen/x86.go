@@ -34,6 +34,8 @@ func amd64(w *bufio.Writer) {
 		s.products(&emitter{w})
 		s.pull(&emitter{w})
 		s.reach(&emitter{w})
+		s.dot(&emitter{w})
+		s.addTimes(&emitter{w})
 	}
 	for _, p := range philoxes {
 		p.write(&emitter{w})
