@@ -118,8 +118,9 @@ func (x *Operand) length() int {
 	return blockRows
 }
 
-// gatherPanel fills a panel, some columns at a time, so that what is written
-// lane by lane stays in the nearest cache.
+// gatherPanel draws the masks of a panel's rows and fills it, some columns at a
+// time, so that what is written lane by lane stays in the nearest cache. For a matrix
+// engine, whose products gather, the masks are all.
 func (x *Operand) gatherPanel(i int) {
 	rows := x.micro.rows
 	x.drawMasks(i*rows, rows)

@@ -78,8 +78,8 @@ func (p *Pool) beginPacking(m micro, to *panels, v view, outer, k, width int) (p
 }
 
 // packedEntries is how many entries of K a piece of the work has: few enough
-// that what is written lane by lane stays in the nearest cache. It divides the
-// blocks' length.
+// that what is written lane by lane stays in the nearest cache. It divides
+// blockK.
 const packedEntries = 192
 
 // piece packs piece i.

@@ -55,7 +55,7 @@ func nearest(query, passages []float32, keep func(passage int32) bool, depth int
 func TestSearch(t *testing.T) {
 	sizes := []struct{ n, m, d, depth int }{
 		{1, 1, 1, 1}, {3, 5, 7, 2}, {13, 200, 33, 10}, {1, 1000, 12, 1000}, {50, 129, blockK + 5, 7},
-		{5, 40, 16, 100}, {tallest*blockRows + 1, 300, 5, 20}, {97, 2*blockColumns + 1, 40, 3}, {9, 7000, 310, 5},
+		{5, 40, 16, 100}, {tallest*blockRows + 1, 300, 5, 20}, {97, 2*blockColumns + 1, 40, 3}, {9, 7000, 310, 5}, {20, 700, 4100, 6},
 	}
 	for _, m := range everybody() {
 		for _, size := range sizes {
