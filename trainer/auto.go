@@ -65,13 +65,8 @@ func (white) Begin(data *loader.Dataset, k int, _ uint64) (Beginning, error) {
 
 // chooseStart makes the start of the run.
 func (r *run) chooseStart(ctx context.Context) error {
-	if r.recipe.Start.Name() != (Auto{}).Name() {
-		return r.startFrom(r.recipe.Start)
-	}
-	// The fewest pairs do not tell, and the notebook's accuracy has no error to
-	// choose by.
-	if r.figure == byAccuracy || r.crossed && !r.choosing() {
-		return r.startFrom(Identity{})
+	if !r.chooses() {
+		return r.sameStart()
 	}
 	if r.crossed {
 		if err := r.compareStarts(ctx, r.crossedStart); err != nil {
@@ -100,6 +95,12 @@ type choice struct {
 	dims   int
 	side   graph.Side
 	seed   uint64
+}
+
+// chooses reports whether the start is Auto's and there is something to choose by:
+// the fewest pairs do not tell, and the notebook's accuracy has no error.
+func (r *run) chooses() bool {
+	return r.recipe.Start.Name() == (Auto{}).Name() && r.figure != byAccuracy && (!r.crossed || r.choosing())
 }
 
 // compareStarts makes the best of Auto's starts that of the run. scores are those

@@ -132,7 +132,7 @@ func (r *run) unseenCosines(ctx context.Context, start Start, epochs int) (cosin
 		cosines = append(cosines, make([]float32, len(training)))
 	}
 	for _, f := range r.folds {
-		err := r.without(ctx, f, start, epochs > 0, func(sub *run, epoch int) error {
+		err := r.leaveOut(ctx, f, start, epochs > 0, func(sub *run, epoch int) error {
 			of, err := sub.eval.cosines(ctx, f.pairs, true)
 			for i, c := range of {
 				cosines[epoch][place[f.pairs[i]]] = c
@@ -146,15 +146,16 @@ func (r *run) unseenCosines(ctx context.Context, start Start, epochs int) (cosin
 	return cosines, nil
 }
 
-// without trains from a start as the run does, but for a fold, and calls scored at the
+// leaveOut trains from a start as the run does, but for a fold, and calls scored at the
 // start, which is epoch 0, and after each epoch.
-func (r *run) without(ctx context.Context, f fold, start Start, train bool, scored func(sub *run, epoch int) error) error {
+func (r *run) leaveOut(ctx context.Context, f fold, start Start, train bool, scored func(sub *run, epoch int) error) error {
 	recipe := r.recipe
 	recipe.CrossValidate, recipe.Patience, recipe.Start = 0, 0, start
 	var sub *run
 	var failed error
 	t := &try{workspace: f.workspace, part: true, report: func(epoch int, _ float64) bool {
 		failed = scored(sub, epoch)
+		r.tellFolds()
 		return failed == nil
 	}}
 	sub, err := newRun(f.workspace.data, Options{Recipe: recipe, Backend: r.opts.Backend, try: t})
@@ -165,10 +166,26 @@ func (r *run) without(ctx context.Context, f fold, start Start, train bool, scor
 	if err := sub.begin(ctx); err != nil {
 		return err
 	}
-	if err := scored(sub, 0); err != nil || !train {
-		return err
+	err = scored(sub, 0)
+	r.tellFolds()
+	if err == nil && train {
+		err = cmp.Or(sub.train(ctx), failed)
 	}
-	return cmp.Or(sub.train(ctx), failed)
+	return cmp.Or(ctx.Err(), err) // an interrupted part has left no checkpoint
+}
+
+// tellFolds counts how often a fold has been scored: under the starts that
+// Auto compares, and under the start and each epoch of a training.
+func (r *run) tellFolds() {
+	if r.opts.CrossValidating == nil {
+		return
+	}
+	r.leftOut++
+	each := 1 + r.recipe.Epochs
+	if r.chooses() {
+		each += len(r.candidates())
+	}
+	r.opts.CrossValidating(r.leftOut, len(r.folds)*each)
 }
 
 // crossedScores are scores of the training pairs.

@@ -3,6 +3,7 @@ package trainer_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -96,6 +97,45 @@ func TestFewPairs(t *testing.T) {
 		}
 		if !s.Judgement.Accepted {
 			t.Errorf("%d pairs: not accepted: %s", pairs, s.Judgement.Text)
+		}
+	}
+}
+
+// TestCrossValidating: what is told of a cross-validation ends with all of it, whether
+// a start is chosen or given; the epochs come after it. A context that ends in it ends
+// the training at once, with nothing to go on from.
+func TestCrossValidating(t *testing.T) {
+	for _, start := range []trainer.Start{trainer.Identity{}, trainer.Auto{}} {
+		recipe := quick()
+		recipe.Epochs, recipe.CrossValidate, recipe.Start, recipe.Optimizer = 2, 5, start, trainer.AdamW{}
+		var told []int
+		all := 0
+		opts := trainer.Options{Recipe: recipe, Backend: cpu.New(1), Dir: newDir(t)}
+		opts.CrossValidating = func(done, of int) { told, all = append(told, done), of }
+		opts.Progress = func(trainer.Progress) {
+			if len(told) == 0 || told[len(told)-1] != all {
+				t.Fatalf("%s: an epoch was scored when %v of %d were done", start.Name(), told, all)
+			}
+		}
+		if _, err := trainer.Train(context.Background(), few(t, 600), opts); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.IsSorted(told) || len(told) != all || all%5 != 0 || all < 5*3 {
+			t.Errorf("%s: told %v of %d", start.Name(), told, all)
+		}
+
+		ctx, cancel := context.WithCancel(context.Background())
+		opts.Dir, opts.Progress = newDir(t), nil
+		opts.CrossValidating = func(done, _ int) {
+			if done == 7 {
+				cancel()
+			}
+			if done > 7 {
+				t.Errorf("%s: went on after its context had ended", start.Name())
+			}
+		}
+		if _, err := trainer.Train(ctx, few(t, 600), opts); !errors.Is(err, context.Canceled) || errors.Is(err, trainer.ErrInterrupted) || opts.Dir.HasCheckpoint() {
+			t.Errorf("%s: the error is %v, there is a checkpoint: %v", start.Name(), err, opts.Dir.HasCheckpoint())
 		}
 	}
 }

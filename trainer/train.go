@@ -23,6 +23,9 @@ type Options struct {
 	Version  string         // of the program, for config.json
 	Source   rundir.Data    // where the data came from; Train fills in the rest
 	Progress func(Progress) // called after each epoch; may be nil
+	// CrossValidating is called while few pairs are cross-validated, which comes
+	// before the first epoch, with how much of it is done; may be nil.
+	CrossValidating func(done, all int)
 	// Guard is texts outside the domain of the training, on which the result is
 	// tried as well; may be nil. CheckGuard must have passed.
 	Guard *loader.Dataset
@@ -62,7 +65,8 @@ var ErrInterrupted = errors.New("interrupted")
 //
 // Where ctx ends first, Train writes a checkpoint and returns an error that
 // wraps ErrInterrupted; with Options.Resume another call goes on from there,
-// to the same result bit for bit.
+// to the same result bit for bit. Before the start is scored there is nothing to
+// go on from: then the error is ctx's.
 //
 // Data without a validation split loses some of its training pairs to one, unless
 // they are few, where the recipe selects on validation.
@@ -109,6 +113,7 @@ type run struct {
 	steps   int // of the whole training
 	state   state
 	folds   []fold      // while the pairs are cross-validated
+	leftOut int         // how many scorings of a fold are done
 	start   Beginning   // before the first step
 	solved  Beginning   // of a closed form, once it is solved
 	judged  splitScores // of the result, on the pairs that judged it
@@ -217,7 +222,6 @@ func (r *run) close() {
 func (r *run) begin(ctx context.Context) error {
 	r.state = state{Config: r.config, BestScore: math.Inf(-1)}
 	if r.crossed {
-		ctx := context.WithoutCancel(ctx)
 		defer r.closeFolds()
 		if err := r.cut(); err != nil {
 			return err

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -169,6 +171,21 @@ func TestInterruptedEarly(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "run")); err == nil {
 		t.Error("a folder was made")
+	}
+}
+
+// TestInterruptedInFolds presses Ctrl-C while few pairs are cross-validated, which
+// comes before the first checkpoint.
+func TestInterruptedInFolds(t *testing.T) {
+	dir := t.TempDir()
+	writePairs(t, dir, "pairs.csv", 60)
+	ctx := &lateContext{Context: context.Background(), file: filepath.Join(dir, "run", ".lock")}
+	code, _, stderr := cosfit(t, ctx, dir, "fit", "pairs.csv", "--provider", "hashing", "--dimensions", "64", "--cache", "cache", "--prepared", "prepared", "--out", "run")
+	if want := "\ncosfit: interrupted before the first epoch, no run was kept\n"; code != exitFailed || !strings.HasSuffix(stderr, want) {
+		t.Errorf("exit code %d, printed %q, want %q", code, stderr, want)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "run")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder of the run is still there: %v", err)
 	}
 }
 

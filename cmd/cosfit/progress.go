@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -22,6 +23,8 @@ type progress struct {
 	bars  *mpb.Progress
 	bar   *mpb.Bar
 	state atomic.Pointer[string] // beside the bar, which another goroutine draws
+	folds *rowBar                // of a cross-validation, which comes first; nil outside it
+	next  time.Time              // of a line about that
 }
 
 // newProgress announces the data. Without lines nothing is written to what is
@@ -32,7 +35,7 @@ func newProgress(w io.Writer, data string, lines bool) *progress {
 
 // newProgressOn is newProgress where it is known whether w is a terminal.
 func newProgressOn(w io.Writer, terminal bool, data string, lines bool) *progress {
-	p := &progress{w: w, lines: lines && !terminal}
+	p := &progress{w: w, lines: lines && !terminal, next: time.Now().Add(lineEvery)}
 	if terminal {
 		p.bars = mpb.New(mpb.WithOutput(w), mpb.ForceTTY(), mpb.WithAutoRefresh())
 	}
@@ -49,6 +52,7 @@ func isTerminal(w io.Writer) bool {
 
 // show is called after each epoch; epoch 0 is the start.
 func (p *progress) show(now trainer.Progress) {
+	p.stopFolds()
 	switch {
 	case p.bars != nil:
 		state := describeEpoch(now, now.Rows[len(now.Rows)-1:]) // the split that decides
@@ -59,6 +63,25 @@ func (p *progress) show(now trainer.Progress) {
 		p.bar.SetCurrent(int64(now.Epoch))
 	case p.lines:
 		fmt.Fprintf(p.w, "epoch %2d/%d  %s\n", now.Epoch, now.Epochs, describeEpoch(now, now.Rows))
+	}
+}
+
+// showFolds is called while few pairs are cross-validated, before the first epoch.
+func (p *progress) showFolds(done, all int) {
+	if p.folds == nil {
+		p.folds = newRowBar(p.w, p.bars != nil, int64(all), "cross-validation")
+	}
+	p.folds.show(int64(done))
+	if now := time.Now(); p.lines && now.After(p.next) {
+		p.next = now.Add(lineEvery)
+		fmt.Fprintf(p.w, "cross-validation %d of %d\n", done, all)
+	}
+}
+
+func (p *progress) stopFolds() {
+	if p.folds != nil {
+		p.folds.stop()
+		p.folds = nil
 	}
 }
 
@@ -93,6 +116,7 @@ func describeEpoch(now trainer.Progress, rows []rundir.Epoch) (text string) {
 
 // stop takes the bar away.
 func (p *progress) stop() {
+	p.stopFolds()
 	if p.bar != nil {
 		p.bar.Abort(true)
 	}

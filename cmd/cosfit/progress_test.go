@@ -54,6 +54,32 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+// TestProgressOfFolds: the bar of a cross-validation gives way to that of the epochs,
+// and elsewhere a line is written now and then.
+func TestProgressOfFolds(t *testing.T) {
+	var s screen
+	p := newProgressOn(&s, true, "data", true)
+	p.showFolds(7, 20)
+	s.await(t, "cross-validation 7/20 [")
+	p.show(epochOf(0, 2))
+	s.await(t, "epoch 0/2 [")
+	p.stop()
+	if got := s.left(); got != "data\n" {
+		t.Errorf("a terminal shows %q", got)
+	}
+
+	var lines screen
+	p = newProgressOn(&lines, false, "data", true)
+	p.showFolds(1, 20)
+	p.next = time.Now()
+	p.showFolds(2, 20)
+	p.showFolds(3, 20)
+	p.stop()
+	if got := lines.left(); got != "data\ncross-validation 2 of 20\n" {
+		t.Errorf("written were %q", got)
+	}
+}
+
 // TestProgressFast shows epochs faster than the bar is drawn, which another
 // goroutine does: the race detector watches.
 func TestProgressFast(t *testing.T) {

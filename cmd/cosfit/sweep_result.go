@@ -170,7 +170,7 @@ func (s *sweeping) runOf(recipe trainer.Recipe) (rundir.Summary, error) {
 		}
 	}
 	_, summary, err := t.train(s.data, &place, recipe)
-	if errors.Is(err, trainer.ErrInterrupted) {
+	if errors.Is(err, trainer.ErrInterrupted) || errors.Is(err, errNotBegun) {
 		err = fmt.Errorf("interrupted while the best trial was trained again; go on with: cosfit sweep --resume --out %s", shell.Quote(s.dir.Path()))
 	}
 	return summary, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -192,6 +193,9 @@ func (t *training) run() error {
 	return t.panel(dir, summary)
 }
 
+// errNotBegun says that a training was interrupted before there was a checkpoint.
+var errNotBegun = errors.New("interrupted before the first epoch, no run was kept")
+
 // train trains on data that are open and writes the run.
 func (t *training) train(data *loader.Dataset, place *place, recipe trainer.Recipe) (dir rundir.Dir, summary rundir.Summary, err error) {
 	c := t.context
@@ -222,7 +226,8 @@ func (t *training) train(data *loader.Dataset, place *place, recipe trainer.Reci
 	progress := newProgress(c.App.ErrWriter, describeData(data), !c.Bool("json"))
 	summary, err = trainer.Train(c.Context, data, trainer.Options{
 		Recipe: recipe, Backend: backend, Dir: dir, Resume: t.resume,
-		Version: version(), Source: source, Progress: progress.show, CheckpointEvery: c.Duration("checkpoint-every"), Guard: guard,
+		Version: version(), Source: source, Progress: progress.show, CrossValidating: progress.showFolds,
+		CheckpointEvery: c.Duration("checkpoint-every"), Guard: guard,
 	})
 	progress.stop()
 	if errors.Is(err, trainer.ErrInterrupted) {
@@ -234,6 +239,9 @@ func (t *training) train(data *loader.Dataset, place *place, recipe trainer.Reci
 	}
 	if diverged := (*trainer.DivergedError)(nil); errors.As(err, &diverged) && diverged.Epoch <= 1 {
 		return dir, summary, errors.Join(err, dir.Remove()) // nothing was learned yet
+	}
+	if errors.Is(err, context.Canceled) {
+		return dir, summary, errors.Join(errNotBegun, dir.Remove())
 	}
 	if err == nil && t.finish != nil {
 		err = t.finish(dir)
