@@ -64,9 +64,6 @@ func apply(c *cli.Context) error {
 	if err := checkPaths(in, out, c.Bool("force")); err != nil {
 		return err
 	}
-	if c.Int("threads") < 0 {
-		return usage("--threads is %d, want 0 for all or a positive number", c.Int("threads"))
-	}
 	p, _, err := matrixFrom(c)
 	if err != nil {
 		return err

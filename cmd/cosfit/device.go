@@ -62,9 +62,6 @@ func placeOn(c *cli.Context, device string) (*place, error) {
 	if p.precision != "" && !slices.Contains(precisions(), string(p.precision)) {
 		return p, usage("--precision %q is unknown; there are: %s", p.precision, strings.Join(precisions(), ", "))
 	}
-	if p.threads < 0 {
-		return p, usage("--threads is %d, want 0 for all or a positive number", p.threads)
-	}
 	return p, nil
 }
 

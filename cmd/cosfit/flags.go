@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -20,8 +21,21 @@ func jsonFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "json", Usage: "print the result as JSON instead of a panel"}
 }
 
+// threadsFlag limits the whole program: what computes without a backend, such as a
+// search or a closed form, takes as many threads as Go may run at once.
 func threadsFlag() cli.Flag {
-	return &cli.IntFlag{Name: "threads", Usage: "CPU threads; 0 means all. The result does not depend on it", DefaultText: "all"}
+	return &cli.IntFlag{
+		Name: "threads", Usage: "CPU threads; 0 means all. The result does not depend on it", DefaultText: "all",
+		Action: func(_ *cli.Context, n int) error {
+			if n < 0 {
+				return usage("--threads is %d, want 0 for all or a positive number", n)
+			}
+			if n > 0 && n < runtime.GOMAXPROCS(0) {
+				runtime.GOMAXPROCS(n)
+			}
+			return nil
+		},
+	}
 }
 
 func dataFlags() []cli.Flag {

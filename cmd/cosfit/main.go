@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,6 +56,7 @@ func oneLine(text string) string {
 }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
+	threads := runtime.GOMAXPROCS(0)
 	app := &cli.App{
 		Name:  "cosfit",
 		Usage: "learn one matrix that makes your text embeddings fit your data",
@@ -69,6 +71,10 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler:       func(*cli.Context, error) {}, // run prints errors once
 		OnUsageError:         asUsage,
 		Action:               unknownCommand,
+		After: func(*cli.Context) error {
+			runtime.GOMAXPROCS(threads) // which --threads changes
+			return nil
+		},
 		Commands: []*cli.Command{
 			demoCommand(), fitCommand(), prepareCommand(), dataCommand(), embedCommand(), cacheCommand(), mineCommand(), trainCommand(), sweepCommand(), evalCommand(), exportCommand(), applyCommand(),
 			benchCommand(), doctorCommand(), versionCommand(), completionCommand(),

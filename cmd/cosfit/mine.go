@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -202,12 +203,7 @@ func mineOptions(c *cli.Context) (negatives.Options, error) {
 	if from := c.String("from"); from != "corpus" && from != fromDocument {
 		return o, usage("--from %q is unknown; there are: corpus, %s", from, fromDocument)
 	}
-	if o.Threads = c.Int("threads"); o.Threads < 0 {
-		return o, usage("--threads is %d, want 0 for all or a positive number", o.Threads)
-	}
-	if o.Threads == 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
-	}
+	o.Threads = cmp.Or(c.Int("threads"), runtime.GOMAXPROCS(0))
 	memory, err := memoryFrom(c)
 	if err != nil {
 		return o, err

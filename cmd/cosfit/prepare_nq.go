@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -155,9 +156,7 @@ func nqPlanFrom(c *cli.Context) (p nqPlan, err error) {
 		return p, err
 	}
 	p.negatives.Seed = c.Uint64("seed")
-	if p.negatives.Threads = c.Int("threads"); p.negatives.Threads == 0 {
-		p.negatives.Threads = runtime.GOMAXPROCS(0)
-	}
+	p.negatives.Threads = cmp.Or(c.Int("threads"), runtime.GOMAXPROCS(0))
 	if p.negatives.Hard == 0 && c.IsSet("provider") {
 		return p, usage("--provider chooses hard negatives: say how many each question gets with --hard")
 	}
