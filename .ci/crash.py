@@ -8,7 +8,6 @@ each end, whatever has its name in the run's folder is whole.
 """
 
 import csv
-import hashlib
 import json
 import os
 import pathlib
@@ -19,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 cosfit = str(pathlib.Path(sys.argv[1]).resolve())
 epochs = int(sys.argv[2]) if len(sys.argv) > 2 else 30
@@ -68,7 +68,7 @@ def check_whole(run, reference, temporary_too):
             state = run / name / "state"
             if state.exists():
                 b = state.read_bytes()
-                assert hashlib.sha256(b[:-32]).digest() == b[-32:], "half a checkpoint"
+                assert zlib.crc32(b[:-4]) == int.from_bytes(b[-4:], "little"), "half a checkpoint"
             continue
         assert name in results, f"{name} is no file of a run"
         got, want = readers[name](run), readers[name](reference)

@@ -82,7 +82,7 @@ func judgePassages(p *rundir.PassageOnly, s splitScores, figure string, c rundir
 	}
 	its := estimator(figure)(s)
 	i := bootstrap(its.groups, resamplesFor(len(its.groups)), bootstrapSeed, its.of)
-	p.Value, p.Interval = rundir.Figure(its.of(nil)), rundir.Interval{Low: rundir.Figure(i.low), High: rundir.Figure(i.high)}
+	p.Value, p.Interval = rundir.Figure(its.of(nil)), i.bounds()
 	best := c.After
 	if c.Before > best {
 		best = c.Before

@@ -3,7 +3,9 @@ package trainer
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"sync"
 )
 
 // interval says how sure a figure is: the bounds of its 95 % confidence interval and its standard error.
@@ -18,33 +20,57 @@ type interval struct{ low, high, se float64 }
 //
 // groups is [pairs], numbers may be sparse. A resample whose statistic is NaN is skipped, as when it holds one
 // class only. With fewer than two groups, or fewer than two values left, everything is NaN. The same arguments
-// give the same interval.
+// give the same interval, on any number of threads, of which several may call statistic at a time.
 func bootstrap(groups []int32, resamples int, seed uint64, statistic func(weights []float64) float64) interval {
-	group, count := denseGroups(groups)
-	if count < 2 {
-		return interval{math.NaN(), math.NaN(), math.NaN()}
-	}
-	random := rand.New(rand.NewPCG(seed, 0))
-	drawn := make([]float64, count)
-	weights := make([]float64, len(groups))
-	values := make([]float64, 0, resamples)
-	for range resamples {
-		clear(drawn)
-		for range count {
-			drawn[random.IntN(count)]++
-		}
-		for pair, g := range group {
-			weights[pair] = drawn[g]
-		}
-		if value := statistic(weights); !math.IsNaN(value) {
-			values = append(values, value)
-		}
-	}
-	return intervalOf(values)
+	return intervalOf(resampled(groups, resamples, seed, statistic)[0])
 }
 
-// intervalOf sorts the resampled values and sums them up.
+// resampled returns what several statistics are of the same resamples, [statistic][resample]; of fewer than two
+// groups there are none.
+func resampled(groups []int32, resamples int, seed uint64, statistics ...func(weights []float64) float64) [][]float64 {
+	values := make([][]float64, len(statistics))
+	group, count := denseGroups(groups)
+	if count < 2 {
+		return values
+	}
+	for s := range values {
+		values[s] = make([]float64, resamples)
+	}
+	random, next := rand.New(rand.NewPCG(seed, 0)), 0
+	var drawing sync.Mutex // one resample after the other, so that each is always the same
+	draw := func(drawn []float64) (resample int) {
+		drawing.Lock()
+		defer drawing.Unlock()
+		if next < resamples {
+			clear(drawn)
+			for range count {
+				drawn[random.IntN(count)]++
+			}
+		}
+		next++
+		return next - 1
+	}
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), resamples) {
+		workers.Go(func() {
+			drawn, weights := make([]float64, count), make([]float64, len(groups))
+			for r := draw(drawn); r < resamples; r = draw(drawn) {
+				for pair, g := range group {
+					weights[pair] = drawn[g]
+				}
+				for s, of := range statistics {
+					values[s][r] = of(weights)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	return values
+}
+
+// intervalOf sorts the resampled values and sums up those that are numbers.
 func intervalOf(values []float64) interval {
+	values = slices.DeleteFunc(values, math.IsNaN)
 	if len(values) < 2 {
 		return interval{math.NaN(), math.NaN(), math.NaN()}
 	}

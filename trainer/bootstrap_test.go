@@ -3,6 +3,8 @@ package trainer
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
 	"testing"
 )
 
@@ -112,9 +114,14 @@ func TestBootstrapIsDeterministic(t *testing.T) {
 		groups[i] = int32(i / 7 * 11)
 	}
 	r := newRanking(cosines, positive)
-	first, second := bootstrap(groups, 100, 42, r.rocAUC), bootstrap(groups, 100, 42, r.rocAUC)
-	if first != second {
-		t.Errorf("the same seed gives %+v and %+v", first, second)
+	first := bootstrap(groups, 100, 42, r.rocAUC)
+	for _, threads := range []int{1, 2, 7} {
+		before := runtime.GOMAXPROCS(threads)
+		again := bootstrap(groups, 100, 42, r.rocAUC)
+		runtime.GOMAXPROCS(before)
+		if again != first {
+			t.Errorf("the same seed gives %+v and on %d threads %+v", first, threads, again)
+		}
 	}
 	if other := bootstrap(groups, 100, 43, r.rocAUC); other == first {
 		t.Errorf("two seeds give the same %+v", other)
@@ -149,16 +156,15 @@ func TestBootstrapUndefined(t *testing.T) {
 }
 
 func TestBootstrapSkipsNaN(t *testing.T) {
-	calls := 0
+	var calls atomic.Int32
 	got := bootstrap([]int32{1, 2, 3}, 100, 1, func([]float64) float64 {
-		calls++
-		if calls%2 == 0 {
+		if calls.Add(1)%2 == 0 {
 			return math.NaN()
 		}
 		return 3
 	})
-	if calls != 100 || got != (interval{low: 3, high: 3}) {
-		t.Errorf("after %d calls %+v, want 3 to 3 with no error after 100", calls, got)
+	if calls.Load() != 100 || got != (interval{low: 3, high: 3}) {
+		t.Errorf("after %d calls %+v, want 3 to 3 with no error after 100", calls.Load(), got)
 	}
 }
 

@@ -21,26 +21,32 @@ const bootstrapSeed = 1
 // Without cosines before, only what is after is known.
 func compare(before, after splitScores, by func(splitScores) estimate) rundir.Comparison {
 	its := by(after)
-	a := its.of
-	interval := func(f func([]float64) float64) (rundir.Interval, float64) {
-		i := bootstrap(its.groups, resamplesFor(len(its.groups)), bootstrapSeed, f)
-		return rundir.Interval{Low: rundir.Figure(i.low), High: rundir.Figure(i.high)}, i.se
-	}
+	resamples := resamplesFor(len(its.groups))
 	if len(before.cosines) == 0 {
 		none := rundir.Interval{Low: rundir.None, High: rundir.None}
-		c := rundir.Comparison{Before: rundir.None, BeforeInterval: none, After: rundir.Figure(a(nil)), Gain: rundir.None, GainSE: rundir.None, GainInterval: none}
-		c.AfterInterval, _ = interval(a)
-		return c
+		after := bootstrap(its.groups, resamples, bootstrapSeed, its.of)
+		return rundir.Comparison{
+			Before: rundir.None, BeforeInterval: none, After: rundir.Figure(its.of(nil)), AfterInterval: after.bounds(),
+			Gain: rundir.None, GainSE: rundir.None, GainInterval: none,
+		}
 	}
-	b := by(before).of
-	gain := func(w []float64) float64 { return a(w) - b(w) }
-	c := rundir.Comparison{Before: rundir.Figure(b(nil)), After: rundir.Figure(a(nil)), Gain: rundir.Figure(gain(nil))}
-	c.BeforeInterval, _ = interval(b)
-	c.AfterInterval, _ = interval(a)
-	var se float64
-	c.GainInterval, se = interval(gain)
-	c.GainSE = rundir.Figure(se)
-	return c
+	theirs := by(before).of
+	drawn := resampled(its.groups, resamples, bootstrapSeed, theirs, its.of)
+	gains := make([]float64, len(drawn[0]))
+	for i := range gains {
+		gains[i] = drawn[1][i] - drawn[0][i]
+	}
+	b, a := theirs(nil), its.of(nil)
+	gain := intervalOf(gains)
+	return rundir.Comparison{
+		Before: rundir.Figure(b), BeforeInterval: intervalOf(drawn[0]).bounds(), After: rundir.Figure(a), AfterInterval: intervalOf(drawn[1]).bounds(),
+		Gain: rundir.Figure(a - b), GainSE: rundir.Figure(gain.se), GainInterval: gain.bounds(),
+	}
+}
+
+// bounds is the interval as a run's files have it.
+func (i interval) bounds() rundir.Interval {
+	return rundir.Interval{Low: rundir.Figure(i.low), High: rundir.Figure(i.high)}
 }
 
 // comparisons of the figures that the judgement and the panel show.

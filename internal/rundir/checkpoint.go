@@ -2,11 +2,11 @@ package rundir
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -17,11 +17,11 @@ import (
 )
 
 // checkpointMagic begins a checkpoint; the digit is its version.
-const checkpointMagic = "cosfit checkpoint 1\n"
+const checkpointMagic = "cosfit checkpoint 2\n"
 
 // WriteCheckpoint saves a state, as JSON, and arrays of numbers in one file:
-// the magic, the length of the JSON, the JSON, the numbers, and the SHA-256 of
-// all that. The reader must know the sizes of the arrays.
+// the magic, the length of the JSON, the JSON, the numbers, and the CRC-32 (IEEE)
+// of all that. The reader must know the sizes of the arrays.
 func (d Dir) WriteCheckpoint(state any, arrays ...[]float32) error {
 	if err := os.MkdirAll(d.file(checkpointDir), 0o777); err != nil {
 		return err
@@ -34,7 +34,7 @@ func (d Dir) WriteCheckpoint(state any, arrays ...[]float32) error {
 		return err
 	}
 	return atomicfile.Write(d.checkpoint(), func(w io.Writer) error {
-		sum := sha256.New()
+		sum := crc32.NewIEEE()
 		out := io.MultiWriter(w, sum)
 		io.WriteString(out, checkpointMagic)
 		binary.Write(out, binary.LittleEndian, uint64(len(text)))
@@ -44,8 +44,7 @@ func (d Dir) WriteCheckpoint(state any, arrays ...[]float32) error {
 				return err
 			}
 		}
-		_, err := w.Write(sum.Sum(nil))
-		return err
+		return binary.Write(w, binary.LittleEndian, sum.Sum32())
 	})
 }
 
@@ -88,11 +87,11 @@ func (d Dir) ReadCheckpoint(state any, arrays func() ([][]float32, error)) error
 	if !found {
 		return bad("not a checkpoint of this version of cosfit")
 	}
-	if len(body) < 8+sha256.Size || sha256.Sum256(raw[:len(raw)-sha256.Size]) != [sha256.Size]byte(raw[len(raw)-sha256.Size:]) {
+	if end := len(raw) - crc32.Size; len(body) < 8+crc32.Size || crc32.ChecksumIEEE(raw[:end]) != binary.LittleEndian.Uint32(raw[end:]) {
 		return bad("the checkpoint is damaged")
 	}
 	n := binary.LittleEndian.Uint64(body)
-	body = body[8 : len(body)-sha256.Size]
+	body = body[8 : len(body)-crc32.Size]
 	if n > uint64(len(body)) {
 		return bad("the checkpoint is damaged")
 	}
