@@ -33,27 +33,45 @@ type state struct {
 	Tuning    []byte           `json:"tuning,omitempty"` // the choices of a graph.Tuned backend
 }
 
-// checkpoint saves everything that the rest of the run depends on.
+// checkpoint saves everything that the rest of the run depends on. It is copied at
+// once and written while the training goes on; saved waits for that.
 func (r *run) checkpoint() error {
 	if r.opts.try != nil {
 		return nil
 	}
+	if err := r.saved(); err != nil {
+		return err
+	}
 	r.state.Timing.TotalSeconds += time.Since(r.started).Seconds()
 	r.started = time.Now()
-	arrays := r.arrays()
-	for i, a := range r.deviceArrays() {
-		if err := r.opts.Backend.Download(arrays[i], a); err != nil {
+	if r.arrays == nil {
+		r.arrays = append(r.hostArrays(), make([]float32, len(r.best)))
+	}
+	on := r.deviceArrays()
+	for i, a := range on {
+		if err := r.opts.Backend.Download(r.arrays[i], a); err != nil {
 			return err
 		}
 	}
+	copy(r.arrays[len(on)], r.best)
 	if tuned, ok := r.opts.Backend.(graph.Tuned); ok {
 		var err error
 		if r.state.Tuning, err = tuned.Tuning(); err != nil {
 			return err
 		}
 	}
-	err := r.opts.Dir.WriteCheckpoint(r.state, append(arrays, r.best)...)
-	r.saved = time.Now()
+	r.copied, r.saving = time.Now(), make(chan error, 1)
+	go func(s state) { r.saving <- r.opts.Dir.WriteCheckpoint(s, r.arrays...) }(r.state)
+	return nil
+}
+
+// saved returns once the last checkpoint is written.
+func (r *run) saved() error {
+	if r.saving == nil {
+		return nil
+	}
+	err := <-r.saving
+	r.saving = nil
 	return err
 }
 
@@ -64,7 +82,7 @@ func (r *run) checkpointInTime() error {
 	if every == 0 {
 		every = time.Minute
 	}
-	if time.Since(r.saved) < every {
+	if time.Since(r.copied) < every {
 		return nil
 	}
 	r.countTraining()
@@ -81,8 +99,8 @@ func (r *run) deviceArrays() []graph.Array {
 	return arrays
 }
 
-// arrays is memory for deviceArrays.
-func (r *run) arrays() [][]float32 {
+// hostArrays is memory for deviceArrays.
+func (r *run) hostArrays() [][]float32 {
 	var out [][]float32
 	for _, a := range r.deviceArrays() {
 		out = append(out, make([]float32, a.Size()))
@@ -94,7 +112,7 @@ func (r *run) arrays() [][]float32 {
 func (r *run) resume() error {
 	var arrays [][]float32
 	err := r.opts.Dir.ReadCheckpoint(&r.state, func() ([][]float32, error) {
-		arrays = r.arrays()
+		arrays = r.hostArrays()
 		return append(slices.Clone(arrays), r.best), SameRun(r.opts.Dir.Path(), r.state.Config, r.config)
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,12 +103,14 @@ type run struct {
 	config rundir.Config
 	*parts
 	eval    *evaluator
-	scored  []int32   // pairs of the splits that are scored after each epoch
-	figure  string    // that chooses the epoch
-	crossed bool      // the pairs are few, and judged in parts
-	started time.Time // or when TotalSeconds was last brought up to date
-	trained time.Time // until when TrainSeconds counts, within an epoch
-	saved   time.Time // when the last checkpoint was written, or the run was opened
+	scored  []int32     // pairs of the splits that are scored after each epoch
+	figure  string      // that chooses the epoch
+	crossed bool        // the pairs are few, and judged in parts
+	started time.Time   // or when TotalSeconds was last brought up to date
+	trained time.Time   // until when TrainSeconds counts, within an epoch
+	copied  time.Time   // when the last checkpoint was begun, or the run was opened
+	arrays  [][]float32 // what a checkpoint has of deviceArrays, and of best
+	saving  chan error  // of the checkpoint that is being written; nil for none
 
 	batches int // in an epoch
 	steps   int // of the whole training
@@ -126,7 +129,7 @@ func newRun(data *loader.Dataset, opts Options) (*run, error) {
 		return nil, err
 	}
 	now := time.Now()
-	r := &run{data: data, recipe: recipe, opts: opts, started: now, saved: now}
+	r := &run{data: data, recipe: recipe, opts: opts, started: now, copied: now}
 	r.crossed = recipe.SelectOn == loader.Validation && HoldOut(data, recipe.CrossValidate)
 	r.figure = SelectionFigure(recipe, data)
 	r.batches = (len(data.Indices(loader.Train)) + recipe.BatchSize - 1) / recipe.BatchSize
@@ -213,6 +216,7 @@ func trainingRows(data *loader.Dataset) []int32 {
 }
 
 func (r *run) close() {
+	r.saved()                                // its error would come after the one that ended the run
 	if r.parts != nil && r.opts.try == nil { // or they are the workspace's
 		r.parts.close()
 	}
@@ -257,7 +261,7 @@ func (r *run) begin(ctx context.Context) error {
 	if err := r.score(context.WithoutCancel(ctx), 0, 0, 0); err != nil {
 		return err
 	}
-	return r.checkpoint()
+	return cmp.Or(r.checkpoint(), r.saved())
 }
 
 // startingSlots are the optimiser's that hold the first weights before the first step.
@@ -294,7 +298,7 @@ func (r *run) train(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return r.saved()
 }
 
 // epochs is how many are trained at most.
@@ -326,7 +330,7 @@ func (r *run) exhausted() bool {
 }
 
 func (r *run) interrupted() error {
-	if err := r.checkpoint(); err != nil {
+	if err := cmp.Or(r.checkpoint(), r.saved()); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w in epoch %d of %d", ErrInterrupted, r.state.Epochs+1, r.epochs())

@@ -23,20 +23,35 @@ type unitVectors struct {
 func newUnitVectors(table *loader.Table, rows []int32) (*unitVectors, error) {
 	u := &unitVectors{table: table, rows: rows, scale: make([]float64, len(rows)), mean: make([]float64, table.Dim)}
 	u.pool = kernel.NewPool(runtime.GOMAXPROCS(0))
-	first := 0
-	err := eachBlock(table, rows, func(x []float32, n int) {
-		for i := range n {
+	err := u.each(func(first, n int, row func(i int) []float32) {
+		for i := first; i < first+n; i++ {
 			var square float64
-			for _, v := range x[i*table.Dim : (i+1)*table.Dim] {
+			for _, v := range row(i) {
 				square += float64(v) * float64(v)
 			}
 			if square > 0 {
-				u.scale[first+i] = 1 / math.Sqrt(square)
+				u.scale[i] = 1 / math.Sqrt(square)
 			}
 		}
-		first += n
 	})
 	return u, err
+}
+
+// each hands f some rows at a time, of which row(i) is the i-th of all: where the
+// table holds them in memory, the table's own, which f must not change.
+func (u *unitVectors) each(f func(first, n int, row func(i int) []float32)) error {
+	d, first := u.table.Dim, 0
+	if data := u.table.Data; data != nil {
+		row := func(i int) []float32 { return data[int(u.rows[i])*d:][:d] }
+		for ; first < len(u.rows); first += momentBlock {
+			f(first, min(momentBlock, len(u.rows)-first), row)
+		}
+		return nil
+	}
+	return eachBlock(u.table, u.rows, func(x []float32, n int) {
+		f(first, n, func(i int) []float32 { return x[(i-first)*d:][:d] })
+		first += n
+	})
 }
 
 // centre makes μ the mean of the vectors with weights [n].
@@ -59,8 +74,8 @@ func (u *unitVectors) sum(a []float64, f func(i int, z float64) float64) ([]floa
 	for j, m := range u.mean {
 		at -= a[j] * m
 	}
-	out, first := make([]float64, d+1), 0
-	err := eachBlock(u.table, u.rows, func(x []float32, n int) {
+	out := make([]float64, d+1)
+	err := u.each(func(first, n int, row func(i int) []float32) {
 		const piece = 64
 		pieces := (n + piece - 1) / piece
 		for len(u.parts) < pieces {
@@ -69,11 +84,11 @@ func (u *unitVectors) sum(a []float64, f func(i int, z float64) float64) ([]floa
 		u.pool.Run(pieces, func(p int) {
 			part := u.parts[p]
 			clear(part)
-			for i := p * piece; i < min((p+1)*piece, n); i++ {
-				row, scale := x[i*d:(i+1)*d], u.scale[first+i]
-				by := f(first+i, at+scale*kernel.Dot(a[:d], row))
+			for i := first + p*piece; i < first+min((p+1)*piece, n); i++ {
+				x, scale := row(i), u.scale[i]
+				by := f(i, at+scale*kernel.Dot(a[:d], x))
 				if by != 0 {
-					kernel.AddTimes(part[:d], by*scale, row)
+					kernel.AddTimes(part[:d], by*scale, x)
 				}
 				part[d] += by
 			}
@@ -83,7 +98,6 @@ func (u *unitVectors) sum(a []float64, f func(i int, z float64) float64) ([]floa
 				out[j] += v
 			}
 		}
-		first += n
 	})
 	for j, m := range u.mean {
 		out[j] -= out[d] * m
