@@ -240,7 +240,7 @@ func (t *training) train(data *loader.Dataset, place *place, recipe trainer.Reci
 	if diverged := (*trainer.DivergedError)(nil); errors.As(err, &diverged) && diverged.Epoch <= 1 {
 		return dir, summary, errors.Join(err, dir.Remove()) // nothing was learned yet
 	}
-	if errors.Is(err, context.Canceled) {
+	if !t.resume && errors.Is(err, context.Canceled) {
 		return dir, summary, errors.Join(errNotBegun, dir.Remove())
 	}
 	if err == nil && t.finish != nil {
