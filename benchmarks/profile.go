@@ -111,7 +111,7 @@ func stagesOf(t Task) (stages []stage, close func()) {
 	pool := kernel.NewPool(t.Threads)
 	pool.Keep()
 	p := newProblem(t)
-	x, g := pool.NewOperand(t.D), pool.NewGradient(t.K)
+	x, g := pool.NewOperand(t.D, kernel.Single), pool.NewGradient(t.K, kernel.Single)
 	left, right := make([]int32, t.Batch), make([]int32, t.Batch)
 	for i := range left {
 		left[i], right[i] = int32(i), int32(t.Batch+i)

@@ -20,7 +20,6 @@ import (
 
 	"github.com/cosfit/cosfit/cuda/fake"
 	"github.com/cosfit/cosfit/internal/rundir"
-	"github.com/cosfit/cosfit/projection"
 )
 
 // A gpuProgram is this program in a process of its own, with a folder of
@@ -92,27 +91,6 @@ func few(t *testing.T, dir string) string {
 	return file
 }
 
-func summaryOf(t *testing.T, run string) (s rundir.Summary) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(run, "summary.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &s); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func matrixOf(t *testing.T, run string) *projection.Projection {
-	t.Helper()
-	p, err := projection.Load(filepath.Join(run, "matrix.safetensors"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 // TestTrainOnGPU is the main path on a GPU: train, eval and export at every
 // precision, beside the same training on the CPU.
 func TestTrainOnGPU(t *testing.T) {
@@ -157,18 +135,6 @@ func TestTrainOnGPU(t *testing.T) {
 	if err := p.command(append(settings, "--device", "cuda:1", "--out", "second")...).Run(); err == nil {
 		t.Error("a second GPU is no error")
 	}
-}
-
-// distance is that of two results, relative to the second.
-func distance(a, b *projection.Projection) float64 {
-	var off, size float64
-	for _, m := range [][2][]float32{{a.Matrix, b.Matrix}, {a.MatrixRight, b.MatrixRight}} {
-		for i, v := range m[0] {
-			off += math.Pow(float64(v-m[1][i]), 2)
-			size += math.Pow(float64(m[1][i]), 2)
-		}
-	}
-	return math.Sqrt(off / size)
 }
 
 // TestSidesAndShapesOnGPU trains other matrices, beside the CPU's.

@@ -37,7 +37,7 @@ func precisions() []string {
 func deviceFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "device", Value: "auto", Usage: "where to compute: " + backends().list() + ", or cuda:1 for the second GPU; auto takes a GPU where there is one"},
-		&cli.StringFlag{Name: "precision", Usage: "of a training step's products on a GPU: " + strings.Join(precisions(), "|") + ". Scoring is in fp32", DefaultText: "tf32; the CPU has fp32"},
+		&cli.StringFlag{Name: "precision", Usage: "of a training step's products: " + strings.Join(precisions(), "|") + "; less than fp32 on a GPU, or a processor with a matrix engine (AMX). Scoring is in fp32", DefaultText: "tf32 on a GPU, fp32 on the CPU"},
 	}
 }
 
@@ -75,7 +75,7 @@ func (p *place) open() (graph.Backend, error) {
 		err = fmt.Errorf("%s was begun with --device %s and goes on only there: %w", p.run, p.device, err)
 	case errors.Is(err, cuda.ErrNoGPU):
 		instead := "--device cpu"
-		if p.precision != "" && p.precision != cuda.FP32 {
+		if p.coarse() {
 			instead += " --precision fp32"
 		}
 		err = fmt.Errorf("%w; %s computes without one", err, instead)
@@ -91,14 +91,21 @@ func (p *place) tell(w io.Writer) {
 }
 
 func openCPU(p *place) (graph.Backend, error) {
-	if p.precision != "" && p.precision != cuda.FP32 {
-		return nil, usage("--precision %s goes with --device cuda: the CPU computes in fp32", p.precision)
-	}
 	if err := kernel.Check(); err != nil {
 		return nil, usage("%w", err)
 	}
+	if p.coarse() {
+		b, err := cpu.NewCoarse(p.threads, string(p.precision))
+		if err != nil {
+			return nil, fmt.Errorf("--precision %s: %w; --precision fp32 computes without one", p.precision, err)
+		}
+		return b, nil
+	}
 	return cpu.New(p.threads), nil
 }
+
+// coarse reports whether less than fp32 is asked for.
+func (p *place) coarse() bool { return p.precision != "" && p.precision != cuda.FP32 }
 
 func openCUDA(p *place) (graph.Backend, error) {
 	return cuda.Open(p.options())
@@ -125,8 +132,8 @@ func openAuto(p *place) (graph.Backend, error) {
 	if err == nil {
 		return b, nil
 	}
-	if p.precision != "" && p.precision != cuda.FP32 {
-		return nil, fmt.Errorf("--precision %s needs a GPU: %w", p.precision, err)
+	if p.coarse() && !kernel.Engine() {
+		return nil, fmt.Errorf("--precision %s needs a GPU or a processor with a matrix engine: %w", p.precision, err)
 	}
 	if cuda.Supported {
 		p.note = "computing on the CPU: " + err.Error()

@@ -2,6 +2,7 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -10,7 +11,11 @@ import (
 )
 
 // A Backend computes in main memory with the functions of internal/kernel.
-type Backend struct{ pool *kernel.Pool }
+type Backend struct {
+	pool      *kernel.Pool
+	precision string
+	parts     kernel.Parts // of numbers in the products of a Score
+}
 
 var _ graph.Backend = (*Backend)(nil)
 
@@ -21,9 +26,31 @@ func New(threads int) *Backend {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	b := &Backend{kernel.NewPool(threads)}
+	b := &Backend{kernel.NewPool(threads), "fp32", kernel.Single}
 	b.pool.Keep()
 	return b
+}
+
+// ErrNoEngine says that this processor computes in single precision only.
+var ErrNoEngine = errors.New("this processor has no matrix engine (AMX on Linux), or COSFIT_CPU leaves it out")
+
+// coarser are the precisions below fp32, in parts of a number: the products of three
+// pairs of bfloat16 are no less precise than tf32.
+var coarser = map[string]kernel.Parts{"tf32": 2, "bf16": 1}
+
+// NewCoarse is New with the products of a training step ([graph.ScoreKernel]) in tf32
+// or bf16. All else is fp32. The error is ErrNoEngine where nothing would be gained.
+func NewCoarse(threads int, precision string) (*Backend, error) {
+	parts, ok := coarser[precision]
+	if !ok {
+		return nil, fmt.Errorf("cpu: a precision %q", precision)
+	}
+	if !kernel.Engine() {
+		return nil, ErrNoEngine
+	}
+	b := New(threads)
+	b.precision, b.parts = precision, parts
+	return b, nil
 }
 
 // Name returns "cpu".
@@ -32,8 +59,8 @@ func (b *Backend) Name() string { return "cpu" }
 // Kernel names the arithmetic and, where it depends on that, the architecture.
 func (b *Backend) Kernel() string { return kernel.Name() }
 
-// Precision returns "fp32": the CPU has no other.
-func (b *Backend) Precision() string { return "fp32" }
+// Precision is that of a training step's products.
+func (b *Backend) Precision() string { return b.precision }
 
 // Close ends the threads; the memory is the garbage collector's.
 func (b *Backend) Close() error {

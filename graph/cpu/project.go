@@ -9,7 +9,7 @@ import (
 
 // NewProject prepares the projection of a batch.
 func (b *Backend) NewProject(d, k int) (graph.ProjectKernel, error) {
-	return &projection{x: b.pool.NewOperand(d), d: d, k: k, g: b.pool.NewGradient(k), p: newArray(0, k), dm: newArray(d, k)}, nil
+	return &projection{x: b.pool.NewOperand(d, kernel.Single), d: d, k: k, g: b.pool.NewGradient(k, kernel.Single), p: newArray(0, k), dm: newArray(d, k)}, nil
 }
 
 type projection struct {

@@ -10,7 +10,7 @@ import (
 // NewScore prepares the cosines of a batch.
 func (b *Backend) NewScore(d, k int) (graph.ScoreKernel, error) {
 	return &score{
-		x: b.pool.NewOperand(d), d: d, k: k, g: b.pool.NewGradient(k),
+		x: b.pool.NewOperand(d, b.parts), d: d, k: k, g: b.pool.NewGradient(k, b.parts),
 		s: newArray(0), dm: newArray(d, k),
 	}, nil
 }

@@ -10,9 +10,9 @@ import (
 // NewSidedProject prepares the projection of a batch whose sides differ.
 func (b *Backend) NewSidedProject(side graph.Side, d, k int) (graph.ProjectKernel, error) {
 	o := &sidedProjection{side: side, d: d, k: k, p: newArray(0, k), dm: newArray(side.Rows(d), k)}
-	o.left = half{b.pool.NewOperand(d), b.pool.NewGradient(k)}
+	o.left = half{b.pool.NewOperand(d, kernel.Single), b.pool.NewGradient(k, kernel.Single)}
 	if side == graph.Dual {
-		o.right = half{b.pool.NewOperand(d), b.pool.NewGradient(k)}
+		o.right = half{b.pool.NewOperand(d, kernel.Single), b.pool.NewGradient(k, kernel.Single)}
 	}
 	return o, nil
 }

@@ -72,16 +72,28 @@ func reachAVX512(scores *float32, n int, bound float32, masks *uint64)
 func reachAVX2(scores *float32, n int, bound float32, masks *uint64)
 
 //go:noescape
-func tilesAMX(tiles, steps int, a, b, c *float32, stride, add int, next *float32)
+func tilesAMX3(tiles, steps int, a, b, c *float32, stride, add int, next *float32)
+
+//go:noescape
+func tilesAMX2(tiles, steps int, a, b, c *float32, stride, add int, next *float32)
+
+//go:noescape
+func tilesAMX1(tiles, steps int, a, b, c *float32, stride, add int, next *float32)
 
 //go:noescape
 func busyAMX(n int)
 
 //go:noescape
-func splitAMX(dst, src *float32, rows, stride, half int)
+func splitAMX3(dst, src *float32, rows, stride, half int)
 
 //go:noescape
-func transposeAMX(tile *float32)
+func splitAMX2(dst, src *float32, rows, stride, half int)
+
+//go:noescape
+func splitAMX1(dst, src *float32, rows, stride, half int)
+
+//go:noescape
+func transposeAMX(tile *float32, planes Parts)
 
 //go:noescape
 func dotAVX512(a *float64, x *float32, n int) float64
@@ -95,6 +107,15 @@ func addTimesAVX512(y *float64, by float64, x *float32, n int)
 //go:noescape
 func addTimesAVX2(y *float64, by float64, x *float32, n int)
 
+// tilesOfAMX are AMX's, with fewer parts behind those with more.
+var tilesOfAMX = tiling{
+	planes: 3, multiply: tilesAMX3, split: splitAMX3, transpose: transposeAMX, busy: busyAMX,
+	fewer: &tiling{
+		planes: 2, multiply: tilesAMX2, split: splitAMX2, transpose: transposeAMX,
+		fewer: &tiling{planes: 1, multiply: tilesAMX1, split: splitAMX1, transpose: transposeAMX},
+	},
+}
+
 // simd lists the vector extensions that there are, and the matrix engine before them.
 func simd(engine bool) (list []micro) {
 	if cpu.X86.HasAVX512F && cpu.X86.HasBMI2 {
@@ -105,7 +126,7 @@ func simd(engine bool) (list []micro) {
 			momentum: momentumAVX512, products: productsAVX512, pull: pullAVX512, reach: reachAVX512, dot: dotAVX512, addTimes: addTimesAVX512,
 		}
 		if engine && cpu.X86.HasAMXTile && cpu.X86.HasAMXBF16 && permitTiles() {
-			list = append(list, avx512.withTiles("amx", &tiling{multiply: tilesAMX, split: splitAMX, transpose: transposeAMX, busy: busyAMX}))
+			list = append(list, avx512.withTiles("amx", &tilesOfAMX))
 		}
 		list = append(list, avx512)
 	}

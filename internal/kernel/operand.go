@@ -33,9 +33,9 @@ type Operand struct {
 	fillRows, fillColumns filling // for a matrix engine: of X and of Xᵀ, of which there are no panels
 }
 
-// NewOperand prepares for embeddings of d dimensions.
-func (p *Pool) NewOperand(d int) *Operand {
-	x := &Operand{pool: p, micro: current(), d: d}
+// NewOperand prepares for embeddings of d dimensions, and products with so many parts.
+func (p *Pool) NewOperand(d int, parts Parts) *Operand {
+	x := &Operand{pool: p, micro: current().inParts(parts), d: d}
 	x.gather, x.turnOne, x.both = x.gatherPanel, x.turnPanel, x.gatherOrPack
 	x.fillRows, x.fillColumns = x.splitRows, x.splitColumns
 	return x
@@ -257,8 +257,8 @@ type Gradient struct {
 }
 
 // NewGradient prepares for k columns.
-func (p *Pool) NewGradient(k int) *Gradient {
-	g := &Gradient{pool: p, micro: current(), k: k}
+func (p *Pool) NewGradient(k int, parts Parts) *Gradient {
+	g := &Gradient{pool: p, micro: current().inParts(parts), k: k}
 	g.pack, g.pull, g.cosines = g.packRows, g.pullPairs, g.cosinePairs
 	g.pullStep = g.splitPulls
 	return g

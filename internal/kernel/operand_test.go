@@ -30,13 +30,13 @@ func TestMasks(t *testing.T) {
 
 // operandOf is an operand of one micro-kernel.
 func operandOf(p *Pool, m micro, d int) *Operand {
-	x := p.NewOperand(d)
+	x := p.NewOperand(d, Single)
 	x.micro = m
 	return x
 }
 
 func gradientOf(p *Pool, m micro, k int) *Gradient {
-	g := p.NewGradient(k)
+	g := p.NewGradient(k, Single)
 	g.micro = m
 	return g
 }
@@ -46,7 +46,8 @@ func gradientOf(p *Pool, m micro, k int) *Gradient {
 // any number of threads.
 func TestOperand(t *testing.T) {
 	sizes := [][3]int{{1, 1, 1}, {130, 70, 90}, {400, blockK + 37, 33}, {blockK/2 + 8, 21, 40}, {3, 5, 7}, {13, 64, 33}, {67, 129, 31}, {800, 13, 5}, {24, 97, 257}, {1, 200, 3}}
-	for _, m := range everybody() {
+	for _, m := range append(everybody(), coarse()...) {
+		most := coarseness(m)
 		first := map[string][]float32{}
 		for _, threads := range []int{1, 2, 3, 8} {
 			for _, size := range sizes {
@@ -95,10 +96,10 @@ func TestOperand(t *testing.T) {
 				if !slices.Equal(projected, again) {
 					t.Errorf("%s: Gemm gives other bits than the operand", name)
 				}
-				if e := relativeError(projected, product64(n, k, d, func(i, j int) float32 { return want[i*d+j] }, func(i, j int) float32 { return matrix[i*k+j] })); !(e <= 1e-6) {
+				if e := relativeError(projected, product64(n, k, d, func(i, j int) float32 { return want[i*d+j] }, func(i, j int) float32 { return matrix[i*k+j] })); !(e <= most) {
 					t.Errorf("%s: X·M is off by %g", name, e)
 				}
-				if e := relativeError(dm, product64(d, k, n, func(i, j int) float32 { return want[j*d+i] }, func(i, j int) float32 { return dp[i*k+j] })); !(e <= 1e-6) {
+				if e := relativeError(dm, product64(d, k, n, func(i, j int) float32 { return want[j*d+i] }, func(i, j int) float32 { return dp[i*k+j] })); !(e <= most) {
 					t.Errorf("%s: Xᵀ·G is off by %g", name, e)
 				}
 				both := slices.Concat(projected, dm)
@@ -163,7 +164,7 @@ func TestStepAllocatesNothing(t *testing.T) {
 	p := NewPool(2)
 	p.Keep()
 	defer p.Close()
-	x, g := p.NewOperand(d), p.NewGradient(k)
+	x, g := p.NewOperand(d, Single), p.NewGradient(k, Single)
 	projected, dm, s, ds := make([]float32, 2*pairs*k), make([]float32, d*k), make([]float32, pairs), random(rng, pairs)
 	allocations := testing.AllocsPerRun(20, func() {
 		x.Gather(Source{Table: table}, rows, rows, Dropout{Rate: 0.1})

@@ -9,15 +9,15 @@ type panels struct {
 	length   int // entries of K in a block, a divisor of blockK
 	width    int // rows of C in a panel of A, columns in one of B
 	outer, k int // rows or columns of C, a multiple of width; length of K
-	halves   int // half numbers of memory for each: 2, or 3 where they are split in three
+	halves   int // half numbers of memory for each: 2, or for a matrix engine its planes
 }
 
 // resize makes room, and spare numbers behind the panels.
 func (p *panels) resize(m micro, length, width, outer, k, spare int) {
 	p.length, p.width, p.k, p.halves = length, width, k, 2
 	if m.tiling != nil {
-		p.k, p.halves = (k+side-1)/side*side, 3
-		spare = stepSize
+		p.k, p.halves = (k+side-1)/side*side, int(m.tiling.planes)
+		spare = m.tiling.stepSize()
 	}
 	p.outer = (outer + width - 1) / width * width
 	p.data = grow(p.data, p.outer*p.k*p.halves/2+spare)

@@ -17,7 +17,7 @@ func BenchmarkPasses(b *testing.B) {
 	out := make([]float32, pairs*d)
 	l, r, s := random(rng, pairs*k), random(rng, pairs*k), make([]float32, pairs)
 	gl, gr := make([]float32, pairs*k), make([]float32, pairs*k)
-	x := NewPool(1).NewOperand(d)
+	x := NewPool(1).NewOperand(d, Single)
 	for name, f := range map[string]func(){
 		"gather":            func() { NewPool(1).Gather(d, table, rows, 0, Dropout{}, out) },
 		"gather + dropout":  func() { NewPool(1).Gather(d, table, rows, 0, Dropout{Rate: 0.1}, out) },

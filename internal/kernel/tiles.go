@@ -21,16 +21,21 @@ import (
 // 10⁻³² lose digits; infinity times a number is NaN; and so is what has a factor
 // from 3.39·10³⁸ up, which rounds to infinity.
 
+// Parts is how many bfloat16 a matrix engine takes a number for the sum of. Two leave
+// 16 of 24 bits, and three products; one leaves 8, and one product. Micro-kernels of
+// vectors take numbers as they are.
+type Parts int
+
+// Single is the parts that products in single precision take.
+const Single Parts = 3
+
 // side is how many rows and columns of C are computed at a time, and how many
 // entries of K are multiplied in a step.
 const side = 32
 
-// stepSize is how many float32s of memory a step takes in a panel: side × side
-// entries in three planes.
-const stepSize = 3 * side * side / 2
-
-// A tiling is what a matrix engine offers.
+// A tiling is what a matrix engine offers for numbers of some parts.
 type tiling struct {
+	planes Parts // of a number, each with a part
 	// multiply computes n tiles of side × side entries of C, one below the other:
 	// C = A·B, or C += A·B where add is 1. a has as many panels of steps of K, b has
 	// one, next is where the next one lies; a step behind each is read.
@@ -39,13 +44,20 @@ type tiling struct {
 	// tile. The second of a pair lies half numbers behind the first.
 	split func(dst, src *float32, rows, stride, half int)
 	// transpose swaps rows and columns of a tile of 16 × 16 pairs, in each plane.
-	transpose func(tile *float32)
-	// busy does n times the multiplications of a step, with zeros.
+	transpose func(tile *float32, planes Parts)
+	// busy does n times the multiplications of a step of three planes, with zeros. It
+	// is nil where there are fewer.
 	busy func(n int)
+
+	fewer *tiling // with one part less; nil where there is one
 }
 
+// stepSize is how many float32s of memory a step takes in a panel: side × side
+// entries in each plane.
+func (t *tiling) stepSize() int { return int(t.planes) * side * side / 2 }
+
 // tileSize is how many float32s of memory a tile takes in a plane.
-const tileSize = stepSize / 6
+const tileSize = side * side / 4
 
 // A room is memory for one worker.
 type room struct {
@@ -118,7 +130,7 @@ func (t *tiling) splitStep(to []float32, from view, outer, outers, k, entries in
 			t.split(dst, &r.stage[0], 16, 16, 16*16)
 		}
 		if along == b {
-			t.transpose(dst)
+			t.transpose(dst, t.planes)
 		}
 	}
 }
@@ -132,7 +144,7 @@ func (p *packing) splitPanels(i int) {
 		to := p.to.data[p.to.at(outer, k):]
 		for e := k; e < min(k+packedEntries, p.k); e += side {
 			p.micro.tiling.splitStep(to, p.from, outer, p.outer-outer, e, min(side, p.k-e), true, r)
-			to = to[stepSize:]
+			to = to[p.micro.tiling.stepSize():]
 		}
 	}
 }
@@ -153,7 +165,7 @@ func (v *viewed) fill(to []float32, r0, r1, k, entries int, r *room) {
 	for row := r0; row < r1; row += side {
 		for e := k; e < k+entries; e += side {
 			v.tiling.splitStep(to, v.from, row, v.outer-row, e, min(side, v.k-e), false, r)
-			to = to[stepSize:]
+			to = to[v.tiling.stepSize():]
 		}
 	}
 }
@@ -162,6 +174,15 @@ func (v *viewed) fill(to []float32, r0, r1, k, entries int, r *room) {
 func (m micro) withTiles(name string, t *tiling) micro {
 	m.name, m.tiling, m.rows, m.columns = name, t, side, side
 	m.run, m.turned, m.spreadRows, m.spreadColumns = nil, nil, nil, nil
+	return m
+}
+
+// inParts is the micro-kernel with a matrix engine that takes numbers for the sum of so
+// many parts.
+func (m micro) inParts(n Parts) micro {
+	for m.tiling != nil && m.tiling.planes > n {
+		m.tiling = m.tiling.fewer
+	}
 	return m
 }
 
@@ -206,8 +227,8 @@ func (p *product) tileRegion(r0, c0 int, to *window) {
 	panels, whole := (r1-r0+side-1)/side, (r1-r0)/side
 	for k := 0; k < p.b.k; k += blockK {
 		entries, add := p.b.entries(k), min(k, 1)
-		size := side * entries * 3 / 2
-		r.a = grow(r.a, panels*size+stepSize)
+		size := p.tiling.stepSize() * entries / side
+		r.a = grow(r.a, panels*size+p.tiling.stepSize())
 		p.fill(r.a, r0, r1, k, entries, r)
 		for col := c0; col < c1; col += side {
 			b := &p.b.data[p.b.at(col, k)]
@@ -243,7 +264,7 @@ func (x *Operand) splitRows(to []float32, r0, r1, k, entries int, r *room) {
 			from := view{r.part[:], partColumns, 1}
 			for at := 0; at < n; at += side {
 				x.micro.tiling.splitStep(to, from, 0, side, at, min(side, n-at), false, r)
-				to = to[stepSize:]
+				to = to[x.micro.tiling.stepSize():]
 			}
 		}
 	}
@@ -252,13 +273,14 @@ func (x *Operand) splitRows(to []float32, r0, r1, k, entries int, r *room) {
 // splitColumns is the filling of Xᵀ, gathered anew: rows r0 … r1−1 of C are
 // columns of X, entries of K its rows.
 func (x *Operand) splitColumns(to []float32, r0, r1, k, entries int, r *room) {
-	size := stepSize * entries / side // of a panel
+	step := x.micro.tiling.stepSize()
+	size := step * entries / side // of a panel
 	for e := k; e < k+entries; e += side {
 		for c := r0; c < r1; c += partColumns {
 			n := x.gatherSquare(e, c, r)
 			from := view{r.part[:], 1, partColumns}
 			for at := 0; at < n && c+at < r1; at += side {
-				panel := to[(c+at-r0)/side*size+(e-k)/side*stepSize:]
+				panel := to[(c+at-r0)/side*size+(e-k)/side*step:]
 				x.micro.tiling.splitStep(panel, from, at, n-at, 0, side, false, r)
 			}
 		}

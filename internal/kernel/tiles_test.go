@@ -22,78 +22,128 @@ func engines() []micro {
 	return slices.DeleteFunc(everybody(), func(m micro) bool { return m.tiling == nil })
 }
 
+// coarse are the same with fewer parts.
+func coarse() (all []micro) {
+	for _, m := range engines() {
+		for parts := Single - 1; parts > 0; parts-- {
+			one := m.inParts(parts)
+			one.name += fmt.Sprintf(" in %d parts", parts)
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// coarseness is by how much products of a micro-kernel may be off.
+func coarseness(m micro) float64 {
+	if m.tiling == nil {
+		return 1e-6
+	}
+	return map[Parts]float64{1: 1.0 / (1 << 7), 2: 1.0 / (1 << 15), 3: 1e-6}[m.tiling.planes]
+}
+
+// held are numbers as a micro-kernel takes them.
+func held(x []float32, m micro) []float32 {
+	if m.tiling == nil || m.tiling.planes == Single {
+		return x
+	}
+	out := make([]float32, len(x))
+	for i, v := range x {
+		for range m.tiling.planes {
+			out[i] += float32(bfloat16(float64(v - out[i])))
+		}
+	}
+	return out
+}
+
+// bfloat16 rounds to eight binary digits.
+func bfloat16(x float64) float64 {
+	fraction, exponent := math.Frexp(x)
+	return math.Ldexp(math.Round(fraction*256)/256, exponent)
+}
+
 // portableEngine splits and transposes as AMX does, and multiplies what the parts
 // add up to.
 func portableEngine() micro {
-	return generic().withTiles("portable engine", &tiling{
-		multiply: func(n, steps int, a, b, c *float32, stride, add int, _ *float32) {
-			size := steps * stepSize
-			left, right := unsafe.Slice(a, n*size), unsafe.Slice(b, size)
-			out := unsafe.Slice(c, (n*side-1)*stride+side)
-			for tile := range n {
-				var sums [side][side]float32
-				for step := range steps {
-					x, y := numbersOf(left[tile*size+step*stepSize:], false), numbersOf(right[step*stepSize:], true)
-					for row := range side {
-						for e, factor := range x[row] {
-							for column, v := range y[e] {
-								sums[row][column] += factor * v
-							}
-						}
-					}
-				}
+	return generic().withTiles("portable engine", portableTiling(Single))
+}
+
+func portableTiling(planes Parts) *tiling {
+	t := &tiling{planes: planes}
+	if planes > 1 {
+		t.fewer = portableTiling(planes - 1)
+	}
+	stepSize := t.stepSize()
+	t.multiply = func(n, steps int, a, b, c *float32, stride, add int, _ *float32) {
+		size := steps * stepSize
+		left, right := unsafe.Slice(a, n*size), unsafe.Slice(b, size)
+		out := unsafe.Slice(c, (n*side-1)*stride+side)
+		for tile := range n {
+			var sums [side][side]float32
+			for step := range steps {
+				x, y := numbersOf(left[tile*size+step*stepSize:], false, planes), numbersOf(right[step*stepSize:], true, planes)
 				for row := range side {
-					for column, sum := range sums[row] {
-						if to := &out[(tile*side+row)*stride+column]; add == 1 {
-							*to += sum
-						} else {
-							*to = sum
+					for e, factor := range x[row] {
+						for column, v := range y[e] {
+							sums[row][column] += factor * v
 						}
 					}
 				}
 			}
-		},
-		split: func(dst, src *float32, rows, stride, half int) {
-			from, to := unsafe.Slice(src, (rows-1)*stride+half+16), unsafe.Slice(dst, 4*tileSize+16*rows)
-			const keeps, rounds = 0xffff0000, 0x8000
-			for row := range rows {
-				for i := range 16 {
-					first, second := from[row*stride+i], from[row*stride+half+i]
-					for plane := range 3 {
-						a, b := math.Float32bits(first), math.Float32bits(second)
-						if plane < 2 {
-							a, b = a+rounds, b+rounds
+			for row := range side {
+				for column, sum := range sums[row] {
+					if to := &out[(tile*side+row)*stride+column]; add == 1 {
+						*to += sum
+					} else {
+						*to = sum
+					}
+				}
+			}
+		}
+	}
+	t.split = func(dst, src *float32, rows, stride, half int) {
+		from, to := unsafe.Slice(src, (rows-1)*stride+half+16), unsafe.Slice(dst, int(planes-1)*2*tileSize+16*rows)
+		const keeps, rounds = 0xffff0000, 0x8000
+		for row := range rows {
+			for i := range 16 {
+				first, second := from[row*stride+i], from[row*stride+half+i]
+				for plane := range planes {
+					a, b := math.Float32bits(first), math.Float32bits(second)
+					for _, bits := range []*uint32{&a, &b} {
+						if x := math.Float32frombits(*bits); plane < 2 && (plane < planes-1 || x == x) {
+							*bits += rounds
 						}
-						a, b = a&keeps, b&keeps
-						to[plane*2*tileSize+row*16+i] = math.Float32frombits(a>>16 | b)
-						first, second = first-math.Float32frombits(a), second-math.Float32frombits(b)
 					}
+					a, b = a&keeps, b&keeps
+					to[int(plane)*2*tileSize+row*16+i] = math.Float32frombits(a>>16 | b)
+					first, second = first-math.Float32frombits(a), second-math.Float32frombits(b)
 				}
 			}
-		},
-		transpose: func(tile *float32) {
-			all := unsafe.Slice(tile, 5*tileSize)
-			for plane := range 3 {
-				one := all[plane*2*tileSize:][:tileSize]
-				for i := range 16 {
-					for j := range i {
-						one[i*16+j], one[j*16+i] = one[j*16+i], one[i*16+j]
-					}
+		}
+	}
+	t.transpose = func(tile *float32, planes Parts) {
+		all := unsafe.Slice(tile, int(2*planes-1)*tileSize)
+		for plane := range planes {
+			one := all[int(plane)*2*tileSize:][:tileSize]
+			for i := range 16 {
+				for j := range i {
+					one[i*16+j], one[j*16+i] = one[j*16+i], one[i*16+j]
 				}
 			}
-		},
-	})
+		}
+	}
+	return t
 }
 
 // numbersOf puts the numbers of a step together: [row][entry of K] of A,
 // [entry][column] of B.
-func numbersOf(step []float32, b bool) (x [side][side]float32) {
+func numbersOf(step []float32, b bool, planes Parts) (x [side][side]float32) {
 	for o := range side {
 		for e := range side {
 			if b {
-				x[e][o] = float32(whole(step, o/16, e%16, o%16, e/16))
+				x[e][o] = float32(whole(step, planes, o/16, e%16, o%16, e/16))
 			} else {
-				x[o][e] = float32(whole(step, o/16, o%16, e%16, e/16))
+				x[o][e] = float32(whole(step, planes, o/16, o%16, e%16, e/16))
 			}
 		}
 	}
@@ -115,8 +165,9 @@ func TestEnginesAgree(t *testing.T) {
 		t.Skip("this machine has no matrix engine, or COSFIT_CPU forces another arithmetic")
 	}
 	rng := rand.New(rand.NewPCG(20, 1))
-	portable := portableEngine().tiling
-	for _, m := range engines() {
+	for _, m := range append(engines(), coarse()...) {
+		portable := portableTiling(m.tiling.planes)
+		stepSize := portable.stepSize()
 		for range 100 {
 			x := make([]float32, 32*32)
 			for i := range x {
@@ -129,8 +180,8 @@ func TestEnginesAgree(t *testing.T) {
 				got, want := make([]float32, stepSize), make([]float32, stepSize)
 				m.tiling.split(&got[0], &x[0], rows, 32, 16)
 				portable.split(&want[0], &x[0], rows, 32, 16)
-				m.tiling.transpose(&got[0])
-				portable.transpose(&want[0])
+				m.tiling.transpose(&got[0], m.tiling.planes)
+				portable.transpose(&want[0], portable.planes)
 				for i := range got {
 					if a, b := math.Float32bits(got[i]), math.Float32bits(want[i]); a != b {
 						t.Fatalf("%s, %d rows: number %d is %#x, want %#x", m.name, rows, i, a, b)
@@ -151,10 +202,10 @@ func TestDeskIsAligned(t *testing.T) {
 	}
 }
 
-// whole is the number whose parts three planes have.
-func whole(step []float32, tile, row, pair, second int) (x float64) {
-	for plane := range 3 {
-		x += float64(halfOf(step, plane, tile, row, pair, second))
+// whole is the number whose parts the planes have.
+func whole(step []float32, planes Parts, tile, row, pair, second int) (x float64) {
+	for plane := range planes {
+		x += float64(halfOf(step, int(plane), tile, row, pair, second))
 	}
 	return x
 }
@@ -166,17 +217,17 @@ func unpacked(p *panels) []float64 {
 	for e := range p.k {
 		for o := range p.outer {
 			step := p.data[p.at(o/side*side, e/side*side):]
-			x[e*p.outer+o] = whole(step, o%side/16, e%16, o%16, e%side/16)
+			x[e*p.outer+o] = whole(step, Single, o%side/16, e%16, o%16, e%side/16)
 		}
 	}
 	return x
 }
 
-// Numbers come back from their three parts exactly, in panels of A and of B, from
-// memory in either order, whatever their number.
+// Numbers come back from their parts, from three of them exactly, in panels of A and
+// of B, from memory in either order, whatever their number.
 func TestSplit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(21, 1))
-	for _, m := range engines() {
+	for _, m := range append(engines(), coarse()...) {
 		for range 200 {
 			outers, entries := 1+rng.IntN(40), 1+rng.IntN(side)
 			x := random(rng, 50*50)
@@ -185,21 +236,22 @@ func TestSplit(t *testing.T) {
 			}
 			x[0], x[1], x[2] = 0, math.MaxFloat32/2, float32(math.Copysign(0, -1))
 			outer, k := rng.IntN(50-outers+1), rng.IntN(50-entries+1)
+			as := held(x, m)
 			for _, from := range []view{{x, 50, 1}, {x, 1, 50}} {
 				for _, b := range []bool{false, true} {
-					step := poisoned(stepSize)
+					step := poisoned(m.tiling.stepSize())
 					m.tiling.splitStep(step, from, outer, outers, k, entries, b, newRoom())
 					for o := range side {
 						for e := range side {
 							want := 0.0
 							if o < outers && e < entries {
-								want = float64(x[(outer+o)*from.outer+(k+e)*from.inner])
+								want = float64(as[(outer+o)*from.outer+(k+e)*from.inner])
 							}
 							row, pair := o%16, e%16
 							if b {
 								row, pair = pair, row
 							}
-							if got := whole(step, o/16, row, pair, e/16); got != want {
+							if got := whole(step, m.tiling.planes, o/16, row, pair, e/16); got != want {
 								t.Fatalf("%s, %d × %d, strides %d and %d, B %t: entry (%d, %d) is %g, want %g", m.name, outers, entries, from.outer, from.inner, b, o, e, got, want)
 							}
 						}
@@ -264,9 +316,9 @@ func TestTilesPrecision(t *testing.T) {
 func TestTilesNotFinite(t *testing.T) {
 	rng := rand.New(rand.NewPCG(23, 1))
 	const m, n, k = 37, 41, 100
-	for _, engine := range engines() {
+	for _, engine := range append(engines(), coarse()...) {
 		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-			for _, bits := range []uint32{0, 0x7fffffff, 0xffffffff, 0x7f800001} { // 0: bad itself
+			for _, bits := range []uint32{0, 0x7fffffff, 0xffffffff, 0x7f800001, 0xff808000} { // 0: bad itself
 				a, b := random(rng, m*k), random(rng, k*n)
 				row, e := rng.IntN(m), rng.IntN(k)
 				a[row*k+e] = float32(bad)

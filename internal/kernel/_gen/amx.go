@@ -10,11 +10,11 @@ import (
 // in bytes.
 
 // A number of single precision is the sum of three of bfloat16, so a step of K
-// has three planes: the leading parts, what these leave, and what that leaves.
+// has three planes: the leading parts, what these leave, and what that leaves. Where
+// less will do there are the first two of them, or one.
 const (
 	tileBytes = 16 * 16 * 4   // a tile has 16 rows of 16 pairs
 	plane     = 2 * tileBytes // a panel is two tiles wide
-	stepBytes = 3 * plane     // of a panel
 	tileSide  = 32            // rows and columns of C that are computed at a time, and entries of K in a step
 	line      = 64            // bytes of a row of a tile, and of a line of the caches
 	tilesOfC  = 4             // in registers 0 to 3
@@ -27,11 +27,16 @@ const (
 
 func amx(e *emitter) {
 	tileConfig(e)
-	split(e)
+	for planes := 3; planes > 0; planes-- {
+		split(e, planes)
+		tileProducts(e, planes)
+	}
 	transpose(e)
-	tileProducts(e)
 	busy(e)
 }
+
+// named is the name of a function for so many planes.
+func named(function string, planes int) string { return fmt.Sprintf("%sAMX%d", function, planes) }
 
 // registers in the order of their numbers.
 var registers = []string{"AX", "CX", "DX", "BX", "SP", "BP", "SI", "DI", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"}
@@ -96,17 +101,19 @@ func tileConfig(e *emitter) {
 	fmt.Fprintf(e.w, "GLOBL %s(SB), RODATA|NOPTR, $64\n", config)
 }
 
-// path is the order of the products of planes. Of nine, the three smallest are left out:
-// they are below what single precision rounds to. From one to the next the
-// planes of one operand change, so that the other's stay in registers.
-var path = [][2]int{{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}, {0, 2}}
+// paths are the orders of the products of planes, for one, two and three of them. Of
+// nine, the three smallest are left out: they are below what single precision rounds
+// to; of four the smallest, which is below what three parts would add. From one to the
+// next the planes of one operand change, so that the other's stay in registers.
+var paths = [][][2]int{1: {{0, 0}}, 2: {{1, 0}, {0, 0}, {0, 1}}, 3: {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}, {0, 2}}}
 
 // tileProducts writes the products of tiles. What the next product needs is
 // loaded as soon as nothing reads its register any more.
-func tileProducts(e *emitter) {
-	fmt.Fprintf(e.w, "\n// func tilesAMX(tiles, steps int, a, b, c *float32, stride, add int, next *float32)\n")
+func tileProducts(e *emitter, planes int) {
+	path, stepBytes := paths[planes], planes*plane
+	fmt.Fprintf(e.w, "\n// func %s(tiles, steps int, a, b, c *float32, stride, add int, next *float32)\n", named("tiles", planes))
 	fmt.Fprintf(e.w, "// C (%d·tiles × %[1]d) = A·B, or C += A·B, for k = %[1]d·steps. Tiles: C's from 0, A's\n// from %d, B's from %d. Reads a step behind A and B.\n", tileSide, tileA, tileB)
-	fmt.Fprintf(e.w, "TEXT ·tilesAMX(SB), $%d-64\n", tilesOfC*tileBytes+line)
+	fmt.Fprintf(e.w, "TEXT ·%s(SB), $%d-64\n", named("tiles", planes), tilesOfC*tileBytes+line)
 	e.emit("MOVQ tiles+0(FP), BX")
 	e.emit("MOVQ steps+8(FP), R13")
 	e.emit("MOVQ a+16(FP), SI")
@@ -137,27 +144,27 @@ func tileProducts(e *emitter) {
 		e.emit("PREFETCHT1 %d(R12)", i*line)
 	}
 	e.emit("ADDQ $%d, R12", aheadOfPanel*line)
-	fetched := 0
+	lines, done, fetched := 2*stepBytes/line, 0, 0 // of the next step, into the nearest cache
 	for i, now := range path {
 		next, offset := path[(i+1)%len(path)], (i+1)/len(path)*stepBytes
 		a := func(i int) { loadTile(e, tileA+i, "SI", "R10", next[0]*plane+i*tileBytes+offset) }
 		b := func(i int) { loadTile(e, tileB+i, "DI", "R10", next[1]*plane+i*tileBytes+offset) }
 		multiply := func(row, column int) {
 			multiplyTiles(e, tileA+row, tileB+column, 2*row+column)
-			for range 2 * stepBytes / line / len(path) / tilesOfC { // the next step, into the nearest cache
-				e.emit("PREFETCHT0 %d(%s)", stepBytes+fetched%stepBytes, []string{"SI", "DI"}[fetched/stepBytes])
-				fetched += line
+			for done++; fetched < lines*done/(len(path)*tilesOfC); fetched++ {
+				at := fetched * line
+				e.emit("PREFETCHT0 %d(%s)", stepBytes+at%stepBytes, []string{"SI", "DI"}[at/stepBytes])
 			}
 		}
 		switch {
-		case next[0] == now[0]:
+		case next[0] == now[0] && len(path) > 1:
 			multiply(0, 0)
 			multiply(1, 0)
 			b(0)
 			multiply(0, 1)
 			multiply(1, 1)
 			b(1)
-		case next[1] == now[1]:
+		case next[1] == now[1] && len(path) > 1:
 			multiply(0, 0)
 			multiply(0, 1)
 			a(0)
@@ -221,7 +228,7 @@ func busy(e *emitter) {
 		clearTile(e, i)
 	}
 	e.label("step")
-	for range path {
+	for range paths[3] {
 		for i := range tilesOfC {
 			multiplyTiles(e, tileA+i/2, tileB+i%2, i)
 		}
@@ -232,12 +239,12 @@ func busy(e *emitter) {
 	e.emit("RET")
 }
 
-// split writes the division of numbers into three of bfloat16, two numbers in a
+// split writes the division of numbers into one to three of bfloat16, two numbers in a
 // pair.
-func split(e *emitter) {
-	fmt.Fprintf(e.w, "\n// func splitAMX(dst, src *float32, rows, stride, half int)\n")
-	fmt.Fprintf(e.w, "// Pairs 16 numbers of each row with those half numbers behind them. Each is the\n// sum of what it has in three planes.\n")
-	fmt.Fprintf(e.w, "TEXT ·splitAMX(SB), NOSPLIT, $0-40\n")
+func split(e *emitter, planes int) {
+	fmt.Fprintf(e.w, "\n// func %s(dst, src *float32, rows, stride, half int)\n", named("split", planes))
+	fmt.Fprintf(e.w, "// Pairs 16 numbers of each row with those half numbers behind them. Each is the\n// sum of what it has in %d planes, but for what more would hold.\n", planes)
+	fmt.Fprintf(e.w, "TEXT ·%s(SB), NOSPLIT, $0-40\n", named("split", planes))
 	e.emit("MOVQ dst+0(FP), DI")
 	e.emit("MOVQ src+8(FP), SI")
 	e.emit("MOVQ rows+16(FP), CX")
@@ -252,9 +259,16 @@ func split(e *emitter) {
 	e.label("row")
 	e.emit("VMOVUPS (SI), Z0")
 	e.emit("VMOVUPS (SI)(R9*1), Z1")
-	for level := range 3 {
+	for level := range planes {
 		for i, from := range []string{"Z0", "Z1"} {
-			if level < 2 { // what is left then fits, but where it is below the smallest normal number
+			switch {
+			case level == 2: // what is left then fits, but where it is below the smallest normal number
+			case level == planes-1: // what is no number must not be rounded to one, as nothing is left to show it
+				e.emit("VCMPPS $7, %s, %s, K1", from, from)
+				e.emit("VMOVDQA32 %s, Z%d", from, 2+i)
+				e.emit("VPADDD Z6, %s, K1, Z%d", from, 2+i)
+				from = fmt.Sprintf("Z%d", 2+i)
+			default:
 				e.emit("VPADDD Z6, %s, Z%d", from, 2+i)
 				from = fmt.Sprintf("Z%d", 2+i)
 			}
@@ -263,7 +277,7 @@ func split(e *emitter) {
 		e.emit("VPSRLD $16, Z2, Z4")
 		e.emit("VPORD Z3, Z4, Z4")
 		e.emit("VMOVUPS Z4, %d(DI)", level*plane)
-		if level < 2 {
+		if level < planes-1 {
 			e.emit("VSUBPS Z2, Z0, Z0")
 			e.emit("VSUBPS Z3, Z1, Z1")
 		}
@@ -279,11 +293,11 @@ func split(e *emitter) {
 // transpose writes the transposition of a tile of pairs in its place, in each
 // plane: pairs of rows, then of pairs of rows, then quarters of registers.
 func transpose(e *emitter) {
-	fmt.Fprintf(e.w, "\n// func transposeAMX(tile *float32)\n")
-	fmt.Fprintf(e.w, "// Transposes 16 × 16 pairs in each of the three planes.\n")
-	fmt.Fprintf(e.w, "TEXT ·transposeAMX(SB), NOSPLIT, $0-8\n")
+	fmt.Fprintf(e.w, "\n// func transposeAMX(tile *float32, planes Parts)\n")
+	fmt.Fprintf(e.w, "// Transposes 16 × 16 pairs in each of some planes.\n")
+	fmt.Fprintf(e.w, "TEXT ·transposeAMX(SB), NOSPLIT, $0-16\n")
 	e.emit("MOVQ tile+0(FP), DI")
-	e.emit("MOVQ $3, CX")
+	e.emit("MOVQ planes+8(FP), CX")
 	e.label("plane")
 	// Registers 0–15 and 16–31 take turns.
 	for i := range 16 {
