@@ -192,7 +192,7 @@ def killed_when(run, appears):
 
 
 def resume_sentence(run):
-    return rf"cosfit: interrupted in epoch \d+ of {epochs}; a checkpoint is saved, go on with: cosfit train --resume --out {re.escape(str(run))}"
+    return rf"cosfit: interrupted (in epoch \d+ of {epochs}|while the result was scored); a checkpoint is saved, go on with: cosfit train --resume --out {re.escape(str(run))}"
 
 
 def interrupted(run, number):

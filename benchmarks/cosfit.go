@@ -41,6 +41,24 @@ func ourselves() *local {
 	}
 }
 
+// coarsely is cosfit with the products of a step in less than fp32.
+func coarsely(precision string) *local {
+	open := func(threads int) (graph.Backend, error) { return cpu.NewCoarse(threads, precision) }
+	return &local{
+		is: Peer{Who: "cosfit " + precision, With: kernel.Name(), Tasks: []string{Step, Run}},
+		prepare: func(ctx context.Context, r request) (job, error) {
+			if r.Task.Benchmark == Run {
+				return ourRun(ctx, r.Task, func() (graph.Backend, error) { return open(r.Task.Threads) })
+			}
+			backend, err := open(r.Task.Threads)
+			if err != nil {
+				return job{}, err
+			}
+			return stepOn(r.Task, backend)
+		},
+	}
+}
+
 // operands are the matrices of a product C = A·B; the result has size numbers.
 func operands(t Task) (a, b, c []float32) {
 	random := generator()
@@ -78,16 +96,20 @@ const (
 )
 
 func ourStep(t Task) (job, error) {
-	backend := cpu.New(t.Threads)
+	j, err := stepOn(t, cpu.New(t.Threads))
+	if err == nil && t.Benchmark == Step {
+		j.said = func() string { return profile(t, j.do) }
+	}
+	return j, err
+}
+
+// stepOn is a step on a backend, which it closes.
+func stepOn(t Task, backend graph.Backend) (job, error) {
 	do, model, err := newStep(t, backend)
 	if err != nil {
 		return job{}, errors.Join(err, backend.Close())
 	}
-	j := job{do: do, close: func() { model.Close(); backend.Close() }}
-	if t.Benchmark == Step {
-		j.said = func() string { return profile(t, do) }
-	}
-	return j, nil
+	return job{do: do, close: func() { model.Close(); backend.Close() }}, nil
 }
 
 // newStep makes a step of the graph with dropout and plain SGD.

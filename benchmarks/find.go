@@ -22,6 +22,9 @@ func (m *meter) find(ctx context.Context) {
 	m.enter(ceiling(peak), ceiling(enginePeak), ceiling(copying), ourselves())
 	if kernel.Engine() {
 		m.note("The peak that shares are of is that of fused multiply-add in vector registers; cosfit computes on the matrix engine, whose own is the %s.", enginePeak)
+		if !m.Quick {
+			m.enter(coarsely("tf32"), coarsely("bf16"))
+		}
 	}
 	if len(m.Self) > 0 && m.Benchmark == Core {
 		m.findForced(ctx, command{path: m.Self[0], args: m.Self[1:]})

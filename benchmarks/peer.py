@@ -85,6 +85,7 @@ def filled(size):
 
 class Torch:
     device = "cpu"
+    precision = "highest"  # of products of float32, as PyTorch names it
 
     def __init__(self, torch):
         self.torch, self.F = torch, torch.nn.functional
@@ -107,6 +108,7 @@ class Torch:
         self.who = f"pytorch {version} {self.blas}"
 
     def threads(self, n):
+        self.torch.set_float32_matmul_precision(self.precision)
         self.torch.set_num_threads(n)
         if self.openblas:
             self.openblas.threads(n)
@@ -285,6 +287,24 @@ class Torch:
 
         return run
 
+
+class CoarseTorch(Torch):
+    """PyTorch that may multiply in bfloat16, where the processor is faster so."""
+
+    precision = "medium"
+
+    def __init__(self, torch):
+        super().__init__(torch)
+        self.who = " ".join(self.who.split()[:2]) + " bf16"
+
+    def rounds(self):
+        x = self.normal(256, 256)
+        self.torch.set_float32_matmul_precision("highest")
+        exact = x @ x
+        self.torch.set_float32_matmul_precision(self.precision)
+        return not self.torch.equal(x @ x, exact)
+
+
 class Cuda(Torch):
     """PyTorch on a GPU. Everything stays there, the rows of a batch too, which
     a training would bring anew: the peer at its best."""
@@ -452,6 +472,9 @@ def discover():
         t = Torch(torch)
         add(t.who, t.detail, {"core": t.product, "step": t.step, "run": t.run})
         add("notebook", f"{t.who}, {t.detail}", {"step": t.notebook_step, "run": t.notebook_run})
+        coarse = CoarseTorch(torch)
+        if coarse.rounds():
+            add(coarse.who, coarse.detail, {"step": coarse.step, "run": coarse.run})
         path = mapped("openblas")
     except Exception as error:  # one that fails is no reason to miss the others
         notes.append(f"PyTorch is not there ({error})")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -37,6 +38,7 @@ func ourRun(ctx context.Context, t Task, open func() (graph.Backend, error)) (jo
 			return 0, err
 		}
 		defer backend.Close()
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(t.Threads)) // what a run computes without a backend
 		recipe := trainer.Notebook(t.D)
 		recipe.Dims, recipe.Epochs, recipe.BatchSize = t.K, t.Epochs, t.Batch
 		start := time.Now()

@@ -51,7 +51,8 @@ func resampled(groups []int32, resamples int, seed uint64, statistics ...func(we
 		return next - 1
 	}
 	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), resamples) {
+	most := (64 << 20) / (8 * (len(groups) + count)) // workers whose memory takes no more than that
+	for range max(1, min(runtime.GOMAXPROCS(0), resamples, most)) {
 		workers.Go(func() {
 			drawn, weights := make([]float64, count), make([]float64, len(groups))
 			for r := draw(drawn); r < resamples; r = draw(drawn) {

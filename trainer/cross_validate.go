@@ -154,8 +154,9 @@ func (r *run) leaveOut(ctx context.Context, f fold, start Start, train bool, sco
 	var sub *run
 	var failed error
 	t := &try{workspace: f.workspace, part: true, report: func(epoch int, _ float64) bool {
-		failed = scored(sub, epoch)
-		r.tellFolds()
+		if failed = scored(sub, epoch); failed == nil {
+			r.tellFolds()
+		}
 		return failed == nil
 	}}
 	sub, err := newRun(f.workspace.data, Options{Recipe: recipe, Backend: r.opts.Backend, try: t})
@@ -166,8 +167,9 @@ func (r *run) leaveOut(ctx context.Context, f fold, start Start, train bool, sco
 	if err := sub.begin(ctx); err != nil {
 		return err
 	}
-	err = scored(sub, 0)
-	r.tellFolds()
+	if err = scored(sub, 0); err == nil {
+		r.tellFolds()
+	}
 	if err == nil && train {
 		err = cmp.Or(sub.train(ctx), failed)
 	}

@@ -82,6 +82,14 @@ func (r *run) checkpointInTime() error {
 	if every == 0 {
 		every = time.Minute
 	}
+	select { // one that failed ends the run at once, not when the next is due
+	case err := <-r.saving:
+		r.saving = nil
+		if err != nil {
+			return err
+		}
+	default:
+	}
 	if time.Since(r.copied) < every {
 		return nil
 	}

@@ -31,9 +31,10 @@ type Options struct {
 	// tried as well; may be nil. CheckGuard must have passed.
 	Guard *loader.Dataset
 
-	// CheckpointEvery is how much training a crash may cost, at most: a
-	// checkpoint is written after the first step that ends later than this after
-	// the checkpoint before, and after each epoch. Zero means a minute.
+	// CheckpointEvery is how much training a crash may cost, at most, besides what
+	// goes on while a checkpoint is written: one is begun after the first step that
+	// ends later than this after the one before, and after each epoch. Zero means a
+	// minute.
 	CheckpointEvery time.Duration
 
 	try *try // leaves no directory; nil for Train
@@ -330,6 +331,7 @@ func (r *run) exhausted() bool {
 }
 
 func (r *run) interrupted() error {
+	r.saved() // whether that failed or not, another follows
 	if err := cmp.Or(r.checkpoint(), r.saved()); err != nil {
 		return err
 	}

@@ -243,6 +243,33 @@ func (u *countingUpdate) Apply(h graph.Hyper, w, g graph.Array) error {
 	return u.UpdateKernel.Apply(h, w, g)
 }
 
+// TestCheckpointFails: a checkpoint that cannot be written ends the run, in the
+// next epoch, or in the end where it was the last.
+func TestCheckpointFails(t *testing.T) {
+	recipe := quick()
+	for _, failing := range []int{1, recipe.Epochs} {
+		dir, last := newDir(t), 0
+		where := filepath.Join(dir.Path(), "checkpoint")
+		_, err := trainer.Train(context.Background(), planted(t), trainer.Options{Recipe: recipe, Backend: cpu.New(0), Dir: dir,
+			Progress: func(p trainer.Progress) {
+				if last = p.Epoch; p.Epoch != failing {
+					return
+				}
+				for errors.Join(os.RemoveAll(where), os.WriteFile(where, nil, 0o666)) != nil { // beside the last one, which may still be written
+				}
+			}})
+		if err == nil || !strings.Contains(err.Error(), where) {
+			t.Errorf("the checkpoint of epoch %d of %d failed: the error is %v", failing, recipe.Epochs, err)
+		}
+		if last > failing+1 {
+			t.Errorf("the checkpoint of epoch %d failed, and epoch %d was trained", failing, last)
+		}
+		if _, err := dir.ReadSummary(); err == nil {
+			t.Error("there is a result all the same")
+		}
+	}
+}
+
 // TestCheckpointInTime breaks runs off without a word, as a crash does, and
 // wants them to go on from within the epoch where checkpoints are close, and
 // from its beginning where they are not.
