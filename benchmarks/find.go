@@ -24,6 +24,7 @@ func (m *meter) find(ctx context.Context) {
 		m.note("The peak that shares are of is that of fused multiply-add in vector registers; cosfit computes on the matrix engine, whose own is the %s.", enginePeak)
 		if !m.Quick {
 			m.enter(coarsely("tf32"), coarsely("bf16"))
+			m.note("tf32 and bf16 round what a step multiplies: cosfit's rows are those of --precision, PyTorch's of torch.set_float32_matmul_precision(\"medium\").")
 		}
 	}
 	if len(m.Self) > 0 && m.Benchmark == Core {
