@@ -43,7 +43,7 @@ func trainCommand() *cli.Command {
 func trainingFlags() []cli.Flag {
 	return slices.Concat([]cli.Flag{
 		&cli.StringFlag{Name: "out", Usage: "folder of the run, new or empty"},
-		&cli.BoolFlag{Name: "force", Usage: "replace a run that is in --out"},
+		&cli.BoolFlag{Name: "force", Usage: "replace a run that is in --out, once the new one has finished; until then it comes back where that one diverges or leaves no checkpoint"},
 		guardFlag(),
 		&cli.DurationFlag{Name: "checkpoint-every", Value: time.Minute, Usage: "how much training a crash may cost, besides at the end of each epoch"},
 	}, recipeFlags(), deviceFlags(), []cli.Flag{threadsFlag(), jsonFlag()})
@@ -237,16 +237,36 @@ func (t *training) train(data *loader.Dataset, place *place, recipe trainer.Reci
 		}
 		return dir, summary, fmt.Errorf("%w; a checkpoint is saved, go on with: %s", err, line)
 	}
-	if diverged := (*trainer.DivergedError)(nil); errors.As(err, &diverged) && diverged.Epoch <= 1 {
-		return dir, summary, errors.Join(err, dir.Remove()) // nothing was learned yet
+	if err != nil {
+		return dir, summary, settingAsUsage(t.failed(dir, err))
 	}
-	if !t.resume && errors.Is(err, context.Canceled) {
-		return dir, summary, errors.Join(errNotBegun, dir.Remove())
-	}
-	if err == nil && t.finish != nil {
+	if t.finish != nil {
 		err = t.finish(dir)
 	}
-	return dir, summary, settingAsUsage(err)
+	return dir, summary, err
+}
+
+// failed removes a run that ended with an error and has nothing worth keeping.
+// Where it was to replace another one, that one comes back.
+func (t *training) failed(dir rundir.Dir, err error) error {
+	diverged, old := (*trainer.DivergedError)(nil), dir.Replaces()
+	switch {
+	case errors.As(err, &diverged):
+		if diverged.Epoch > 1 && !old {
+			return err // its figures may say why
+		}
+	case t.resume, dir.HasCheckpoint(), dir.Finished():
+		return err
+	case errors.Is(err, context.Canceled):
+		err = errNotBegun
+	}
+	if removed := dir.Remove(); removed != nil {
+		return errors.Join(err, removed)
+	}
+	if old {
+		err = fmt.Errorf("%w; %s has the run again that it had before", err, dir.Path())
+	}
+	return err
 }
 
 // panel shows the test split, or what there is instead.
