@@ -44,8 +44,8 @@ func exportCommand() *cli.Command {
 			if _, err := formats().get("format", format); err != nil {
 				return err
 			}
-			if _, err := os.Stat(out); err == nil && !c.Bool("force") {
-				return fmt.Errorf("%s exists: choose another name, or replace it with --force", out)
+			if err := checkOutFile(out, c.Bool("force")); err != nil {
+				return err
 			}
 			dir, err := rundir.Open(run)
 			if err != nil {
