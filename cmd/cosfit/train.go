@@ -18,6 +18,7 @@ import (
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/internal/shell"
 	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/projection"
 	"github.com/cosfit/cosfit/trainer"
 )
 
@@ -290,14 +291,33 @@ func (t *training) panel(dir rundir.Dir, s rundir.Summary) error {
 
 func afterTraining(dir rundir.Dir) []report.Command {
 	run := shell.Quote(dir.Path())
-	export := report.Command{Why: "Use the matrix from numpy:", Line: "cosfit export --run " + run + " --format npy --out matrix.npy"}
-	if p, err := dir.ReadMatrix(); err == nil && (p.Offset != nil || p.MatrixRight != nil) { // more than one array
-		export = report.Command{Why: "Use the result elsewhere: y = (x − offset)·matrix, as tensors of safetensors:", Line: "cosfit export --run " + run + " --format safetensors --out matrix.safetensors"}
+	why, format := "Use the matrix from numpy:", "npy"
+	if p, err := dir.ReadMatrix(); err == nil {
+		why, format = useOf(p)
 	}
+	export := report.Command{Why: why, Line: "cosfit export --run " + run + " --format " + format + " --out matrix." + format}
 	return []report.Command{
 		export,
 		{Why: "Score it on other data:", Line: "cosfit eval --run " + run + " --data other.parquet"},
 	}
+}
+
+// useOf says how a matrix is used elsewhere, in terms of the tensors of its file,
+// and which format carries all that this takes.
+func useOf(p *projection.Projection) (why, format string) {
+	x := "x·"
+	if p.Offset != nil {
+		x = "(x − offset)·"
+	}
+	switch {
+	case p.MatrixRight != nil:
+		return "Use them elsewhere, left " + x + "matrix, right " + x + "matrix_right:", "safetensors"
+	case p.Metadata.Side == projection.SideQuery:
+		return "Use it elsewhere, for left texts (queries) alone, y = " + x + "matrix:", "safetensors"
+	case p.Offset != nil:
+		return "Use it elsewhere, y = " + x + "matrix:", "safetensors"
+	}
+	return "Use the matrix from numpy:", "npy"
 }
 
 // settingAsUsage makes a wrong setting a usage error.
