@@ -192,6 +192,9 @@ type rowBar struct {
 func newRowBar(w io.Writer, terminal bool, rows int64, unit string) *rowBar {
 	b := &rowBar{w: w}
 	if terminal {
+		if f, ok := fileOf(w); ok {
+			w = f // which has a width
+		}
 		b.bars = mpb.New(mpb.WithOutput(w), mpb.ForceTTY(), mpb.WithAutoRefresh())
 		// A terminal shows Ctrl-C as ^C where the cursor is, hence the \r.
 		b.bar = b.bars.AddBar(rows, mpb.BarWidth(24), mpb.BarRemoveOnComplete(),
