@@ -1,8 +1,9 @@
 """Ends runs in every rude way, resumes them, and demands the results of the
-run that nothing happened to: kill -9 at random moments and while the results
-are written, Ctrl-C, SIGTERM, a full disk, files with times from another
-century; with the data in memory and streamed, by any number of threads. After
-each end, whatever has its name in the run's folder is whole.
+run that nothing happened to: kill -9 at random moments, while the results are
+written and while another run is replaced, Ctrl-C, SIGTERM, a full disk, files
+with times from another century; with the data in memory and streamed, by any
+number of threads. After each end, whatever has its name in the run's folder is
+whole.
 
     crash.py COSFIT [EPOCHS [SEED]]      more epochs make a longer run
 """
@@ -13,6 +14,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -227,6 +229,24 @@ def interrupted_early(run, number):
     return said.removeprefix("cosfit: ").partition(";")[0] + go_on(run, whole, *settings())
 
 
+def replaced_at(run, share):
+    """Kills a run that replaces a finished one: that one is whole again, or the new one goes on or is whole."""
+    new = run.with_name(run.name + "-whole")
+    begin = settings(epochs, "--seed", "1")
+    done(*begin, "--out", new)
+    shutil.copytree(whole, run)
+    killed = kill(start(*begin, "--force", "--out", run), share * duration)
+    subprocess.run([cosfit, "eval", "--run", run], capture_output=True, timeout=60)  # any command that opens the run settles it
+    if (run / "checkpoint" / "state").exists():
+        said, reference = f"the new run, in epoch {epochs_of(run)}, goes on", new
+        done("--resume", "--out", run)
+    else:
+        old = json.loads((run / "config.json").read_text())["seed"] == 0
+        said, reference = ("the old run is there", whole) if old else ("the new run is there", new)
+    check_results(run, reference)
+    return said if killed else "over before its kill; " + said
+
+
 def other_times(run, when):
     """Nothing may depend on which file is newer, or older than now."""
     process = start(*settings(), "--out", run)
@@ -303,6 +323,8 @@ for number in (signal.SIGINT, signal.SIGTERM):
     for i in range(2):
         attempt(number.name, interrupted, number)
     attempt(f"{number.name} at the start", interrupted_early, number)
+for i in range(6):
+    attempt("kill -9 of a run with --force", replaced_at, rng.uniform(0, 0.25 if i < 3 else 1))
 attempt("files from 2099", other_times, 4_070_908_800)
 attempt("files from 1999", other_times, 915_148_800)
 attempt("a disk of 2 MB, full in the second checkpoint", full_disk, "2m", "checkpoint/state", *settings(5, "--dims", "150"))

@@ -42,8 +42,8 @@
 //	t = load_file("matrix.safetensors")
 //	y = (x - t.get("offset", 0)) @ t["matrix"]
 //
-// npy carries one matrix and nothing else, for numpy.load and whatever speaks
-// its format. [Load] tells the two apart by their content.
+// npy carries one matrix for both sides and nothing else, for numpy.load and
+// whatever speaks its format. [Load] tells the two apart by their content.
 //
 // A matrix that somebody else made is as welcome: a safetensors file needs only
 // the tensor matrix (F32, F64, F16 or BF16), an npy file a two-dimensional

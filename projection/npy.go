@@ -11,7 +11,9 @@ import (
 
 // WriteNPY writes the matrix as numpy.save would: float32, C order, version 1.0.
 // The format has room for one array and no metadata, so a projection with an
-// offset or a second matrix, which would be lost, is refused.
+// offset or a second matrix, which would be lost, is refused, and so is one for
+// left-side texts alone: read again it would serve both sides. A half that Left or
+// Right returned was taken off by whoever knows which side it is.
 func (p *Projection) WriteNPY(w io.Writer) error {
 	if err := p.Validate(); err != nil {
 		return err
@@ -21,6 +23,9 @@ func (p *Projection) WriteNPY(w io.Writer) error {
 	}
 	if p.Offset != nil {
 		return errors.New("npy holds a matrix only, and this projection has an offset too: write safetensors")
+	}
+	if p.Metadata.Side == SideQuery {
+		return errors.New("npy holds a matrix only, and cannot say that this one is for left-side texts (queries) alone: write safetensors")
 	}
 	head := npy.AppendHeader(nil, p.In, p.Out)
 	if _, err := w.Write(head); err != nil {

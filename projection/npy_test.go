@@ -48,6 +48,9 @@ func TestWriteNPYRefuses(t *testing.T) {
 	}{
 		{"npy holds one matrix, and this projection has one for each side: write safetensors, or a file for each side", func(p *Projection) { p.Offset = nil }},
 		{"npy holds a matrix only, and this projection has an offset too: write safetensors", func(p *Projection) { *p = *p.Left() }},
+		{"npy holds a matrix only, and cannot say that this one is for left-side texts (queries) alone: write safetensors", func(p *Projection) {
+			p.MatrixRight, p.Offset, p.Metadata.Side = nil, nil, SideQuery
+		}},
 		{"matrix has 11 values, want [4, 3]", func(p *Projection) { p.Matrix = p.Matrix[1:] }},
 	} {
 		p := smallDual()

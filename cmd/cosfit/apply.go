@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -106,20 +105,10 @@ func checkPaths(in, out string, force bool) error {
 	case out == "":
 		return usage("--out is missing: name the file to write, such as --out custom.parquet")
 	}
-	written, err := os.Stat(out)
-	if err != nil {
-		return nil // not there, or WriteFile says what is wrong
-	}
-	if read, err := os.Stat(in); err == nil && os.SameFile(read, written) {
+	if sameFile(in, out) {
 		return usage("--out is the same file as --in: choose another name")
 	}
-	if written.IsDir() {
-		return fmt.Errorf("%s is a folder: name a file with --out", out)
-	}
-	if !force {
-		return fmt.Errorf("%s exists: choose another name, or replace it with --force", out)
-	}
-	return nil
+	return checkOutFile(out, force)
 }
 
 // sideOf returns the projection for the texts of a side, which may be left out
@@ -203,6 +192,9 @@ type rowBar struct {
 func newRowBar(w io.Writer, terminal bool, rows int64, unit string) *rowBar {
 	b := &rowBar{w: w}
 	if terminal {
+		if f, ok := fileOf(w); ok {
+			w = f // which has a width
+		}
 		b.bars = mpb.New(mpb.WithOutput(w), mpb.ForceTTY(), mpb.WithAutoRefresh())
 		// A terminal shows Ctrl-C as ^C where the cursor is, hence the \r.
 		b.bar = b.bars.AddBar(rows, mpb.BarWidth(24), mpb.BarRemoveOnComplete(),

@@ -359,8 +359,8 @@ func exportVectors(c *cli.Context) error {
 		files = append(files, cache.IDsFile(out))
 	}
 	for _, file := range files {
-		if _, err := os.Stat(file); err == nil && !c.Bool("force") {
-			return fmt.Errorf("%s exists: choose another name, or replace it with --force", file)
+		if err := checkOutFile(file, c.Bool("force")); err != nil {
+			return err
 		}
 	}
 	store, err := all.Named(folders[0])

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -189,6 +190,57 @@ func TestInterruptedInFolds(t *testing.T) {
 	}
 }
 
+// TestForce: what --force replaces is there, whole, until the new run has finished.
+func TestForce(t *testing.T) {
+	dir := t.TempDir()
+	writePairs(t, dir, "pairs.csv", 60)
+	args := []string{"fit", "pairs.csv", "--provider", "hashing", "--dimensions", "64", "--cache", "cache", "--prepared", "prepared", "--epochs", "2", "--out", "run"}
+	must(t, dir, args...)
+	run := filepath.Join(dir, "run")
+	old := filesIn(t, run)
+	for name, try := range map[string]struct {
+		ctx  context.Context
+		args []string
+		want string
+	}{
+		"diverged": {context.Background(), []string{"--init", "random", "--learning-rate", "1e38", "--cross-validate", "0"},
+			"the training diverged in epoch 1: a cosine is not a number; try a lower --learning-rate than 1e+38; run has the run again that it had before\n"},
+		"interrupted": {&lateContext{Context: context.Background(), file: filepath.Join(run, ".replaced")}, nil,
+			"cosfit: interrupted before the first epoch, no run was kept; run has the run again that it had before\n"},
+	} {
+		code, _, stderr := cosfit(t, try.ctx, dir, slices.Concat(args, []string{"--force"}, try.args)...)
+		if code != exitFailed || !strings.HasSuffix(stderr, try.want) {
+			t.Errorf("%s: exit code %d, printed %q, want %q", name, code, stderr, try.want)
+		}
+		if now := filesIn(t, run); !maps.Equal(now, old) {
+			t.Errorf("%s: the old run is not whole, there stands %v", name, slices.Sorted(maps.Keys(now)))
+		}
+	}
+	must(t, dir, append(args, "--force", "--seed", "3")...)
+	now := filesIn(t, run)
+	if !slices.Equal(slices.Sorted(maps.Keys(now)), slices.Sorted(maps.Keys(old))) || now["config.json"] == old["config.json"] {
+		t.Errorf("the new run has %v", slices.Sorted(maps.Keys(now)))
+	}
+}
+
+// filesIn is what the files of a folder hold, by name.
+func filesIn(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[e.Name()] = string(b)
+	}
+	return files
+}
+
 // A lateContext is over as soon as a file exists, as if Ctrl-C were pressed
 // then.
 type lateContext struct {
@@ -284,6 +336,9 @@ func TestMistakes(t *testing.T) {
 		{"eval --run run --split dev", 2, `--split "dev" is unknown; there are: train, validation, test`},
 		{"export --run run", 2, "--out is missing: name the file to write, such as --out matrix.npy"},
 		{"export --run run --format docx --out m", 2, `--format "docx" is unknown; there are: npy, safetensors`},
+		{"export --run run --out m.pt", 2, "--out m.pt does not end in the name of a format: choose one with --format, there are: npy, safetensors"},
+		{"export --run run --out m", 2, "--out m does not end in the name of a format: choose one with --format, there are: npy, safetensors"},
+		{"export --run run --format npy --out m.safetensors", 2, "--out m.safetensors has the name of another format than --format npy: choose another name"},
 		{"export --run run --format npy --out exists.npy", 1, "exists.npy exists: choose another name, or replace it with --force"},
 		{"export --run run --format npy --out none/m.npy", 1, "write none/m.npy: no such file or directory"},
 		{"bench fly", 2, `unknown benchmark "fly"; there are: core, load, run, step`},

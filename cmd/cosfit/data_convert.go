@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -106,21 +105,11 @@ func isWide(path string) bool { return strings.HasSuffix(path, ".parquet") }
 
 // checkConverted refuses what would lose something, before work is spent on it.
 func checkConverted(in, out string, force bool) error {
-	written, err := os.Stat(out)
-	if err == nil {
-		if read, err := os.Stat(in); err == nil && os.SameFile(read, written) {
-			return usage("--out is the same as --in: choose another name")
-		}
+	if sameFile(in, out) {
+		return usage("--out is the same as --in: choose another name")
 	}
-	switch {
-	case !isWide(out):
+	if !isWide(out) {
 		return prepare.CheckOut(out, force)
-	case err != nil:
-		return nil // not there, or writing says what is wrong
-	case written.IsDir():
-		return fmt.Errorf("%s is a folder: choose another name for a wide file", out)
-	case !force:
-		return fmt.Errorf("%s exists: choose another name, or replace it with --force", out)
 	}
-	return nil
+	return checkOutFile(out, force)
 }

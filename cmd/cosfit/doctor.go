@@ -144,7 +144,7 @@ func cpuFeatures() []feature {
 
 func lookAtTerminal(c *cli.Context) terminal {
 	t := terminal{Present: isTerminal(c.App.Writer), Color: styleFor(c.App.Writer).Color}
-	if f, ok := c.App.Writer.(*os.File); ok && t.Present {
+	if f, ok := fileOf(c.App.Writer); ok && t.Present {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
 			t.Width = width
 		}

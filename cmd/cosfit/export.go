@@ -25,7 +25,7 @@ func exportCommand() *cli.Command {
 			"  python -c \"import numpy as np; print(np.load('matrix.npy').shape)\"",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "run", Usage: "folder of the run"},
-			&cli.StringFlag{Name: "format", Usage: formats().list(), DefaultText: "by the file's name, else safetensors"},
+			&cli.StringFlag{Name: "format", Usage: formats().list(), DefaultText: "by the ending of --out"},
 			&cli.StringFlag{Name: "out", Usage: "file to write"},
 			&cli.BoolFlag{Name: "force", Usage: "replace the file where it exists"},
 			jsonFlag(),
@@ -38,14 +38,12 @@ func exportCommand() *cli.Command {
 			case out == "":
 				return usage("--out is missing: name the file to write, such as --out matrix.npy")
 			}
-			if format == "" {
-				format = formatByName(out)
-			}
-			if _, err := formats().get("format", format); err != nil {
+			format, err := formatOf(format, out)
+			if err != nil {
 				return err
 			}
-			if _, err := os.Stat(out); err == nil && !c.Bool("force") {
-				return fmt.Errorf("%s exists: choose another name, or replace it with --force", out)
+			if err := checkOutFile(out, c.Bool("force")); err != nil {
+				return err
 			}
 			dir, err := rundir.Open(run)
 			if err != nil {
@@ -59,13 +57,24 @@ func exportCommand() *cli.Command {
 	}
 }
 
-// formatByName chooses the format whose name is the file's extension.
-func formatByName(out string) string {
-	name := strings.TrimPrefix(filepath.Ext(out), ".")
-	if _, ok := formats()[name]; ok {
-		return name
+// formatOf returns the format that a flag asks for, else the one that the file's
+// ending names.
+func formatOf(flag, out string) (string, error) {
+	ending := strings.TrimPrefix(filepath.Ext(out), ".")
+	_, named := formats()[ending]
+	switch {
+	case flag != "":
+		if _, err := formats().get("format", flag); err != nil {
+			return "", err
+		}
+		if named && ending != flag {
+			return "", usage("--out %s has the name of another format than --format %s: choose another name", out, flag)
+		}
+		return flag, nil
+	case !named:
+		return "", usage("--out %s does not end in the name of a format: choose one with --format, there are: %s", out, strings.Join(formats().names(), ", "))
 	}
-	return "safetensors"
+	return ending, nil
 }
 
 // export writes a run's matrix and checks what can be read back.

@@ -28,11 +28,18 @@ func main() {
 
 // run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	app := newApp(stdout, stderr)
+	out := &output{to: stdout}
+	app := newApp(out, stderr)
 	addCompletion(app, args)
 	err := app.RunContext(ctx, asFlag(args))
 	if err == nil {
+		err = out.failed()
+	}
+	switch {
+	case err == nil:
 		return exitDone
+	case errors.Is(err, errUnread):
+		return exitFailed
 	}
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted, nothing was written") // or the command would have said more

@@ -18,6 +18,7 @@ import (
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/internal/shell"
 	"github.com/cosfit/cosfit/loader"
+	"github.com/cosfit/cosfit/projection"
 	"github.com/cosfit/cosfit/trainer"
 )
 
@@ -43,7 +44,7 @@ func trainCommand() *cli.Command {
 func trainingFlags() []cli.Flag {
 	return slices.Concat([]cli.Flag{
 		&cli.StringFlag{Name: "out", Usage: "folder of the run, new or empty"},
-		&cli.BoolFlag{Name: "force", Usage: "replace a run that is in --out"},
+		&cli.BoolFlag{Name: "force", Usage: "replace a run that is in --out, once the new one has finished; until then it comes back where that one diverges or leaves no checkpoint"},
 		guardFlag(),
 		&cli.DurationFlag{Name: "checkpoint-every", Value: time.Minute, Usage: "how much training a crash may cost, besides at the end of each epoch"},
 	}, recipeFlags(), deviceFlags(), []cli.Flag{threadsFlag(), jsonFlag()})
@@ -237,16 +238,36 @@ func (t *training) train(data *loader.Dataset, place *place, recipe trainer.Reci
 		}
 		return dir, summary, fmt.Errorf("%w; a checkpoint is saved, go on with: %s", err, line)
 	}
-	if diverged := (*trainer.DivergedError)(nil); errors.As(err, &diverged) && diverged.Epoch <= 1 {
-		return dir, summary, errors.Join(err, dir.Remove()) // nothing was learned yet
+	if err != nil {
+		return dir, summary, settingAsUsage(t.failed(dir, err))
 	}
-	if !t.resume && errors.Is(err, context.Canceled) {
-		return dir, summary, errors.Join(errNotBegun, dir.Remove())
-	}
-	if err == nil && t.finish != nil {
+	if t.finish != nil {
 		err = t.finish(dir)
 	}
-	return dir, summary, settingAsUsage(err)
+	return dir, summary, err
+}
+
+// failed removes a run that ended with an error and has nothing worth keeping.
+// Where it was to replace another one, that one comes back.
+func (t *training) failed(dir rundir.Dir, err error) error {
+	diverged, old := (*trainer.DivergedError)(nil), dir.Replaces()
+	switch {
+	case errors.As(err, &diverged):
+		if diverged.Epoch > 1 && !old {
+			return err // its figures may say why
+		}
+	case t.resume, dir.HasCheckpoint(), dir.Finished():
+		return err
+	case errors.Is(err, context.Canceled):
+		err = errNotBegun
+	}
+	if removed := dir.Remove(); removed != nil {
+		return errors.Join(err, removed)
+	}
+	if old {
+		err = fmt.Errorf("%w; %s has the run again that it had before", err, dir.Path())
+	}
+	return err
 }
 
 // panel shows the test split, or what there is instead.
@@ -270,14 +291,33 @@ func (t *training) panel(dir rundir.Dir, s rundir.Summary) error {
 
 func afterTraining(dir rundir.Dir) []report.Command {
 	run := shell.Quote(dir.Path())
-	export := report.Command{Why: "Use the matrix from numpy:", Line: "cosfit export --run " + run + " --format npy --out matrix.npy"}
-	if p, err := dir.ReadMatrix(); err == nil && (p.Offset != nil || p.MatrixRight != nil) { // more than one array
-		export = report.Command{Why: "Use the result elsewhere: y = (x − offset)·matrix, as tensors of safetensors:", Line: "cosfit export --run " + run + " --format safetensors --out matrix.safetensors"}
+	why, format := "Use the matrix from numpy:", "npy"
+	if p, err := dir.ReadMatrix(); err == nil {
+		why, format = useOf(p)
 	}
+	export := report.Command{Why: why, Line: "cosfit export --run " + run + " --format " + format + " --out matrix." + format}
 	return []report.Command{
 		export,
 		{Why: "Score it on other data:", Line: "cosfit eval --run " + run + " --data other.parquet"},
 	}
+}
+
+// useOf says how a matrix is used elsewhere, in terms of the tensors of its file,
+// and which format carries all that this takes.
+func useOf(p *projection.Projection) (why, format string) {
+	x := "x·"
+	if p.Offset != nil {
+		x = "(x − offset)·"
+	}
+	switch {
+	case p.MatrixRight != nil:
+		return "Use them elsewhere, left " + x + "matrix, right " + x + "matrix_right:", "safetensors"
+	case p.Metadata.Side == projection.SideQuery:
+		return "Use it elsewhere, for left texts (queries) alone, y = " + x + "matrix:", "safetensors"
+	case p.Offset != nil:
+		return "Use it elsewhere, y = " + x + "matrix:", "safetensors"
+	}
+	return "Use the matrix from numpy:", "npy"
 }
 
 // settingAsUsage makes a wrong setting a usage error.

@@ -116,8 +116,14 @@ func (d Dir) ReadCheckpoint(state any, arrays func() ([][]float32, error)) error
 	return nil
 }
 
-// RemoveCheckpoint forgets how to resume, once a run is finished.
-func (d Dir) RemoveCheckpoint() error { return os.RemoveAll(d.file(checkpointDir)) }
+// RemoveCheckpoint forgets how to resume, and the run that this one replaces,
+// once it is finished.
+func (d Dir) RemoveCheckpoint() error {
+	if err := d.removeReplaced(); err != nil {
+		return err
+	}
+	return os.RemoveAll(d.file(checkpointDir))
+}
 
 // asBytes is the memory of numbers; every platform that we build for is
 // little-endian.

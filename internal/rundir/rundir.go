@@ -10,11 +10,11 @@
 //	summary.json        figures before and after, the judgement, timing
 //	checkpoint/         what a resumed run needs, while the run is unfinished
 //	.lock               held by the process that trains
+//	.replaced/          the run that this one replaces, until it is finished
 package rundir
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,8 +49,9 @@ type Dir struct {
 }
 
 // Create makes a directory for a new run and locks it. It must be empty or
-// new, unless replace is set: then a run that is there is removed, but nothing
-// else. The caller unlocks it.
+// new, unless replace is set: then a run that is there makes room, but nothing
+// else. It is gone once RemoveCheckpoint ends the new run; Remove brings it back.
+// The caller unlocks the directory.
 func Create(path string, replace bool) (Dir, error) {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		return Dir{}, fmt.Errorf("%s is a file: choose another folder with --out", path)
@@ -69,17 +70,30 @@ func Create(path string, replace bool) (Dir, error) {
 	return d, nil
 }
 
-// empty removes the run that is there, or refuses to.
+// empty makes room for a new run, or refuses to. It refuses a folder with
+// anything else in it, so that a mistaken path costs nothing.
 func (d Dir) empty(replace bool) error {
 	entries, err := os.ReadDir(d.path)
 	if err != nil {
 		return err
 	}
-	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == lockFile })
-	if len(entries) > 0 && !replace {
-		return fmt.Errorf("%s is not empty: choose another folder, or replace the run in it with --force", d.path)
+	names, err := d.runNames()
+	if err != nil {
+		return err
 	}
-	return d.clear(entries)
+	for _, e := range entries {
+		own := slices.Contains([]string{lockFile, replacedDir}, e.Name())
+		if !own && !replace {
+			return fmt.Errorf("%s is not empty: choose another folder, or replace the run in it with --force", d.path)
+		}
+		if !own && !slices.Contains(names, e.Name()) {
+			return fmt.Errorf("%s holds %s, which is not part of a run: choose another folder", d.path, e.Name())
+		}
+	}
+	if !d.Replaces() && (d.Finished() || d.HasCheckpoint()) {
+		return d.setAside(names)
+	}
+	return d.remove(names) // it came to nothing, or was itself to replace a finished one
 }
 
 // locked takes the lock of a directory and removes what a killed process left
@@ -104,25 +118,17 @@ func locked(path string) (Dir, error) {
 // Unlock lets other processes train into the directory.
 func (d Dir) Unlock() error { return d.lock.Unlock() }
 
-// clear removes the files of a run. It refuses a folder with anything else in
-// it, so that a mistaken path costs nothing.
-func (d Dir) clear(entries []fs.DirEntry) error {
-	for _, e := range entries {
-		if e.Name() != checkpointDir && !slices.Contains(runFiles(), e.Name()) {
-			return fmt.Errorf("%s holds %s, which is not part of a run: choose another folder", d.path, e.Name())
-		}
-	}
-	for _, e := range entries {
-		if err := os.RemoveAll(filepath.Join(d.path, e.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Remove removes the run and its directory, where nothing else is in it.
+// Remove removes the run. One that it was to replace comes back; without one the
+// directory goes too, where nothing else is in it.
 func (d Dir) Remove() error {
-	if err := d.empty(true); err != nil {
+	if d.Replaces() {
+		return d.putBack()
+	}
+	names, err := d.runNames()
+	if err != nil {
+		return err
+	}
+	if err := d.remove(names); err != nil {
 		return err
 	}
 	os.Remove(d.file(lockFile)) // where it cannot be removed, neither can the directory
@@ -146,9 +152,15 @@ func Resume(path string) (Dir, error) {
 	return d, nil
 }
 
-// Open opens the directory of a run that was begun, for reading.
+// Open opens the directory of a run that was begun, for reading. A run that a
+// killed process was to replace, and left without another, is back first.
 func Open(path string) (Dir, error) {
 	d := Dir{path: path}
+	if d.unsettled() {
+		if l, err := locked(path); err == nil { // else another process is at it
+			l.Unlock()
+		}
+	}
 	if _, err := os.Stat(d.file(configFile)); err != nil {
 		if _, err := os.Stat(path); err != nil {
 			return Dir{}, fmt.Errorf("open %s: no such run", path)

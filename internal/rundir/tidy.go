@@ -8,8 +8,8 @@ import (
 )
 
 // tidy removes what a killed process left in a run directory: its temporary
-// files, and a checkpoint's folder that it had emptied or not filled yet. The
-// caller holds the lock, so no other process is writing them.
+// files, a checkpoint's folder that it had emptied or not filled yet, and one of
+// two runs. The caller holds the lock, so no other process is writing them.
 func (d Dir) tidy() error {
 	own := func(name string) bool { return slices.Contains(runFiles(), name) }
 	if err := atomicfile.Tidy(d.path, own, 0); err != nil {
@@ -20,5 +20,5 @@ func (d Dir) tidy() error {
 		return err
 	}
 	os.Remove(d.file(checkpointDir)) // fails where something is in it
-	return nil
+	return d.settle()
 }

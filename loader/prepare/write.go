@@ -62,6 +62,9 @@ func (d *Draft) Write(dir string, o WriteOptions) error {
 // CheckOut says why no data set can be written to dir, before work is spent on
 // it.
 func CheckOut(dir string, replace bool) error {
+	if there, err := os.Lstat(filepath.Clean(dir)); err == nil && there.Mode()&fs.ModeSymlink != 0 {
+		return fmt.Errorf("--out %s is a link, which a rename would replace: name the folder that it points to", dir)
+	}
 	entries, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
