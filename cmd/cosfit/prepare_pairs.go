@@ -305,6 +305,9 @@ func (p *pairsPlan) read(c *cli.Context, d *prepare.Draft) error {
 		return err
 	}
 	d.Notes = append(d.Notes, describeNegatives(found, len(p.jobs) > 0)...)
+	if d.OnlyNegatives() {
+		d.Notes = append(d.Notes, "there are no similar pairs, which training needs")
+	}
 	if d.OnlyPositives() {
 		d.Notes = append(d.Notes, "there are no dissimilar pairs, which training needs: there may be too few texts, or ask for more with --weak and --hard")
 	}
