@@ -99,6 +99,9 @@ func parseParquet(f fs.File) (file, plain *parquet.File, err error) {
 	return file, plain, nil
 }
 
+// errNotParquet is what is wrong with a file of another format.
+var errNotParquet = errors.New("not a Parquet file: it does not begin with PAR1")
+
 // checkFrame looks at both ends of a Parquet file, which tell the common
 // accidents apart: it begins with a mark and ends with the length of its
 // footer and the mark again.
@@ -109,7 +112,7 @@ func checkFrame(r io.ReaderAt, size int64) error {
 	}
 	var head [len(mark)]byte
 	if _, err := r.ReadAt(head[:], 0); err != nil || string(head[:]) != mark {
-		return errors.New("not a Parquet file: it does not begin with PAR1")
+		return errNotParquet
 	}
 	var tail [4 + len(mark)]byte
 	rest := size - int64(len(head)) - int64(len(tail))
