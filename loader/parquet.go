@@ -323,23 +323,7 @@ func (f *parquetFile) texts(column string, optional bool, visit func(row int, te
 	})
 }
 
-// numbers reads a column of numbers or booleans as float32.
-func (f *parquetFile) numbers(column string) ([]float32, error) {
-	var out []float32
-	err := f.scalars(column, func(row int, t parquet.Type, v parquet.Value) error {
-		if v.IsNull() {
-			return f.errorf("row %d: %s is null, want a number: fill it in or drop the row", row, column)
-		}
-		x, ok := number(t, v)
-		if !ok {
-			return f.errorf("column %q holds values of type %s, want numbers or booleans", column, t)
-		}
-		out = append(out, float32(x/decimalUnit(t)))
-		return nil
-	})
-	return out, err
-}
-
+// number reads a number or a boolean as Parquet stores it, but for a decimal's unit.
 func number(t parquet.Type, v parquet.Value) (float64, bool) {
 	switch v.Kind() {
 	case parquet.Boolean:
