@@ -154,6 +154,23 @@ func (r Recipe) checkSimilar(data *loader.Dataset, s loader.Split, pairs int) er
 	return nil
 }
 
+// repeatedNote counts the training pairs of two texts that make another pair as well;
+// "" for none. It sorts 8 bytes a pair, where loader's Repeats, which knows of each
+// pair, keeps them all in a map.
+func repeatedNote(data *loader.Dataset) string {
+	pairs := data.Indices(loader.Train)
+	keys := make([]uint64, len(pairs))
+	for i, p := range pairs {
+		keys[i] = uint64(data.Pairs.Left[p])<<32 | uint64(data.Pairs.Right[p])
+	}
+	slices.Sort(keys)
+	n := len(keys) - len(slices.Compact(keys))
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of the %d training pairs repeat the two texts of another one, and are learned from all the same: cosfit data check says which", n, len(pairs))
+}
+
 func describe(data *loader.Dataset, source rundir.Data) (rundir.Data, error) {
 	fingerprint, err := data.Fingerprint()
 	source.Fingerprint = fingerprint
@@ -165,8 +182,10 @@ func describe(data *loader.Dataset, source rundir.Data) (rundir.Data, error) {
 	source.LabelRange = data.Labels.String()
 	source.Texts = data.Vectors.Rows()
 	source.Notes = slices.Clone(data.Notes)
-	if note := acrossNote(data); note != "" {
-		source.Notes = append(source.Notes, note)
+	for _, note := range []string{acrossNote(data), repeatedNote(data)} {
+		if note != "" {
+			source.Notes = append(source.Notes, note)
+		}
 	}
 	source.Pairs = map[string]int{}
 	for s := range loader.Split(loader.NumSplits) {

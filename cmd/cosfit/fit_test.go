@@ -106,6 +106,14 @@ func TestFitFewPairs(t *testing.T) {
 		if s.SelectedOn != c.on || s.Data.Pairs["train"] != c.train || strings.Contains(panel, "Few pairs: all 1 epochs on all of them") != (c.on == "cross-validation") {
 			t.Errorf("%s: judged on %s with pairs %v\n%s", c.args, s.SelectedOn, s.Data.Pairs, panel)
 		}
+		if strings.Contains(c.args, "--cross-validate") {
+			continue
+		}
+		_, _, stderr := cosfit(t, context.Background(), dir, append(args, "--out", out+"x", "--patience", "3", "--cross-validate", "3")...)
+		const patience, crossed = "cosfit: --patience has no effect: few pairs", "cosfit: --cross-validate has no effect: the validation split judges\n"
+		if strings.Contains(stderr, patience) == (c.on == "validation") || strings.Contains(stderr, crossed) != (c.on == "validation") {
+			t.Errorf("%s: what has no effect is not said:\n%s", c.args, stderr)
+		}
 	}
 }
 
