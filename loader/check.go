@@ -75,7 +75,7 @@ func Check(ctx context.Context, name string, opts Options) (Findings, error) {
 		return CheckFS(ctx, os.DirFS(name), name, opts)
 	}
 	c := &checker{opts: opts, open: func(o Options) (*Dataset, error) { return Open(ctx, name, o) }}
-	f, err := openParquetPath(name)
+	f, err := openWidePath(name)
 	if err != nil {
 		return nil, err
 	}

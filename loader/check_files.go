@@ -83,10 +83,14 @@ func valueText(v parquet.Value) string {
 
 // labels looks for labels that are none, or outside of their scale.
 func (c *checker) labels(f *parquetFile, column string) error {
+	given := c.opts.LabelRange
+	if given == "" {
+		given, _ = f.Lookup("label_range")
+	}
+	lowest, highest := ends(given)
 	var labels []float32
 	err := f.scalars(column, func(row int, t parquet.Type, v parquet.Value) error {
-		x, ok := number(t, v)
-		x /= decimalUnit(t)
+		x, ok := labelOf(t, v, lowest, highest)
 		if !ok || v.IsNull() || math.IsNaN(x) || math.IsInf(x, 0) {
 			c.add("no_label", true, "labels that are no numbers", at(row))
 			x = math.NaN()
@@ -96,10 +100,6 @@ func (c *checker) labels(f *parquetFile, column string) error {
 	})
 	if err != nil {
 		return err
-	}
-	given := c.opts.LabelRange
-	if given == "" {
-		given, _ = f.Lookup("label_range")
 	}
 	low, high, ok := ParseRange(given)
 	if given != "" && !ok {
@@ -124,18 +124,18 @@ func (c *checker) labels(f *parquetFile, column string) error {
 func (c *checker) names(f *parquetFile, group, split, kind string) error {
 	for _, column := range []struct {
 		name  string
-		known []string
+		known func(string) bool
 		what  string
 	}{
 		{group, nil, "groups that are null"},
-		{split, SplitNames(), "splits that are none of " + strings.Join(SplitNames(), ", ")},
-		{kind, kindNames[:], "kinds that are none of " + strings.Join(kindNames[:], ", ")},
+		{split, func(name string) bool { _, ok := SplitCalled(name); return ok }, "splits that are none of " + strings.Join(SplitNames(), ", ")},
+		{kind, func(name string) bool { _, ok := ParseKind(name); return ok }, "kinds that are none of " + strings.Join(kindNames[:], ", ")},
 	} {
 		if column.name == "" || !f.has(column.name) {
 			continue
 		}
 		err := f.scalars(column.name, func(row int, _ parquet.Type, v parquet.Value) error {
-			if v.IsNull() || column.known != nil && !slices.Contains(column.known, valueText(v)) {
+			if v.IsNull() || column.known != nil && !column.known(valueText(v)) {
 				example := at(row)
 				if !v.IsNull() {
 					example = fmt.Sprintf("%.40q in row %d", valueText(v), row)

@@ -107,9 +107,9 @@ func TestCheckFolder(t *testing.T) {
 		"no labels":     {func(f *checkedFolder) { f.pairs[1].Label, *f.pairs[2].Label = nil, math.NaN() }, []string{"error: labels that are no numbers: 2, such as row 1, row 2"}},
 		"labels outside": {func(f *checkedFolder) { *f.pairs[1].Label, *f.pairs[2].Label = 5, -3 },
 			[]string{"error: labels outside of their scale -1..1, which --label-range sets: 2, such as 5 in row 1, -3 in row 2"}},
-		"names": {func(f *checkedFolder) { f.pairs[1].Split, f.pairs[2].Kind, f.pairs[3].Group = "dev", "easy", nil }, []string{
+		"names": {func(f *checkedFolder) { f.pairs[1].Split, f.pairs[2].Kind, f.pairs[3].Group = "fold1", "easy", nil }, []string{
 			"error: groups that are null: 1, such as row 3",
-			`error: splits that are none of train, validation, test: 1, such as "dev" in row 1`,
+			`error: splits that are none of train, validation, test: 1, such as "fold1" in row 1`,
 			`error: kinds that are none of given, positive, weak, hard: 1, such as "easy" in row 2`}},
 		"texts": {func(f *checkedFolder) {
 			f.texts[0].Text, f.texts[1].Text, f.texts[2].Text = "another", " \n", "\xff"
@@ -198,7 +198,7 @@ func TestCheckAgreesWithOpening(t *testing.T) {
 	for path, want := range map[string]string{
 		"testdata/good/float_plain.parquet":    "",
 		"testdata/wrong/torn_group.parquet":    "",
-		"testdata/wrong/unknown_split.parquet": `error: splits that are none of train, validation, test: 1, such as "dev" in row 9`,
+		"testdata/wrong/unknown_split.parquet": `error: splits that are none of train, validation, test: 1, such as "fold1" in row 9`,
 		"testdata/wrong/null_group.parquet":    "error: groups that are null: 1, such as row 4",
 	} {
 		found, err := Check(context.Background(), path, Options{})

@@ -2,11 +2,16 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cosfit/cosfit/internal/shell"
 )
 
 // Options say how to read a data set. The zero value reads a folder, or a wide
@@ -59,12 +64,23 @@ func Open(ctx context.Context, name string, opts Options) (*Dataset, error) {
 	if info.IsDir() {
 		return OpenFS(ctx, os.DirFS(name), name, opts)
 	}
-	f, err := openParquetPath(name)
+	f, err := openWidePath(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.close()
 	return readWide(ctx, f, opts)
+}
+
+// openWidePath opens a wide file. Of a file of texts, which is often taken for one,
+// it says what makes a data set.
+func openWidePath(name string) (*parquetFile, error) {
+	f, err := openParquetPath(name)
+	if texts := []string{".csv", ".tsv", ".json", ".jsonl", ".txt"}; errors.Is(err, errNotParquet) && slices.Contains(texts, strings.ToLower(filepath.Ext(name))) {
+		file := shell.Quote(name)
+		err = fmt.Errorf("%w; from texts, cosfit fit %s makes a run, and cosfit prepare pairs --in %s a data set", err, file, file)
+	}
+	return f, err
 }
 
 // OpenFS reads a data set folder that is the root of fsys; name is what

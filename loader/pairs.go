@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/parquet-go/parquet-go"
 )
 
 // What both layouts say about a pair beside its texts: the label, the group,
@@ -14,14 +16,14 @@ import (
 // readLabels reads the label column and settles the range, which may be given
 // as "min..max", else by the file's metadata.
 func (d *Dataset) readLabels(f *parquetFile, column, given string) error {
-	labels, err := f.numbers(column)
+	if given == "" {
+		given, _ = f.Lookup("label_range")
+	}
+	labels, err := f.labels(column, given)
 	if err != nil {
 		return err
 	}
 	d.Pairs.Label = labels
-	if given == "" {
-		given, _ = f.Lookup("label_range")
-	}
 	if given == "" {
 		if d.Labels, err = labelRange(labels); err != nil {
 			return f.errorf("%w", err)
@@ -45,6 +47,45 @@ func (d *Dataset) readLabels(f *parquetFile, column, given string) error {
 	return nil
 }
 
+// labels reads a column of numbers, booleans or texts. Words are the ends of the given
+// range, or of 0..1.
+func (f *parquetFile) labels(column, given string) ([]float32, error) {
+	low, high := ends(given)
+	var out []float32
+	err := f.scalars(column, func(row int, t parquet.Type, v parquet.Value) error {
+		if v.IsNull() {
+			return f.errorf("row %d: %s is null, want a number: fill it in or drop the row", row, column)
+		}
+		x, ok := labelOf(t, v, low, high)
+		switch {
+		case !ok && v.Kind() == parquet.ByteArray:
+			return f.errorf("row %d: %s is %.40q, want a number, or a word such as yes or no", row, column, v.ByteArray())
+		case !ok:
+			return f.errorf("column %q holds values of type %s, want numbers or booleans", column, t)
+		}
+		out = append(out, float32(x))
+		return nil
+	})
+	return out, err
+}
+
+// ends are those of a range, of 0..1 where it is none.
+func ends(given string) (low, high float64) {
+	if l, h, ok := ParseRange(given); ok {
+		return float64(l), float64(h)
+	}
+	return 0, 1
+}
+
+// labelOf reads one label, where it is one.
+func labelOf(t parquet.Type, v parquet.Value, low, high float64) (float64, bool) {
+	if v.Kind() == parquet.ByteArray {
+		return LabelCalled(string(v.ByteArray()), low, high)
+	}
+	x, ok := number(t, v)
+	return x / decimalUnit(t), ok
+}
+
 // labelRange derives the range from the labels: −1..1 where a label is
 // negative, else 0..1.
 func labelRange(labels []float32) (LabelRange, error) {
@@ -64,10 +105,13 @@ func labelRange(labels []float32) (LabelRange, error) {
 	return r, nil
 }
 
-// ParseRange reads the scale of labels, "min..max"; ok is false where that is
-// not two numbers, the lower one first.
+// ParseRange reads the scale of labels, "min..max" or "min:max"; ok is false where
+// that is not two numbers, the lower one first.
 func ParseRange(s string) (low, high float32, ok bool) {
-	first, second, _ := strings.Cut(s, "..")
+	first, second, dots := strings.Cut(s, "..")
+	if !dots {
+		first, second, _ = strings.Cut(s, ":")
+	}
 	l, err1 := strconv.ParseFloat(first, 32)
 	h, err2 := strconv.ParseFloat(second, 32)
 	return float32(l), float32(h), err1 == nil && err2 == nil && l < h && !math.IsInf(h-l, 0)
@@ -109,30 +153,30 @@ func (d *Dataset) readSplitAndKind(f *parquetFile, split, kind nameColumn) (spli
 	d.Pairs.Split, d.Pairs.Kind = make([]Split, n), make([]Kind, n)
 	if f.has(split.name) {
 		splitGiven = true
-		if err := readNames(f, split, SplitNames(), d.Pairs.Split); err != nil {
+		if err := readNames(f, split, SplitNames(), SplitCalled, d.Pairs.Split); err != nil {
 			return false, err
 		}
 	}
 	if f.has(kind.name) {
-		if err := readNames(f, kind, kindNames[:], d.Pairs.Kind); err != nil {
+		if err := readNames(f, kind, kindNames[:], ParseKind, d.Pairs.Kind); err != nil {
 			return false, err
 		}
 	}
 	return splitGiven, nil
 }
 
-// readNames reads names as their positions.
-func readNames[T ~uint8](f *parquetFile, column nameColumn, names []string, out []T) error {
+// readNames reads what names call.
+func readNames[T any](f *parquetFile, column nameColumn, names []string, called func(string) (T, bool), out []T) error {
 	values, err := f.strings(column.name, false)
 	if err != nil {
 		return err
 	}
 	for row, v := range values {
-		i := slices.Index(names, v)
-		if i < 0 {
+		it, ok := called(v)
+		if !ok {
 			return f.errorf("row %d: %s is %q, want one of %s%s", row, column.name, v, strings.Join(names, ", "), column.wayOut())
 		}
-		out[row] = T(i)
+		out[row] = it
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"math"
 	"slices"
 	"testing"
 )
@@ -38,12 +39,30 @@ func TestParseRange(t *testing.T) {
 		low, high float32
 		ok        bool
 	}{
-		"0..5": {0, 5, true}, "-1..1": {-1, 1, true}, "0.5..1.5": {0.5, 1.5, true}, "1e2..2e2": {100, 200, true},
-		"": {}, "5": {}, "0..": {}, "..1": {}, "1..0": {}, "1..1": {}, "0..inf": {}, "nan..1": {}, "0..1..2": {}, "a..b": {}, "0-5": {},
+		"0..5": {0, 5, true}, "-1..1": {-1, 1, true}, "0.5..1.5": {0.5, 1.5, true}, "1e2..2e2": {100, 200, true}, "0:5": {0, 5, true}, "-1:1": {-1, 1, true},
+		"": {}, "5": {}, "0..": {}, "..1": {}, "1..0": {}, "1..1": {}, "0..inf": {}, "nan..1": {}, "0..1..2": {}, "a..b": {}, "0-5": {}, "0:1:2": {}, "0..1:2": {}, ":": {},
 	} {
 		low, high, ok := ParseRange(s)
 		if ok != want.ok || ok && (low != want.low || high != want.high) {
 			t.Errorf("%q is %v..%v, %v; want %+v", s, low, high, ok, want)
+		}
+	}
+}
+
+func TestCalled(t *testing.T) {
+	for name, want := range map[string]int{
+		"train": 0, "Training": 0, " dev ": 1, "VALID": 1, "validation": 1, "Test": 2, "testing": 2, "fold1": -1, "": -1,
+	} {
+		if s, ok := SplitCalled(name); ok != (want >= 0) || ok && int(s) != want {
+			t.Errorf("the split %q is %v, %v", name, s, ok)
+		}
+	}
+	nan := math.NaN()
+	for text, want := range map[string]float64{
+		"yes": 5, "No": 1, "TRUE": 5, "f": 1, " 0.5 ": 0.5, "-1": -1, "1e1": 10, "": nan, "maybe": nan, "nan": nan, "0x1p2": nan, "1_0": nan,
+	} {
+		if x, ok := LabelCalled(text, 1, 5); ok == math.IsNaN(want) || ok && x != want {
+			t.Errorf("the label %q is %v, %v", text, x, ok)
 		}
 	}
 }

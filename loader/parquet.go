@@ -99,6 +99,9 @@ func parseParquet(f fs.File) (file, plain *parquet.File, err error) {
 	return file, plain, nil
 }
 
+// errNotParquet is what is wrong with a file of another format.
+var errNotParquet = errors.New("not a Parquet file: it does not begin with PAR1")
+
 // checkFrame looks at both ends of a Parquet file, which tell the common
 // accidents apart: it begins with a mark and ends with the length of its
 // footer and the mark again.
@@ -109,7 +112,7 @@ func checkFrame(r io.ReaderAt, size int64) error {
 	}
 	var head [len(mark)]byte
 	if _, err := r.ReadAt(head[:], 0); err != nil || string(head[:]) != mark {
-		return errors.New("not a Parquet file: it does not begin with PAR1")
+		return errNotParquet
 	}
 	var tail [4 + len(mark)]byte
 	rest := size - int64(len(head)) - int64(len(tail))
@@ -320,23 +323,7 @@ func (f *parquetFile) texts(column string, optional bool, visit func(row int, te
 	})
 }
 
-// numbers reads a column of numbers or booleans as float32.
-func (f *parquetFile) numbers(column string) ([]float32, error) {
-	var out []float32
-	err := f.scalars(column, func(row int, t parquet.Type, v parquet.Value) error {
-		if v.IsNull() {
-			return f.errorf("row %d: %s is null, want a number: fill it in or drop the row", row, column)
-		}
-		x, ok := number(t, v)
-		if !ok {
-			return f.errorf("column %q holds values of type %s, want numbers or booleans", column, t)
-		}
-		out = append(out, float32(x/decimalUnit(t)))
-		return nil
-	})
-	return out, err
-}
-
+// number reads a number or a boolean as Parquet stores it, but for a decimal's unit.
 func number(t parquet.Type, v parquet.Value) (float64, bool) {
 	switch v.Kind() {
 	case parquet.Boolean:

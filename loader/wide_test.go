@@ -145,7 +145,7 @@ func TestGivenLabelRange(t *testing.T) {
 
 // A column of a default name that means something else is left out by "-".
 func TestNoColumn(t *testing.T) {
-	d := mustOpen(t, "testdata/wrong/unknown_split.parquet", Options{Columns: Columns{Split: NoColumn}})
+	d := mustOpen(t, "testdata/wrong/unknown_split.parquet", Options{Columns: Columns{Split: NoColumn}, LabelRange: "0:1"})
 	if d.SplitGiven || len(d.Indices(Test)) == 0 {
 		t.Errorf("split given %v, want one drawn", d.SplitGiven)
 	}
@@ -279,7 +279,7 @@ func TestWrongWideFiles(t *testing.T) {
 		"nan_label":      "row 5: the label is NaN, want 0..1 or -1..1" + labels,
 		"large_label":    "row 5: the label is 7, want 0..1 or -1..1" + labels,
 		"negative_label": "row 5: the label is -2, want 0..1 or -1..1" + labels,
-		"text_label":     `column "label" holds values of type STRING, want numbers or booleans`,
+		"text_label":     `row 7: label is "perhaps", want a number, or a word such as yes or no`,
 		"list_label":     `column "label" holds lists, want one value in each row`,
 
 		"scalars":   `column "question_text_EMB" holds one value of type DOUBLE in each row, want a list of numbers`,
@@ -299,7 +299,7 @@ func TestWrongWideFiles(t *testing.T) {
 		"no_rows_pandas": "no rows, want one for each pair",
 
 		"torn_group":    `train and test share 1 group, such as "g5", and 12 texts, such as ` + TextID(fixtureQuestion(11)) + `: 12 of the 13 test pairs: mend it with cosfit data check --fix-leakage, or leave out --strict`,
-		"unknown_split": `row 9: split is "dev", want one of train, validation, test, or leave the column out with --split-column -`,
+		"unknown_split": `row 9: split is "fold1", want one of train, validation, test, or leave the column out with --split-column -`,
 		"null_group":    "row 4: group is null, want a text",
 	}
 	files, err := filepath.Glob("testdata/wrong/*.parquet")

@@ -17,49 +17,73 @@ func Prepare(data *loader.Dataset, recipe Recipe) error { return prepare(data, r
 // prepare is Prepare, or that for what is trained without a part: it chooses nothing.
 func prepare(data *loader.Dataset, recipe Recipe, part bool) error {
 	recipe = recipe.For(data)
-	if err := recipe.check(); err != nil {
+	if err := recipe.Check(data.Vectors.Dims()); err != nil {
 		return err
 	}
-	if err := recipe.checkMetric(data); err != nil {
+	return recipe.preparePairs(data, part)
+}
+
+// PreparePairs is what Prepare does that needs labels and splits alone: the vectors
+// of data may be missing.
+func PreparePairs(data *loader.Dataset, recipe Recipe) error {
+	return recipe.For(data).preparePairs(data, false)
+}
+
+// Check refuses settings that make no sense for left and right vectors of so many
+// dimensions; 0 for both means that these are not yet known.
+func (r Recipe) Check(left, right int) error {
+	if err := r.check(); err != nil || left == 0 {
 		return err
 	}
-	d, right := data.Vectors.Dims()
-	if err := recipe.checkAcross(d, right); err != nil {
+	return r.checkDims(left, right)
+}
+
+// checkDims refuses a matrix that there is none of between vectors of these
+// dimensions.
+func (r Recipe) checkDims(d, right int) error {
+	if err := r.checkAcross(d, right); err != nil {
 		return err
 	}
-	if recipe.Side == graph.Query && recipe.Dims != right {
-		return setting("dims", "is %d, but with --side query the passages keep their %d dimensions, which queries are compared with: leave it out", recipe.Dims, right)
+	if r.Side == graph.Query && r.Dims != right {
+		return setting("dims", "is %d, but with --side query the passages keep their %d dimensions, which queries are compared with: leave it out", r.Dims, right)
 	}
-	if recipe.ClosedForm != nil {
-		if err := recipe.ClosedForm.Fits(d, recipe.Dims); err != nil {
+	if r.ClosedForm != nil {
+		if err := r.ClosedForm.Fits(d, r.Dims); err != nil {
 			return err
 		}
 	}
-	if err := recipe.Start.Fits(d, recipe.Dims); err != nil {
+	if err := r.Start.Fits(d, r.Dims); err != nil {
 		return err
 	}
-	if s := recipe.Shape; s != nil {
-		if err := s.Fits(d, recipe.Dims); err != nil {
+	if s := r.Shape; s != nil {
+		if err := s.Fits(d, r.Dims); err != nil {
 			return setting("shape", "%s has %v", s.Name(), err)
 		}
 	}
-	if err := recipe.checkStart(d == right); err != nil {
+	return r.checkStart(d == right)
+}
+
+// preparePairs carves a validation split where the recipe needs one, and reports
+// labels and splits that it cannot learn from, choose on or judge by. A part chooses
+// nothing.
+func (r Recipe) preparePairs(data *loader.Dataset, part bool) error {
+	if err := r.checkMetric(data); err != nil {
 		return err
 	}
-	crossed := recipe.SelectOn == loader.Validation && HoldOut(data, recipe.CrossValidate)
-	for _, s := range []loader.Split{loader.Train, recipe.SelectOn} {
-		if s == recipe.SelectOn && (crossed || part) {
+	crossed := r.SelectOn == loader.Validation && HoldOut(data, r.CrossValidate)
+	for _, s := range []loader.Split{loader.Train, r.SelectOn} {
+		if s == r.SelectOn && (crossed || part) {
 			continue
 		}
-		if s == loader.Train && recipe.ClosedForm != nil {
+		if s == loader.Train && r.ClosedForm != nil {
 			continue // it says itself what it lacks
 		}
-		if err := recipe.checkSplit(data, s); err != nil {
+		if err := r.checkSplit(data, s); err != nil {
 			return err
 		}
 	}
-	if SelectionFigure(recipe, data) == byNDCG {
-		return checkQueries(data, recipe.SelectOn)
+	if SelectionFigure(r, data) == byNDCG {
+		return checkQueries(data, r.SelectOn)
 	}
 	return nil
 }
@@ -130,6 +154,23 @@ func (r Recipe) checkSimilar(data *loader.Dataset, s loader.Split, pairs int) er
 	return nil
 }
 
+// repeatedNote counts the training pairs of two texts that make another pair as well;
+// "" for none. It sorts 8 bytes a pair, where loader's Repeats, which knows of each
+// pair, keeps them all in a map.
+func repeatedNote(data *loader.Dataset) string {
+	pairs := data.Indices(loader.Train)
+	keys := make([]uint64, len(pairs))
+	for i, p := range pairs {
+		keys[i] = uint64(data.Pairs.Left[p])<<32 | uint64(data.Pairs.Right[p])
+	}
+	slices.Sort(keys)
+	n := len(keys) - len(slices.Compact(keys))
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of the %d training pairs repeat the two texts of another one, and are learned from all the same: cosfit data check says which", n, len(pairs))
+}
+
 func describe(data *loader.Dataset, source rundir.Data) (rundir.Data, error) {
 	fingerprint, err := data.Fingerprint()
 	source.Fingerprint = fingerprint
@@ -141,8 +182,10 @@ func describe(data *loader.Dataset, source rundir.Data) (rundir.Data, error) {
 	source.LabelRange = data.Labels.String()
 	source.Texts = data.Vectors.Rows()
 	source.Notes = slices.Clone(data.Notes)
-	if note := acrossNote(data); note != "" {
-		source.Notes = append(source.Notes, note)
+	for _, note := range []string{acrossNote(data), repeatedNote(data)} {
+		if note != "" {
+			source.Notes = append(source.Notes, note)
+		}
 	}
 	source.Pairs = map[string]int{}
 	for s := range loader.Split(loader.NumSplits) {

@@ -376,6 +376,32 @@ func changedLabel(t *testing.T) *loader.Dataset {
 	return data
 }
 
+// TestRepeatedPairs: pairs that come again are counted, those of other splits are not.
+func TestRepeatedPairs(t *testing.T) {
+	data := planted(t)
+	p := &data.Pairs
+	again := slices.Concat(data.Indices(loader.Train)[:3], data.Indices(loader.Train)[:1], data.Indices(loader.Test)[:5])
+	for _, i := range again {
+		p.Left, p.Right, p.Label = append(p.Left, p.Left[i]), append(p.Right, p.Right[i]), append(p.Label, p.Label[i])
+		p.Group, p.Split, p.Kind = append(p.Group, p.Group[i]), append(p.Split, p.Split[i]), append(p.Kind, p.Kind[i])
+	}
+	recipe := quick()
+	recipe.Epochs = 1
+	s, err := trainer.Train(context.Background(), data, trainer.Options{Recipe: recipe, Backend: cpu.New(1), Dir: newDir(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, note := range s.Data.Notes {
+		if strings.HasPrefix(note, "4 of the ") && strings.Contains(note, " training pairs repeat the two texts of another one") {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("the notes are %q", s.Data.Notes)
+	}
+}
+
 func TestDiverged(t *testing.T) {
 	recipe := quick()
 	recipe.LearningRate = 1e38

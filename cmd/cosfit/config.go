@@ -51,6 +51,7 @@ func settle(c *cli.Context) error {
 		return err
 	}
 	c.App.Metadata[typed] = c.LocalFlagNames()
+	tellNearMisses(c)
 	if err := settleFromEnvironment(c); err != nil {
 		return err
 	}
@@ -94,6 +95,28 @@ func settleFromEnvironment(c *cli.Context) error {
 		}
 	}
 	return nil
+}
+
+// tellNearMisses names variables that set nothing, and look like a slip of one that
+// does.
+func tellNearMisses(c *cli.Context) {
+	known := []string{"COSFIT_CPU", "COSFIT_CUDA_GRAPHS", "COSFIT_CUDA_LIBRARIES"} // which are read elsewhere
+	for _, command := range c.App.Commands {
+		for _, runs := range append([]*cli.Command{command}, subcommands(command)...) {
+			for _, f := range runs.Flags {
+				known = append(known, environmentName(f.Names()[0]))
+			}
+		}
+	}
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, environmentName("")) || strings.HasPrefix(name, environmentName("test-")) || slices.Contains(known, name) {
+			continue // of COSFIT_TEST_ are the tests' own
+		}
+		if near, ok := near(name, known); ok {
+			fmt.Fprintf(c.App.ErrWriter, "cosfit: %s sets nothing, the nearest that does is %s\n", oneLine(name), near)
+		}
+	}
 }
 
 // settleFromFile sets what the file has for all commands, and before that what
@@ -275,6 +298,12 @@ func nearest(name string, words []string) string {
 	return slices.MinFunc(words, func(a, b string) int { return edits(name, a) - edits(name, b) })
 }
 
+// near is nearest, where that is a likely slip.
+func near(name string, words []string) (word string, ok bool) {
+	word = nearest(name, words)
+	return word, edits(name, word) <= min(2, len(strings.TrimPrefix(name, environmentName("")))/3)
+}
+
 // edits is the least number of insertions, deletions and substitutions of bytes
 // that make b of a. Source: Levenshtein 1966, by Wagner and Fischer's table, of
 // which one row is kept.
@@ -309,6 +338,7 @@ const (
 	aFloat kind = "a number"
 	aBool  kind = "true or false"
 	aTime  kind = "a time such as 90s or 5m"
+	aList  kind = "a list of whole numbers such as 64,128"
 )
 
 // kindOf is a text for types of flag that it does not know: the flag itself
@@ -327,6 +357,8 @@ func kindOf(f cli.Flag) kind {
 		return aFloat
 	case *cli.DurationFlag:
 		return aTime
+	case *cli.IntSliceFlag:
+		return aList
 	}
 	return aText
 }
@@ -354,6 +386,14 @@ func (k kind) check(value, shown string) string {
 	case aCount:
 		ok = integer.MatchString(value) && value[0] != '-' && value[0] != '+'
 		_, err = strconv.ParseUint(value, 10, 64)
+	case aList:
+		for number := range strings.SplitSeq(value, ",") {
+			number = strings.TrimSpace(number)
+			if complaint := aWhole.check(number, number); complaint != "" && integer.MatchString(number) {
+				return complaint
+			}
+			ok = ok && integer.MatchString(number)
+		}
 	case aTime:
 		_, err := time.ParseDuration(value)
 		ok = err == nil
@@ -364,7 +404,7 @@ func (k kind) check(value, shown string) string {
 	switch {
 	case !ok:
 		return fmt.Sprintf("%s is not %s", shown, k)
-	case k != aTime && leadingZero.MatchString(value):
+	case k != aTime && k != aList && leadingZero.MatchString(value):
 		return fmt.Sprintf("%s counts in eights to some programs and in tens to others: write it without the leading 0", shown)
 	case err != nil:
 		return fmt.Sprintf("%s is too large for %s", shown, k)
@@ -375,6 +415,8 @@ func (k kind) check(value, shown string) string {
 // read takes a value from a file, or says what is wrong with it.
 func (k kind) read(n *yaml.Node) (value, complaint string) {
 	switch {
+	case n.Kind == yaml.SequenceNode && len(n.Content) > 0 && (k == aList || k == aSwept):
+		return k.readList(n)
 	case n.Kind == yaml.SequenceNode:
 		return "", fmt.Sprintf("a list is not %s", k)
 	case n.Kind == yaml.MappingNode:
@@ -395,6 +437,26 @@ func (k kind) read(n *yaml.Node) (value, complaint string) {
 		return readBool(n)
 	}
 	return n.Value, k.check(n.Value, shown(n))
+}
+
+// readList takes a list as the flag has it, with commas.
+func (k kind) readList(n *yaml.Node) (value, complaint string) {
+	one := k
+	if k == aList {
+		one = aWhole
+	}
+	var words []string
+	for _, item := range n.Content {
+		if item.Kind == yaml.SequenceNode || strings.Contains(item.Value, ",") {
+			return "", fmt.Sprintf("a list in a list is not %s", k)
+		}
+		word, complaint := one.read(item)
+		if complaint != "" {
+			return "", complaint
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, ","), ""
 }
 
 // shown is a value as a complaint calls it.

@@ -164,6 +164,22 @@ func TestEnvironmentMistakes(t *testing.T) {
 	}
 }
 
+// TestEnvironmentNearMisses: a variable that sets nothing is named where it looks like a slip.
+func TestEnvironmentNearMisses(t *testing.T) {
+	for name, want := range map[string]string{
+		"COSFIT_EPOCH": "cosfit: COSFIT_EPOCH sets nothing, the nearest that does is COSFIT_EPOCHS\n",
+		"COSFIT_CPUS":  "cosfit: COSFIT_CPUS sets nothing, the nearest that does is COSFIT_CPU\n",
+		"COSFIT_CPU":   "", "COSFIT_WHATEVER": "", "COSFIT_TEST_FILL": "", "COSFIT_QUERY_PREFIX": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, "generic")
+			if code, _, stderr := cosfit(t, context.Background(), t.TempDir(), "version"); code != 0 || stderr != want {
+				t.Errorf("exit code %d, printed %q, want %q", code, stderr, want)
+			}
+		})
+	}
+}
+
 func TestConfigMistakes(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		// Keys.
@@ -206,6 +222,13 @@ func TestConfigMistakes(t *testing.T) {
 		{"epochs: &e 3\ndims: *e", `dims: line 2: *e refers to another value: write a whole number itself`},
 		{"epochs: !!int 3", `epochs: line 1: tags such as !!int are not understood: write a whole number without one`},
 		{"epochs: !x 3", `epochs: line 1: tags such as !x are not understood: write a whole number without one`},
+		// Lists.
+		{"matryoshka: wide", `matryoshka: line 1: "wide" is not a list of whole numbers such as 64,128`},
+		{"matryoshka: [64, wide]", `matryoshka: line 1: "wide" is not a whole number`},
+		{"matryoshka: [64, [128]]", `matryoshka: line 1: a list in a list is not a list of whole numbers such as 64,128`},
+		{"matryoshka: [64, 010]", `matryoshka: line 1: 010 counts in eights to some programs and in tens to others: write it without the leading 0`},
+		{"matryoshka: 64,010", `matryoshka: line 1: 010 counts in eights to some programs and in tens to others: write it without the leading 0`},
+		{"matryoshka: []", `matryoshka: line 1: a list is not a list of whole numbers such as 64,128`},
 		{"seed: -1", `seed: line 1: -1 is not a whole number from 0 up`},
 		// Numbers.
 		{"dropout: low", `dropout: line 1: "low" is not a number`},
@@ -237,6 +260,8 @@ func TestConfigMistakes(t *testing.T) {
 }
 
 func TestConfigRight(t *testing.T) {
+	sweeps := []*cli.Command{sweepCommand()}
+	addSettings(sweeps)
 	for _, test := range []struct{ text, want string }{
 		{"", ""},
 		{"# nothing\n", ""},
@@ -252,9 +277,14 @@ func TestConfigRight(t *testing.T) {
 		{"learning-rate: 1e-3", ".learning-rate=1e-3 line 1"},
 		{"dropout: .5", ".dropout=.5 line 1"},
 		{"dropout: 0", ".dropout=0 line 1"},
+		{"matryoshka: [64, 128]", ".matryoshka=64,128 line 1"},
+		{"matryoshka: 64,128", ".matryoshka=64,128 line 1"},
+		{"matryoshka: 64", ".matryoshka=64 line 1"},
+		{"matryoshka:\n  - 64\n  - 128", ".matryoshka=64,128 line 1"},
+		{"sweep:\n  loss: [mse, cosent]\n  dims: [64, 128]", "sweep.loss=mse,cosent line 2, sweep.dims=64,128 line 3"},
 		{"epochs: 3\nepochs2: 4", "epochs2: line 2: no such setting, the nearest is epochs"},
 	} {
-		settings, err := parseConfig([]byte(test.text), configurable())
+		settings, err := parseConfig([]byte(test.text), append(configurable(), sweeps...))
 		var got []string
 		for _, s := range settings {
 			got = append(got, fmt.Sprintf("%s.%s=%s line %d", s.command, s.name, s.value, s.line))

@@ -265,6 +265,7 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 	write("text.parquet", "question,answer\n")
+	write("pairs.csv", "question,answer\n")
 	write("exists.npy", "")
 	for _, test := range []struct {
 		args string
@@ -311,7 +312,11 @@ func TestMistakes(t *testing.T) {
 		{"train --data sample --out r --label-range 5..0", 2, `--label-range is "5..0", want two numbers, the lower one first, such as 0..5`},
 		{"train --data sample --out r --checkpoint-every -1s", 2, "--checkpoint-every is -1s, want a time such as 90s or 5m"},
 		{"train --data sample --out r --checkpoint-every soon", 2, `invalid value "soon" for flag --checkpoint-every: parse error; see cosfit train --help`},
-		{"train --data sample --out r --speed 3", 2, "unknown flag --speed; see cosfit train --help"},
+		{"train --data sample --out r --speed 3", 2, "unknown flag --speed, the nearest is --seed; see cosfit train --help"},
+		{"train --data sample --out r --los mse", 2, "unknown flag --los, the nearest is --loss; see cosfit train --help"},
+		{"train --data sample --out r --wibble 3", 2, "unknown flag --wibble; see cosfit train --help"},
+		{"train --data sample --out r --matryoshka abc", 2, `invalid value "abc" for flag --matryoshka: parse error; see cosfit train --help`},
+		{"traim --data sample", 2, `unknown command "traim", the nearest is train; there are: `},
 		{"train --data sample --out r --threads -3", 2, "--threads is -3, want 0 for all or a positive number"},
 		{"train --data sample --out r --left-column x", 2, "--left-column is for a wide Parquet file, and sample is a data set folder: leave it out"},
 		{"data check sample --split-column -", 2, "--split-column is for a wide Parquet file, and sample is a data set folder: leave it out"},
@@ -321,6 +326,9 @@ func TestMistakes(t *testing.T) {
 		{"train --data sample --out r --init random --learning-rate 1e38 --epochs 1 --device cpu --json", 1, "the training diverged in epoch 1: a cosine is not a number; try a lower --learning-rate than 1e+38"},
 		{"train --data nowhere --out r", 1, "open nowhere: file does not exist"},
 		{"train --data text.parquet --out r", 1, "open text.parquet: not a Parquet file: it does not begin with PAR1"},
+		{"train --data pairs.csv --out r", 1, "open pairs.csv: not a Parquet file: it does not begin with PAR1; from texts, cosfit fit pairs.csv makes a run, and cosfit prepare pairs --in pairs.csv a data set"},
+		{"eval --run run --data pairs.csv", 1, "open pairs.csv: not a Parquet file: it does not begin with PAR1; from texts, "},
+		{"data check pairs.csv", 1, "open pairs.csv: not a Parquet file: it does not begin with PAR1; from texts, "},
 		{"train --data . --out r", 1, ".: no pairs.parquet in it: give a data set folder or one wide Parquet file"},
 		{"train --data sample --embeddings ada --out r", 1, `sample: no embeddings named "ada"; there are: all-MiniLM-L6-v2`},
 		{"train --data sample --out run", 1, "run is not empty: choose another folder, or replace the run in it with --force"},

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
@@ -51,6 +52,7 @@ func sourceFrom(c *cli.Context, run rundir.Data) (rundir.Data, error) {
 		if _, _, ok := loader.ParseRange(source.GivenRange); !ok {
 			return source, usage("--label-range is %q, want two numbers, the lower one first, such as 0..5", source.GivenRange)
 		}
+		source.GivenRange = strings.Replace(source.GivenRange, ":", "..", 1) // as files have it
 	}
 	folder := isFolder(source.Path)
 	defaults := loader.DefaultColumns()

@@ -223,6 +223,11 @@ func embedList(c *cli.Context, name string, texts embed.Texts, job embedJob, w i
 	}
 	waiting := done.Plan.Missing + done.Plan.Underway
 	if waiting > 0 {
+		if e.able != nil {
+			if err := e.able(); err != nil {
+				return done, err
+			}
+		}
 		if err := store.Ready(); err != nil {
 			return done, err
 		}

@@ -19,6 +19,7 @@ type embedder struct {
 	count  func(text string) int // of tokens; nil where they are estimated
 	batch  int                   // texts in a request; 0 means the usual number
 	atOnce int                   // requests; 0 means the usual number
+	able   func() error          // what is missing to embed anything; nil for nothing
 }
 
 // A prompt is what a model is told about the texts of a side.
@@ -125,7 +126,11 @@ func openAIFrom(c *cli.Context, p prompt) (embedder, error) {
 	if err != nil {
 		return embedder{}, usage("--base-url: %w", err)
 	}
-	return embedder{Provider: provider, price: provider.Price(), count: provider.CountTokens()}, nil
+	e := embedder{Provider: provider, price: provider.Price(), count: provider.CountTokens()}
+	if o.Key.Empty() {
+		e.able = func() error { return wantKey(c) }
+	}
+	return e, nil
 }
 
 // encodingFrom reads --encoding.
@@ -136,7 +141,7 @@ func encodingFrom(c *cli.Context, standard embed.Encoding) (embed.Encoding, erro
 	return encodings().get("encoding", c.String("encoding"))
 }
 
-// keyFrom finds the key. A server on this machine mostly wants none.
+// keyFrom finds the key; where there is none it is empty.
 func keyFrom(c *cli.Context) (embed.Key, error) {
 	if path := c.String("key-file"); path != "" {
 		if c.IsSet("key-env") {
@@ -144,10 +149,7 @@ func keyFrom(c *cli.Context) (embed.Key, error) {
 		}
 		return embed.ReadKey(path)
 	}
-	names := []string{keyVariable}
-	if embed.Azure(c.String("base-url")) {
-		names = []string{azureKeyVariable, keyVariable}
-	}
+	names := keyVariables(c)
 	if name := c.String("key-env"); name != "" {
 		names = []string{name}
 		if os.Getenv(name) == "" {
@@ -163,12 +165,24 @@ func keyFrom(c *cli.Context) (embed.Key, error) {
 			return key, nil
 		}
 	}
-	if base := c.String("base-url"); c.Bool("dry-run") {
-		return embed.Key{}, nil // nothing is sent
-	} else if base == "" || embed.Azure(base) || strings.Contains(base, "//api.openai.com") {
-		return embed.Key{}, fmt.Errorf("there is no key: set %s in the environment, or name a file that holds it with --key-file", names[0])
-	}
 	return embed.Key{}, nil
+}
+
+// keyVariables are where a key is looked for without flags, the usual place first.
+func keyVariables(c *cli.Context) []string {
+	if embed.Azure(c.String("base-url")) {
+		return []string{azureKeyVariable, keyVariable}
+	}
+	return []string{keyVariable}
+}
+
+// wantKey refuses to ask a server without a key. One on this machine mostly wants
+// none.
+func wantKey(c *cli.Context) error {
+	if base := c.String("base-url"); base != "" && !embed.Azure(base) && !strings.Contains(base, "//api.openai.com") {
+		return nil
+	}
+	return fmt.Errorf("there is no key: set %s in the environment, or name a file that holds it with --key-file", keyVariables(c)[0])
 }
 
 // warnExposed says that a key can be read on its way.
@@ -196,12 +210,14 @@ func execFrom(c *cli.Context, p prompt) (embedder, error) {
 	return embedder{Provider: provider, batch: 4096, atOnce: 1, free: true}, err
 }
 
+// mostDimensions is more than any model has.
+const mostDimensions = 1 << 16
+
 // dimensionsFrom reads --dimensions; 0 means what the model has by itself.
 func dimensionsFrom(c *cli.Context) (int, error) {
-	const most = 1 << 16
 	n := c.Int("dimensions")
-	if c.IsSet("dimensions") && (n < 1 || n > most) {
-		return 0, usage("--dimensions is %d, want 1 to %d", n, most)
+	if c.IsSet("dimensions") && (n < 1 || n > mostDimensions) {
+		return 0, usage("--dimensions is %d, want 1 to %d", n, mostDimensions)
 	}
 	return n, nil
 }

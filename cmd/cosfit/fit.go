@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/internal/shell"
+	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/loader/prepare"
 	"github.com/cosfit/cosfit/trainer"
 )
@@ -61,14 +63,18 @@ func fit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if plan.split.Undivided, err = checkTraining(c, recipe); err != nil {
+	if plan.split.Undivided, err = checkTraining(c, recipe, jobs); err != nil {
 		return err
 	}
+	checkDevice(c, recipe, jobs)
 	data, err := plan.prepared(c)
 	if err != nil {
 		return err
 	}
 	if err := wantSameData(c, out, data); err != nil {
+		return err
+	}
+	if err := checkPairs(c, data, plan.name(), recipe); err != nil {
 		return err
 	}
 	done, err := embedData(c, data, plan.name(), jobs, c.App.ErrWriter)
@@ -87,17 +93,76 @@ func fit(c *cli.Context) error {
 	return t.runOnce(out)
 }
 
+// anyDimensions stand for those of a model that has not answered yet. They are so
+// many that no number of columns is too large for them.
+const anyDimensions = mostDimensions
+
 // checkTraining finds what is wrong with the flags of a training before vectors
 // are bought for it. It returns below how many pairs it wants no validation split.
-func checkTraining(c *cli.Context, recipe func(left, right int) (trainer.Recipe, error)) (undivided int, err error) {
+func checkTraining(c *cli.Context, recipe func(left, right int) (trainer.Recipe, error), jobs []embedJob) (undivided int, err error) {
 	if _, err := placeFrom(c); err != nil {
 		return 0, err
 	}
 	if _, err := memoryFrom(c); err != nil {
 		return 0, err
 	}
-	r, err := recipe(1, 1) // flags are wrong for any dimensions
-	return r.Undivided(), err
+	d := jobs[0].by.Space().Dimensions // 0 where the model has its own
+	r, err := recipe(cmp.Or(d, anyDimensions), cmp.Or(d, anyDimensions))
+	if err != nil {
+		return 0, err
+	}
+	if err := r.Check(d, d); err != nil {
+		return 0, settingAsUsage(err)
+	}
+	return r.Undivided(), checkGuardFlag(c)
+}
+
+// checkDevice has each job try the device before it buys anything. What is in the
+// cache already needs no such try, which takes seconds on a GPU.
+func checkDevice(c *cli.Context, recipe func(left, right int) (trainer.Recipe, error), jobs []embedJob) {
+	works := sync.OnceValue(func() error {
+		place, err := placeFrom(c)
+		if err != nil {
+			return err
+		}
+		r, err := recipe(anyDimensions, anyDimensions)
+		if err != nil {
+			return err
+		}
+		backend, err := place.open()
+		if err != nil {
+			return err
+		}
+		defer backend.Close()
+		return trainer.CheckBackend(backend, r)
+	})
+	for i := range jobs {
+		able := jobs[i].by.able
+		jobs[i].by.able = func() error {
+			if able != nil {
+				if err := able(); err != nil {
+					return err
+				}
+			}
+			return works()
+		}
+	}
+}
+
+// checkPairs finds what is wrong with the labels and splits of the prepared data,
+// which messages call name, before vectors are bought for them.
+func checkPairs(c *cli.Context, folder, name string, recipe func(left, right int) (trainer.Recipe, error)) error {
+	data, err := loader.Open(c.Context, folder, loader.Options{PairsOnly: true})
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	data.Name = name
+	r, err := recipe(anyDimensions, anyDimensions)
+	if err != nil {
+		return err
+	}
+	return settingAsUsage(trainer.PreparePairs(data, r))
 }
 
 // wantSameData refuses a folder with a run on other data, which is not to be

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cosfit/cosfit/cuda"
 	"github.com/cosfit/cosfit/internal/rundir"
 	"github.com/cosfit/cosfit/loader/embed/embedtest"
 )
@@ -105,6 +106,14 @@ func TestFitFewPairs(t *testing.T) {
 		if s.SelectedOn != c.on || s.Data.Pairs["train"] != c.train || strings.Contains(panel, "Few pairs: all 1 epochs on all of them") != (c.on == "cross-validation") {
 			t.Errorf("%s: judged on %s with pairs %v\n%s", c.args, s.SelectedOn, s.Data.Pairs, panel)
 		}
+		if strings.Contains(c.args, "--cross-validate") {
+			continue
+		}
+		_, _, stderr := cosfit(t, context.Background(), dir, append(args, "--out", out+"x", "--patience", "3", "--cross-validate", "3")...)
+		const patience, crossed = "cosfit: --patience has no effect: few pairs", "cosfit: --cross-validate has no effect: the validation split judges\n"
+		if strings.Contains(stderr, patience) == (c.on == "validation") || strings.Contains(stderr, crossed) != (c.on == "validation") {
+			t.Errorf("%s: what has no effect is not said:\n%s", c.args, stderr)
+		}
 	}
 }
 
@@ -131,6 +140,76 @@ func TestFitBuysOnce(t *testing.T) {
 	if len(a) == 0 || !bytes.Equal(a, b) {
 		t.Error("the runs differ")
 	}
+}
+
+// TestFitBuysNothing: what the pairs and the flags can tell is said before anything is
+// embedded.
+func TestFitBuysNothing(t *testing.T) {
+	dir := t.TempDir()
+	writePairs(t, dir, "pairs.csv", 60)
+	write := func(name string, label func(i int) any) {
+		var rows strings.Builder
+		rows.WriteString("question,answer,label\n")
+		for i := range 60 {
+			fmt.Fprintf(&rows, "question %d,answer %d,%v\n", i, i, label(i))
+		}
+		put(t, dir, name, rows.String())
+	}
+	write("unlike.csv", func(int) any { return 0 })
+	write("alike.csv", func(int) any { return 1 })
+	write("grades.csv", func(i int) any { return float64(i%5) / 4 })
+	put(t, dir, "guards/none.txt", "")
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"unlike.csv", 1, "unlike.csv: all 42 pairs of the train split are dissimilar: both kinds are needed"},
+		{"pairs.csv --metric spearman", 2, "--metric is spearman, but pairs.csv has only two kinds of label, which have no order to compare: leave it out, or use roc_auc"},
+		{"grades.csv --metric roc_auc", 2, "--metric is roc_auc, but the labels of grades.csv are grades"},
+		{"alike.csv --weak 0 --loss triplet", 1, "alike.csv: all 42 pairs of the train split are similar: --loss triplet needs both kinds"},
+		{"pairs.csv --device cuda", 1, "; --device cpu computes without one"},
+		{"pairs.csv --guard nosuch.parquet", 1, "nosuch.parquet: "},
+		{"pairs.csv --guard guards", 1, "guards: no pairs.parquet in it"},
+		{"pairs.csv --epochs 0", 2, "--epochs is 0, want at least 1"},
+		{"pairs.csv --dims 3 --dimensions 2", 2, "--dims "},
+		{"pairs.csv --rank 5 --dimensions 2", 2, "--shape low-rank has "},
+		{"pairs.csv --matryoshka 64 --dimensions 2", 2, "--matryoshka is [64], want numbers of dimensions from 1 to 2, the columns of the matrix"},
+		{"pairs.csv --dims 8 --matryoshka 64", 2, "--matryoshka is [64], want numbers of dimensions from 1 to 8, the columns of the matrix"},
+		{"pairs.csv --hard 1 --device cuda", 1, "; --device cpu computes without one"},
+	} {
+		if strings.Contains(c.args, "cuda") && cuda.Supported {
+			continue // there may be one
+		}
+		args := append([]string{"fit"}, strings.Fields(c.args)...)
+		args = append(args, "--provider", "exec", "--model", "m", "--command", "tee -a bought | sed 's/.*/[0.6, 0.8]/'", "--cache", "cache", "--prepared", "prepared", "--out", "r")
+		code, _, stderr := cosfit(t, context.Background(), dir, args...)
+		if at := strings.LastIndex(stderr, "cosfit: "); code != c.code || at < 0 || !strings.Contains(stderr[at:], c.want) {
+			t.Errorf("%s: exit code %d, printed %q, want %d and %q", c.args, code, stderr, c.code, c.want)
+		}
+		if note := "\nNote: there are no similar pairs, which training needs.\n"; strings.Contains(stderr, note) != strings.HasPrefix(c.args, "unlike.csv") {
+			t.Errorf("%s: a wrong note on the pairs:\n%s", c.args, stderr)
+		}
+		for _, name := range []string{"bought", "r"} {
+			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				t.Fatalf("%s leaves %s", c.args, name)
+			}
+		}
+	}
+}
+
+// TestFitWithoutKey: nobody is asked where all texts are in the cache.
+func TestFitWithoutKey(t *testing.T) {
+	dir := t.TempDir()
+	writePairs(t, dir, "pairs.csv", 60)
+	t.Setenv("OPENAI_API_KEY", "")
+	server := embedtest.New(t, embedtest.Options{Dimensions: 16})
+	args := strings.Fields("fit pairs.csv --model m --cache cache --prepared prepared --epochs 1 --out run")
+	if code, _, stderr := cosfit(t, context.Background(), dir, args...); code != 1 || !strings.HasSuffix(stderr, "\ncosfit: there is no key: set OPENAI_API_KEY in the environment, or name a file that holds it with --key-file\n") {
+		t.Fatalf("exit code %d, printed %s", code, stderr)
+	}
+	must(t, dir, append(args, "--base-url", server.URL())...)
+	must(t, dir, append(args, "--force")...)
 }
 
 // TestFitGoesOn interrupts the training and calls the same command again.

@@ -50,7 +50,7 @@ func dataFlags() []cli.Flag {
 		column("left-column", "left vectors", d.Left),
 		column("right-column", "right vectors", d.Right),
 		column("label-column", "labels", d.Label),
-		&cli.StringFlag{Name: "label-range", Usage: "scale of the labels, such as 0..5", DefaultText: "0..1, or -1..1 where one is negative", Category: "DATA"},
+		&cli.StringFlag{Name: "label-range", Usage: "scale of the labels, such as 0..5 or 0:5", DefaultText: "0..1, or -1..1 where one is negative", Category: "DATA"},
 		column("left-text-column", "left texts, or - for none", d.LeftText),
 		column("right-text-column", "right texts, or - for none", d.RightText),
 		column("group-column", "groups (queries), or - for none", d.Group),

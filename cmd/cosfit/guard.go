@@ -50,6 +50,26 @@ func openGuard(c *cli.Context, before string, data *loader.Dataset) (*loader.Dat
 	return guard, nil
 }
 
+// checkGuardFlag finds what is wrong with the texts that --guard names before there
+// are vectors to compare them with.
+func checkGuardFlag(c *cli.Context) error {
+	name := c.String("guard")
+	if name == "" || name == "-" || name == sample.Name {
+		return nil
+	}
+	info, err := os.Stat(name)
+	var guard *loader.Dataset
+	if err == nil && info.IsDir() { // its vectors may be in the cache
+		guard, err = loader.Open(c.Context, name, loader.Options{PairsOnly: true})
+	} else {
+		guard, err = readGuard(c, name, &loader.Dataset{})
+	}
+	if err != nil {
+		return err
+	}
+	return guard.Close()
+}
+
 // readGuard opens a data set for its texts, with vectors from where the data have
 // them, or else the only ones that there are.
 func readGuard(c *cli.Context, name string, data *loader.Dataset) (*loader.Dataset, error) {

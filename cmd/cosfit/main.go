@@ -106,7 +106,15 @@ func unknownCommand(c *cli.Context) error {
 	for _, command := range c.App.Commands {
 		names = append(names, command.Name)
 	}
-	return usage("unknown command %q; there are: %s", c.Args().First(), strings.Join(names, ", "))
+	return usage("unknown command %q%s; there are: %s", c.Args().First(), meant(c.Args().First(), names), strings.Join(names, ", "))
+}
+
+// meant says which of the words a wrong one may be a slip of; "" for none.
+func meant(wrong string, words []string) string {
+	if word, ok := near(wrong, slices.Clone(words)); ok {
+		return ", the nearest is " + word
+	}
+	return ""
 }
 
 // noArguments refuses words that no flag takes, which are mostly a forgotten
@@ -178,11 +186,20 @@ func asUsage(c *cli.Context, err error, _ bool) error {
 		if c.Command.Name == "sweep" { // most of whose flags are what it searches
 			return usage("unknown flag -%s; parameters of a sweep are: %s; see %s for the others", flag, spaceFlags(nil, nil).Known(), help)
 		}
-		return usage("unknown flag -%s; see %s", flag, help)
+		var names []string
+		for _, f := range c.Command.Flags {
+			names = append(names, "--"+f.Names()[0])
+		}
+		return usage("unknown flag -%s%s; see %s", flag, meant("-"+flag, names), help)
 	}
-	text := singleDash.ReplaceAllString(err.Error(), " --$1")
+	text := ofParser.ReplaceAllString(err.Error(), ": parse error")
+	text = singleDash.ReplaceAllString(text, " --$1")
 	return usage("%s; see %s", text, help)
 }
+
+// ofParser finds what package strconv says of a list, where of a number the flag parser
+// says less.
+var ofParser = regexp.MustCompile(`: strconv\.\w+: .*$`)
 
 // singleDash finds flags as the parser writes them.
 var singleDash = regexp.MustCompile(` -([a-z])`)

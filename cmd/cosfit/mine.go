@@ -245,6 +245,10 @@ func addNegatives(c *cli.Context, folder fs.FS, data *loader.Dataset, o negative
 	if report.Queries == 0 {
 		return report, errors.New("no query of these splits has an answer, which mining starts from: see --splits")
 	}
+	if len(found) == 0 {
+		why := commonest(report)
+		return report, fmt.Errorf("no negatives were found, and nothing was written; the reason for %s of %s: %s", humanize.Comma(int64(why.n)), plural(report.Queries, "query", "queries"), why.what)
+	}
 	for _, n := range found {
 		data.AddNegative(n.Passage, n.Kind, n.Like)
 	}
@@ -284,6 +288,40 @@ func (p *mineProgress) stop() {
 	}
 }
 
+// A lack is how many queries have fewer negatives than were asked for, and what most
+// of the passages were that they did not get.
+type lack struct {
+	n    int
+	what string
+}
+
+// lacks are those of a kind.
+func lacks(f *negatives.Found) []lack {
+	return []lack{
+		{f.Fewer.Passages, "too few passages in question"},
+		{f.Fewer.Alike, "almost what an answer or the query says"},
+		{f.Fewer.Max, "above --max-score"},
+		{f.Fewer.Min, "below --min-score"},
+		{f.Fewer.Margin, "within --margin of an answer"},
+		{f.Fewer.RelativeMargin, "within --relative-margin of an answer"},
+	}
+}
+
+// commonest is the lack of the most queries, of hard negatives before weak ones.
+func commonest(r negatives.Report) (most lack) {
+	for _, f := range []*negatives.Found{r.Hard, r.Weak} {
+		if f == nil {
+			continue
+		}
+		for _, l := range lacks(f) {
+			if l.n > most.n {
+				most = l
+			}
+		}
+	}
+	return most
+}
+
 // tell notes what there is to know about figures of the data.
 func (m *mined) tell(splits []loader.Split) {
 	var heldOut []string
@@ -317,24 +355,18 @@ func (m *mined) print(c *cli.Context) error {
 			continue
 		}
 		fmt.Fprintf(&b, "%s   %s; %s queries have the %d asked for\n", kind.name, comma(f.Added), comma(f.Complete), f.Each)
-		for _, why := range []struct {
-			n    int
-			what string
-		}{
-			{f.Fewer.Passages, "too few passages in question"},
-			{f.Fewer.Alike, "almost what an answer or the query says"},
-			{f.Fewer.Max, "above --max-score"},
-			{f.Fewer.Min, "below --min-score"},
-			{f.Fewer.Margin, "within --margin of an answer"},
-			{f.Fewer.RelativeMargin, "within --relative-margin of an answer"},
-		} {
+		for _, why := range lacks(f) {
 			if why.n > 0 {
 				fmt.Fprintf(&b, "                 %s have fewer: %s\n", comma(why.n), why.what)
 			}
 		}
 	}
 	if s := m.Report.Similarity; s != nil {
-		fmt.Fprintf(&b, "mean cosine      %.3f of a query and its least similar answer, %.3f of it and a hard negative\n", s.Positive, s.Hard)
+		fmt.Fprintf(&b, "mean cosine      %.3f of a query and its least similar answer", s.Positive)
+		if m.Report.Hard != nil && m.Report.Hard.Added > 0 {
+			fmt.Fprintf(&b, ", %.3f of it and a hard negative", s.Hard)
+		}
+		b.WriteByte('\n')
 	}
 	if m.Cache != "" {
 		fmt.Fprintf(&b, "vectors          stay in the cache %s: --embeddings %s\n", m.Cache, m.Embeddings)

@@ -52,6 +52,10 @@ weak negatives   300; 300 queries have the 1 asked for
 		t.Errorf("printed\n%s", out)
 	}
 	must(t, dir, "mine", "--data", "sample", "--out", "none", "--weak", "1", "--seed", "9")
+	weak := must(t, dir, "mine", "--data", "sample", "--out", "weak", "--hard", "1", "--max-score", "-1", "--weak", "1")
+	if !strings.Contains(weak, "of a query and its least similar answer\n") {
+		t.Errorf("without a hard negative it prints\n%s", weak)
+	}
 	before, rows := readPairs(t, "none")[:2700], readPairs(t, "mined")
 	if !slices.Equal(rows[:2700], before) {
 		t.Error("the pairs that were there have changed")
@@ -209,6 +213,9 @@ func TestMineMistakes(t *testing.T) {
 		{"--hard 1 --out o --data sample --splits train,dev", 2, `--splits "dev" is unknown; there are: train, validation, test, all`},
 		{"--weak 1 --out o --data sample --max-score 0.9", 2, "--max-score is about hard negatives: say how many each query gets with --hard"},
 		{"--hard 1 --out o --data graded --cache cache", 1, "graded: a label is 0.5, between the lowest and the highest: the labels are grades, and nobody knows that of a passage that is only found"},
+		{"--hard 1 --out o --data sample --max-score -1", 1, "no negatives were found, and nothing was written; the reason for 300 of 300 queries: above --max-score"},
+		{"--hard 1 --out o --data sample --min-score 1 --margin 0.1", 1, "no negatives were found, and nothing was written; the reason for 300 of 300 queries: below --min-score"},
+		{"--hard 1 --out o --data sample --range 5000..5001", 1, "no negatives were found, and nothing was written; the reason for 300 of 300 queries: too few passages in question"},
 		{"--hard 1 --out o --data sample --threads -1", 2, "--threads is -1, want 0 for all or a positive number"},
 	} {
 		code, stdout, stderr := cosfit(t, context.Background(), dir, append([]string{"mine"}, strings.Fields(test.flags)...)...)

@@ -59,7 +59,7 @@ func pairsFlags() []cli.Flag {
 		column("split", "train, validation or test"),
 		column("kind", strings.Join(loader.KindNames(), ", ")),
 		column("source", "documents that the right texts come from"),
-		text("score-range", "scale of the labels, such as 0:5", pairs, "0:1, or -1:1 where one is negative"),
+		text("score-range", "scale of the labels, such as 0:5 or 0..5", pairs, "0:1, or -1:1 where one is negative"),
 		text("unit", "paragraph|sentence: what answers a question of squad", pairs, "paragraph"),
 		count("pairs-per-text", "pairs drawn with each text that has a class, similar and as many dissimilar ones", "2"),
 		count("weak", "negatives for each query, drawn at random from other groups and sources", "2 where all pairs are similar, else 0"),
@@ -305,6 +305,9 @@ func (p *pairsPlan) read(c *cli.Context, d *prepare.Draft) error {
 		return err
 	}
 	d.Notes = append(d.Notes, describeNegatives(found, len(p.jobs) > 0)...)
+	if d.OnlyNegatives() {
+		d.Notes = append(d.Notes, "there are no similar pairs, which training needs")
+	}
 	if d.OnlyPositives() {
 		d.Notes = append(d.Notes, "there are no dissimilar pairs, which training needs: there may be too few texts, or ask for more with --weak and --hard")
 	}

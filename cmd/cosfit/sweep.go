@@ -30,7 +30,7 @@ func sweepCommand() *cli.Command {
 		&cli.StringFlag{Name: "space", Usage: "a YAML file of parameters, named like these flags, such as learning-rate: 1e-4..1e-2:log"},
 		&cli.StringFlag{Name: "sampler", Usage: "how points are chosen: " + samplers().list() + "; grid takes 5 points of a range without steps", DefaultText: "tpe, or the preset's"},
 		&cli.StringFlag{Name: "pruner", Usage: "how trials are ended early: " + pruners().list(), DefaultText: "asha, or the preset's; none with --sampler grid"},
-		&cli.IntFlag{Name: "trials", Usage: "in all, those of earlier calls and of other workers included", DefaultText: "100; of a grid, all its points"},
+		&cli.IntFlag{Name: "trials", Usage: "in all, those of earlier calls and of other workers included", DefaultText: "100; as many as --budget allows; of a grid, all its points"},
 		&cli.StringFlag{Name: "study", Usage: "name of the study in the storage", DefaultText: "the last part of --out"},
 		&cli.DurationFlag{Name: "checkpoint-every", Value: time.Minute, Usage: "how much training of the best trial's run a crash may cost, besides at the end of each epoch"},
 	}
@@ -224,6 +224,9 @@ func (s *sweeping) openStudy() error {
 // run makes the trials that are left, then the run of the best.
 func (s *sweeping) run() error {
 	c, ctx := s.Context, s.Context.Context
+	if err := s.countMade(); err != nil {
+		return err
+	}
 	if err := s.dir.WriteSettings(s.settingsText()); err != nil {
 		return err
 	}
@@ -247,6 +250,20 @@ func (s *sweeping) run() error {
 		return err
 	}
 	return s.end(time.Since(begun))
+}
+
+// countMade raises how many trials there are to be to how many there are, of which
+// a budget may have made more.
+func (s *sweeping) countMade() error {
+	made, err := s.study.Trials(s.Context.Context)
+	if err != nil || s.trials == 0 || len(made) <= s.trials {
+		return err
+	}
+	s.trials = len(made)
+	if s.IsSet("trials") {
+		return s.Set("trials", strconv.Itoa(s.trials))
+	}
+	return nil
 }
 
 // leader names the process that leads the sweep of a folder.

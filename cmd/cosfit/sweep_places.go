@@ -29,7 +29,7 @@ func placesFrom(c *cli.Context) ([]*place, error) {
 		devices = append(devices, each(p, strings.Contains(device, ":"))...)
 	}
 	if len(devices) == 1 && devices[0].device != "cuda" {
-		return onCores(devices[0], workers)
+		return onCores(c, devices[0], workers)
 	}
 	for _, p := range devices {
 		if p.device != "cuda" {
@@ -67,13 +67,14 @@ func each(p *place, numbered bool) []*place {
 	return all
 }
 
-// onCores divides the threads among the workers.
-func onCores(p *place, workers int) ([]*place, error) {
+// onCores divides the threads among the workers. A sweep that was begun with more
+// workers than there are threads here goes on with one for each.
+func onCores(c *cli.Context, p *place, workers int) ([]*place, error) {
 	threads := p.threads
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	if workers == 0 {
+	if workers == 0 || workers > threads && c.Bool("resume") && !isTyped(c, "workers") {
 		workers = threads
 	}
 	if workers > threads {

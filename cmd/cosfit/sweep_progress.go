@@ -70,7 +70,11 @@ func (p *sweepProgress) plan(workers int) string {
 	if p.trials > 0 {
 		text = strconv.Itoa(p.trials) + " " + text
 	}
-	if done := p.done(); done > 0 {
+	done := p.done()
+	if p.trials > 0 && done >= p.trials {
+		return text + ", all of them done before: a larger --trials makes more"
+	}
+	if done > 0 {
 		text += fmt.Sprintf(", %d of them done before", done)
 	}
 	return fmt.Sprintf("%s, %d at a time, of %s", text, workers, strings.Join(p.searched.names(), ", "))

@@ -21,7 +21,7 @@ import (
 // given: they say where it is, are about one call alone, or stand there in
 // another form.
 func notSettings() []string {
-	return []string{"out", "resume", "config", "help", "json", "workers", "threads", "budget", "lease", "scratch", "memory", "checkpoint-every",
+	return []string{"out", "resume", "config", "help", "json", "threads", "budget", "lease", "scratch", "memory", "checkpoint-every",
 		"preset", "space", "sampler", "pruner"}
 }
 

@@ -218,6 +218,33 @@ func TestSweepBudget(t *testing.T) {
 	}
 }
 
+// TestSweepGoesOn: a sweep goes on with the workers that it was given, and counts no
+// more trials done than there are to be.
+func TestSweepGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	must(t, dir, sweepArgs("--trials", "3", "--workers", "1", "--out", "s")...)
+	resume := func(want string, args ...string) {
+		t.Helper()
+		code, _, stderr := cosfit(t, context.Background(), dir, append([]string{"sweep", "--resume", "--out", "s"}, args...)...)
+		if code != 0 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit code %d, printed %q, want %q", args, code, stderr, want)
+		}
+	}
+	resume("\n4 trials, 3 of them done before, 1 at a time, of ", "--trials", "4")
+	resume("\n4 trials, all of them done before: a larger --trials makes more\n")
+	resume("\n4 trials, all of them done before: a larger --trials makes more\n", "--trials", "2")
+	settings := filepath.Join(dir, "s", "sweep.yaml")
+	text, err := os.ReadFile(settings)
+	if err != nil || !strings.Contains(string(text), "\n  trials: 4\n") || !strings.Contains(string(text), "\n  workers: 1\n") {
+		t.Errorf("the settings are %s, %v", text, err)
+	}
+	many := strings.Replace(string(text), "workers: 1\n", "workers: 100000\n", 1)
+	if err := os.WriteFile(settings, []byte(many), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	resume("\n5 trials, 4 of them done before, 2 at a time, of ", "--trials", "5", "--threads", "2", "--device", "cpu")
+}
+
 func TestSweepMistakes(t *testing.T) {
 	dir := t.TempDir()
 	must(t, dir, sweepArgs("--trials", "1", "--out", "s")...)

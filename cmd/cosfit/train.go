@@ -184,6 +184,7 @@ func (t *training) run() error {
 	if err := trainer.Prepare(data, recipe); err != nil {
 		return settingAsUsage(err)
 	}
+	tellNoEffect(c, data, recipe)
 	dir, summary, err := t.train(data, place, recipe)
 	if err != nil {
 		return err

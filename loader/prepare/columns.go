@@ -159,8 +159,18 @@ func (f *columnFinder) hasClasses() bool {
 
 func (f *columnFinder) need(role string, at int) {
 	if f.err == nil && at == none {
-		f.err = fmt.Errorf("no column for the %s among %s: name one with --%s-column", roleInWords(role), strings.Join(f.names, ", "), role)
+		f.err = &lackingColumn{role, f.names}
 	}
+}
+
+// A lackingColumn says that no column has one of the usual names of a role.
+type lackingColumn struct {
+	role  string
+	names []string // that there are
+}
+
+func (e *lackingColumn) Error() string {
+	return fmt.Sprintf("no column for the %s among %s: name one with --%s-column", roleInWords(e.role), strings.Join(e.names, ", "), e.role)
 }
 
 func roleInWords(role string) string {

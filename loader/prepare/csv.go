@@ -29,6 +29,9 @@ func (s *CSV) Read(ctx context.Context, d *Draft) error {
 	if s.guessed != 0 && s.guessed != ',' {
 		d.Notes = append(d.Notes, fmt.Sprintf("fields are separated by %s, as in the first line", map[rune]string{'\t': "tabs", ';': "semicolons", '|': "|"}[s.guessed]))
 	}
+	if lacks := (*lackingColumn)(nil); errors.As(err, &lacks) && !s.NoHeader {
+		err = fmt.Errorf("%w, or say --no-header where the first line is a pair", err)
+	}
 	return err
 }
 

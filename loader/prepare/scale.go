@@ -3,8 +3,6 @@ package prepare
 import (
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 
 	"github.com/cosfit/cosfit/loader"
@@ -21,7 +19,7 @@ func ParseScale(text string) (Scale, error) {
 	if text == "" {
 		return Scale{}, nil
 	}
-	low, high, ok := loader.ParseRange(strings.Replace(text, ":", "..", 1))
+	low, high, ok := loader.ParseRange(text)
 	if !ok {
 		return Scale{}, fmt.Errorf("%q is not two numbers, the lower one first, such as 0:5", text)
 	}
@@ -55,15 +53,9 @@ func (s Scale) parse(text string) (float64, error) {
 	if text == "" {
 		return 0, errors.New("the label is empty")
 	}
-	switch strings.ToLower(text) {
-	case "true", "yes", "t", "y":
-		return s.high(), nil
-	case "false", "no", "f", "n":
-		return s.low(), nil
-	}
-	x, err := strconv.ParseFloat(text, 64)
+	x, ok := loader.LabelCalled(text, s.low(), s.high())
 	switch {
-	case err != nil || math.IsNaN(x) || strings.ContainsAny(text, "xX_"):
+	case !ok:
 		return 0, fmt.Errorf("the label %.40q is neither a number nor true or false", text)
 	case s.given() && (x < s.Low || x > s.High):
 		return 0, fmt.Errorf("the label is %g, outside the scale of %g to %g", x, s.Low, s.High)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cosfit/cosfit/loader"
 )
@@ -34,6 +35,12 @@ var ErrNoPairs = errors.New("there are no pairs in it")
 func (d *Draft) OnlyPositives() bool {
 	_, dissimilar := d.balance()
 	return dissimilar == 0
+}
+
+// OnlyNegatives reports whether all pairs are as dissimilar as can be.
+func (d *Draft) OnlyNegatives() bool {
+	low, _, _ := loader.ParseRange(d.scale())
+	return !slices.ContainsFunc(d.Pairs.Label, func(l float32) bool { return l != low })
 }
 
 // scale is the range of the labels, also where the draft leaves it to whoever

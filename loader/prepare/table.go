@@ -183,13 +183,8 @@ func (r *rowReader) add(at Place, p Pair, row tableRow) error {
 // parseSplit knows what other data sets call the splits. What it does not know
 // it returns as it is.
 func parseSplit(name string) string {
-	switch strings.ToLower(strings.TrimSpace(name)) {
-	case "train", "training":
-		return loader.Train.String()
-	case "validation", "valid", "val", "dev", "development", "eval":
-		return loader.Validation.String()
-	case "test", "testing":
-		return loader.Test.String()
+	if split, ok := loader.SplitCalled(name); ok {
+		return split.String()
 	}
 	return name
 }

@@ -139,6 +139,8 @@ def good():
     for name, (t, values) in labels.items():
         options = {"store_decimal_as_integer": True} if name == "decimal" else {}
         write(f"good/label_{name}.parquet", wide(label_type=t, labels=values), **options)
+    for name, words in {"words": ("no", "Yes"), "digits": ("0", "1.0")}.items():
+        write(f"good/label_{name}.parquet", wide(label_type=pa.string(), labels=[words[x] for x in LABELS]))
     delta = {"question_text": "DELTA_BYTE_ARRAY", "candidate_answers": "DELTA_LENGTH_BYTE_ARRAY", "label": "DELTA_BINARY_PACKED"}
     write("good/delta.parquet", wide(), use_dictionary=False, column_encoding=delta)
 
@@ -187,7 +189,7 @@ def wrong():
 
     bad("null_label", wide(labels=changed(LABELS, 5, None)))
     bad("nan_label", wide(labels=changed(LABELS, 5, float("nan")), label_type=pa.float64()))
-    bad("text_label", wide(labels=[str(x) for x in LABELS], label_type=pa.string()))
+    bad("text_label", wide(labels=changed([str(x) for x in LABELS], 7, "perhaps"), label_type=pa.string()))
     bad("list_label", wide(labels=[[x] for x in LABELS], label_type=pa.list_(pa.int64())))
     bad("large_label", wide(labels=changed(LABELS, 5, 7)))
     bad("negative_label", wide(labels=changed(LABELS, 5, -2)))
@@ -209,7 +211,7 @@ def wrong():
     group = pa.array([f"g{r // 2}" for r in range(ROWS)])
     split = pa.array(["train" if r < 11 else "test" for r in range(ROWS)])
     bad("torn_group", wide().append_column("group", group).append_column("split", split))
-    bad("unknown_split", wide().append_column("split", pa.array(changed(["train"] * ROWS, 9, "dev"))))
+    bad("unknown_split", wide().append_column("split", pa.array(changed(["train"] * ROWS, 9, "fold1"))))
     bad("null_group", wide().append_column("group", pa.array(changed(group.to_pylist(), 4, None))))
 
 
