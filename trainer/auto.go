@@ -221,8 +221,8 @@ func (o outcome) fromStart(j rundir.Judgement, words string) rundir.Judgement {
 	j.Accepted = true
 	j.Text = strings.Replace(j.Text, "Nothing gained:", "Training gained nothing over its start:", 1)
 	j.Text += fmt.Sprintf(" The start, %s, had raised it there from %.3f, that of the embeddings as they are, to %.3f.", words, o.untrained, o.learned.Before)
-	if !o.beatsStart() && o.tested && o.test.Before.Known() {
-		j.Text += fmt.Sprintf(" On test that went from %.3f to %.3f: %s.", o.test.Before, o.test.After, verdict(o.test))
+	if !o.beatsStart() && o.tested && o.test.all.Before.Known() {
+		j.Text += " On test that " + o.test.went() + o.test.verdict()
 	}
 	return j
 }

@@ -64,6 +64,7 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		return projected, projected.Set(y)
 	}
 	task := newRetrievalTask(data)
+	e.heldOut = newHeldOut(data, loader.Test, data.SharedWithTraining())
 	if figure == byNDCG {
 		e.task = task
 	}
@@ -115,8 +116,8 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 			return s, nil, err
 		}
 	}
-	if c, found := s.Comparisons[opts.Split.String()][s.Selection]; found {
-		s.Judgement = scored{figure: s.Selection, split: opts.Split, selectedOn: opts.SelectedOn, c: c}.judgement()
+	if t, found := testedOn(&s, opts.Split, s.Selection); found {
+		s.Judgement = scored{figure: s.Selection, split: opts.Split, selectedOn: opts.SelectedOn, test: t}.judgement()
 	}
 	return s, scoreRows(data, pairs, before.cosines, after.cosines), nil
 }

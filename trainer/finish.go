@@ -17,6 +17,7 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 	start := time.Now()
 	all := r.data.Indices(loader.Train, loader.Validation, loader.Test)
 	task := newRetrievalTask(r.data)
+	r.eval.heldOut = newHeldOut(r.data, loader.Test, r.data.SharedWithTraining())
 	if r.eval.task != nil {
 		r.eval.task = task
 	}
@@ -136,7 +137,7 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 		s.Judgement = flattered(r.figure, s.Before[test], s.After[test])
 		return after, nil
 	}
-	o.test, o.tested = s.Comparisons[test][r.figure]
+	o.test, o.tested = testedOn(s, loader.Test, r.figure)
 	s.Judgement = o.judgement()
 	if r.state.Start != "" {
 		s.Judgement = o.fromStart(s.Judgement, r.startWords())

@@ -150,7 +150,7 @@ type outcome struct {
 	on        string            // the pairs that decide: validation, or cross-validation
 	learned   rundir.Comparison // on them: of the learned matrix with the start
 	untrained rundir.Figure     // on them: of the embeddings as they are
-	test      rundir.Comparison // of the result with the embeddings as they are
+	test      tested            // of the result with the embeddings as they are
 	tested    bool              // there is a test split
 }
 
@@ -173,18 +173,14 @@ func (o outcome) judgement() rundir.Judgement {
 	if below != "" {
 		text = "Worse than no matrix: " + change + "." + below
 	}
-	switch {
-	case o.tested && !o.test.Before.Known():
-		text += fmt.Sprintf(" On test, which took no part in any choice, it is %.3f, 95 %% interval %.3f to %.3f.", o.test.After, o.test.AfterInterval.Low, o.test.AfterInterval.High)
-		return rundir.Judgement{Accepted: below == "", Text: text}
-	case !o.tested:
+	if !o.tested {
 		text += " There is no test split with this figure, so nothing independent says how much of that is real."
-	case o.test.GainInterval.High < 0:
-		text = strings.Replace(text, "Accepted:", "Accepted on "+o.on+", but test says otherwise:", 1)
-		fallthrough
-	default:
-		text += fmt.Sprintf(" On test, which took no part in any choice, it went from %.3f to %.3f: %s.", o.test.Before, o.test.After, verdict(o.test))
+		return rundir.Judgement{Accepted: below == "", Text: text}
 	}
+	if c, ok := o.test.gain(); ok && c.GainInterval.High < 0 {
+		text = strings.Replace(text, "Accepted:", "Accepted on "+o.on+", but test says otherwise:", 1)
+	}
+	text += " On test, which took no part in any choice, it " + o.test.went() + o.test.verdict()
 	return rundir.Judgement{Accepted: below == "", Text: text}
 }
 
@@ -216,25 +212,21 @@ type scored struct {
 	figure     string // that judges
 	split      loader.Split
 	selectedOn string // as in EvaluateOptions
-	c          rundir.Comparison
+	test       tested
 }
 
 // judgement tells a gain from chance on pairs that were held out. Pairs that the
 // matrix was learned from, or that chose its epoch, cannot tell.
 func (s scored) judgement() rundir.Judgement {
-	text := fmt.Sprintf("%s on %s is %.3f, 95 %% interval %.3f to %.3f", figureNames[s.figure], s.split, s.c.After, s.c.AfterInterval.Low, s.c.AfterInterval.High)
-	if s.c.Before.Known() {
-		text = fmt.Sprintf("%s on %s went from %.3f to %.3f", figureNames[s.figure], s.split, s.c.Before, s.c.After)
-	}
+	text := fmt.Sprintf("%s on %s %s", figureNames[s.figure], s.split, s.test.went())
 	switch {
 	case s.selectedOn != "" && s.split == loader.Train:
 		return rundir.Judgement{Text: text + ". The matrix was learned from these pairs, so that says nothing about new ones."}
 	case s.selectedOn == s.split.String():
 		return rundir.Judgement{Text: text + ". This split chose the epoch of the matrix, which flatters its figures."}
-	case !s.c.Before.Known():
-		return rundir.Judgement{Text: text + "."}
 	}
-	return rundir.Judgement{Accepted: s.c.GainInterval.Low > 0, Text: text + ": " + verdict(s.c) + "."}
+	c, ok := s.test.gain()
+	return rundir.Judgement{Accepted: ok && c.Before.Known() && c.GainInterval.Low > 0, Text: text + s.test.verdict()}
 }
 
 // flattered is the judgement of a run whose epoch was chosen on test.

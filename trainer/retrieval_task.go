@@ -31,7 +31,6 @@ type retrievalTask struct {
 	passages []int32 // rows of the table
 	order    []int32 // position of each passage's text id in sorted order
 	queries  []query
-	heldOut  []bool // of each group: its test pairs share nothing with training
 	notes    []string
 }
 
@@ -42,7 +41,6 @@ func newRetrievalTask(data *loader.Dataset) *retrievalTask {
 	if data.Labels.Graded {
 		return t
 	}
-	t.heldOut = newHeldOut(data).group
 	position := map[int32]int32{}
 	p := &data.Pairs
 	for _, right := range p.Right {
@@ -160,8 +158,8 @@ func (e *evaluator) retrieveUntrained(ctx context.Context, t *retrievalTask, int
 }
 
 // retrieve adds the retrieval figures to the metrics of each split, and, where
-// apart is not nil, those of the test queries that share nothing with training
-// to it.
+// apart is not nil, those of the queries that share nothing with training to it,
+// unless these are too few to say anything.
 func (e *evaluator) retrieve(ctx context.Context, t *retrievalTask, projected bool, into map[string]rundir.Metrics, apart *rundir.Metrics) error {
 	if len(t.queries) == 0 {
 		return nil
@@ -174,11 +172,11 @@ func (e *evaluator) retrieve(ctx context.Context, t *retrievalTask, projected bo
 	var heldOut retrieval
 	for i, q := range t.queries {
 		results[q.split].add(rankers[i].ranks())
-		if q.split == loader.Test && t.heldOut[q.group] {
+		if apart != nil && e.heldOut.asks(q) {
 			heldOut.add(rankers[i].ranks())
 		}
 	}
-	if apart != nil {
+	if apart != nil && heldOut.queries >= fewestToTell {
 		heldOut.fill(apart)
 	}
 	for s := range results {

@@ -43,7 +43,7 @@ func Panel(w io.Writer, s rundir.Summary, scores []rundir.Score, split, title st
 	p.epochs(s)
 	p.line("")
 	p.figures(before, after, s.Comparisons[split])
-	if w := s.WithoutShared; w != nil && split == "test" {
+	if w := s.WithoutShared; w != nil && split == w.Split {
 		p.withoutShared(w)
 	}
 	p.histograms(scores, split, before.Threshold, after.Threshold)
@@ -176,12 +176,16 @@ func (p printer) figures(before, after rundir.Metrics, c map[string]rundir.Compa
 	}
 }
 
-// withoutShared draws the figures of the test pairs that share nothing with
-// training.
+// withoutShared draws the figures of the pairs that share nothing with training,
+// where there are enough.
 func (p printer) withoutShared(w *rundir.WithoutShared) {
 	p.line("")
-	if w.After.Pairs == 0 {
+	switch {
+	case w.After.Pairs == 0:
 		p.wrap("Each of these pairs shares a text or a group with training, so there are no figures without those.", " ", p.style.dim)
+		return
+	case w.TooFew:
+		p.wrap(fmt.Sprintf("%s of these pairs share a text or a group with training. Of the others, %s, there are too few for figures of their own.", thousands(w.SharedPairs), thousands(w.After.Pairs)), " ", p.style.dim)
 		return
 	}
 	p.wrap(fmt.Sprintf("Without the %s pairs that share a text or a group with training, %s are left:", thousands(w.SharedPairs), thousands(w.After.Pairs)), " ",
