@@ -104,7 +104,7 @@ func (d *Dataset) readWide(ctx context.Context, f *parquetFile, columns Columns,
 	if err := d.readLabels(f, columns.Label, opts.LabelRange); err != nil {
 		return err
 	}
-	d.source = columns.texts(f.name)
+	d.source, d.textless = columns.texts(f.name), columns.LeftText == "" || columns.RightText == ""
 	if text, ok := f.Lookup(WideSpaceKey); ok {
 		if err := json.Unmarshal([]byte(text), &d.Space); err != nil {
 			return f.errorf("its metadata %s are not valid JSON: %w", WideSpaceKey, err)

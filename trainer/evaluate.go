@@ -21,8 +21,11 @@ type EvaluateOptions struct {
 	// SelectedOn is the split that chose the matrix, where the data are those
 	// that it was learned from, and nothing for other data, which are all held out.
 	SelectedOn string
-	Guard      *loader.Dataset // as in Options
-	Threads    int             // that project; 0 means all
+	// Learned has the ids of the texts that the matrix was learned from, where the data
+	// are others; nil where they are not known.
+	Learned map[string]bool
+	Guard   *loader.Dataset // as in Options
+	Threads int             // that project; 0 means all
 }
 
 // Evaluate scores a learned matrix on a data set, every split of it, beside
@@ -64,7 +67,10 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		return projected, projected.Set(y)
 	}
 	task := newRetrievalTask(data)
-	e.heldOut = newHeldOut(data, loader.Test, data.SharedWithTraining())
+	known, err := e.knows(opts)
+	if err != nil {
+		return rundir.Summary{}, nil, err
+	}
 	if figure == byNDCG {
 		e.task = task
 	}
@@ -82,8 +88,10 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		return s, nil, err
 	}
 	s.Selection = figure
-	if note != "" {
-		s.Data.Notes = append(s.Data.Notes, note)
+	for _, note := range []string{known, note} {
+		if note != "" {
+			s.Data.Notes = append(s.Data.Notes, note)
+		}
 	}
 	thresholdBefore := bestThreshold(e.split(pairs, before, loader.Validation))
 	thresholdAfter := bestThreshold(e.split(pairs, after, loader.Validation))
@@ -120,6 +128,28 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		s.Judgement = scored{figure: s.Selection, split: opts.Split, selectedOn: opts.SelectedOn, test: t}.judgement()
 	}
 	return s, scoreRows(data, pairs, before.cosines, after.cosines), nil
+}
+
+// knows finds the pairs that share something with what the matrix was learned from:
+// of other data those of the split that is judged, as far as these are known, and else
+// those of test. The note says how many those of other data are, or why that is not known.
+func (e *evaluator) knows(opts EvaluateOptions) (note string, err error) {
+	if opts.Learned == nil {
+		e.heldOut = newHeldOut(e.data, loader.Test, e.data.SharedWithTraining())
+		return "", nil
+	}
+	shares, err := e.data.SharedWithTexts(opts.Learned)
+	if err != nil {
+		return "", err
+	}
+	e.heldOut = newHeldOut(e.data, opts.Split, shares)
+	switch n := e.heldOut.shared; {
+	case n > 0:
+		return fmt.Sprintf("%d of the %d %s pairs share a text with the pairs that the matrix was learned from", n, len(e.data.Indices(opts.Split)), opts.Split), nil
+	case e.data.Textless():
+		return "these data bring no texts, so whether they share some with what the matrix was learned from is known only if that had none either: name the texts with --left-text-column and --right-text-column", nil
+	}
+	return "", nil
 }
 
 // fits refuses data that a matrix does not take.

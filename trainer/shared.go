@@ -36,16 +36,6 @@ func newHeldOut(data *loader.Dataset, split loader.Split, shares []bool) heldOut
 	return h
 }
 
-// sharedWith reports of each pair whether one of its texts is among those ids.
-func sharedWith(data *loader.Dataset, learned map[string]bool) []bool {
-	p, ids := &data.Pairs, data.Vectors.IDs
-	shares := make([]bool, p.Len())
-	for i := range shares {
-		shares[i] = learned[ids[p.Left[i]]] || learned[ids[p.Right[i]]]
-	}
-	return shares
-}
-
 // of picks these pairs and their queries out of what was measured of more.
 func (h heldOut) of(e *evaluator, pairs []int32, m measured) splitScores {
 	return e.scores(pairs, m, func(pair int32) bool { return h.pair[pair] }, h.asks)
