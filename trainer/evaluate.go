@@ -3,6 +3,7 @@ package trainer
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
@@ -92,6 +93,9 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		if note != "" {
 			s.Data.Notes = append(s.Data.Notes, note)
 		}
+	}
+	if OtherModel(p.Metadata.Model, data.Model) {
+		s.Data.Notes = slices.Insert(s.Data.Notes, 0, fmt.Sprintf("THE MATRIX IS OF ANOTHER MODEL: it was learned from vectors of %s, and these are of %s, so the figures say nothing of either", p.Metadata.Model, data.Model))
 	}
 	thresholdBefore := bestThreshold(e.split(pairs, before, loader.Validation))
 	thresholdAfter := bestThreshold(e.split(pairs, after, loader.Validation))
