@@ -112,12 +112,7 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		s.Data.Notes = append(s.Data.Notes, note)
 	}
 	e.figures(&s, pairs, before, after, thresholdBefore, thresholdAfter)
-	s.Data.Notes = append(s.Data.Notes, task.notes...)
-	beforeApart, afterApart := apart(&s)
-	if err := e.retrieveUntrained(ctx, task, s.Before, beforeApart); err != nil {
-		return s, nil, err
-	}
-	if err := e.retrieve(ctx, task, true, s.After, afterApart); err != nil {
+	if err := e.search(ctx, task, &s); err != nil {
 		return s, nil, err
 	}
 	if err := e.account(&s, opts.Split, figure, pairs, before, after); err != nil {

@@ -187,12 +187,7 @@ func (r *run) retrieve(ctx context.Context, s *rundir.Summary, task *retrievalTa
 	if err := r.use(r.result()); err != nil {
 		return err
 	}
-	s.Data.Notes = append(s.Data.Notes, task.notes...)
-	beforeApart, afterApart := apart(s)
-	if err := r.eval.retrieveUntrained(ctx, task, s.Before, beforeApart); err != nil {
-		return err
-	}
-	return r.eval.retrieve(ctx, task, true, s.After, afterApart)
+	return r.eval.search(ctx, task, s)
 }
 
 // measureLast measures pairs under the matrix of the last epoch, where no epoch

@@ -21,8 +21,8 @@ const bootstrapSeed = 1
 // Without cosines before, only what is after is known.
 func compare(before, after splitScores, by func(splitScores) estimate) rundir.Comparison {
 	its := by(after)
-	resamples := resamplesFor(len(its.groups))
 	if len(before.cosines) == 0 {
+		resamples := resamplesFor(len(its.groups))
 		none := rundir.Interval{Low: rundir.None, High: rundir.None}
 		after := bootstrap(its.groups, resamples, bootstrapSeed, its.of)
 		return rundir.Comparison{
@@ -30,13 +30,17 @@ func compare(before, after splitScores, by func(splitScores) estimate) rundir.Co
 			Gain: rundir.None, GainSE: rundir.None, GainInterval: none,
 		}
 	}
-	theirs := by(before).of
-	drawn := resampled(its.groups, resamples, bootstrapSeed, theirs, its.of)
+	return changed(by(before), its)
+}
+
+// changed is compare of what is known before too, of the same groups.
+func changed(before, after estimate) rundir.Comparison {
+	drawn := resampled(after.groups, resamplesFor(len(after.groups)), bootstrapSeed, before.of, after.of)
 	gains := make([]float64, len(drawn[0]))
 	for i := range gains {
 		gains[i] = drawn[1][i] - drawn[0][i]
 	}
-	b, a := theirs(nil), its.of(nil)
+	b, a := before.of(nil), after.of(nil)
 	gain := intervalOf(gains)
 	return rundir.Comparison{
 		Before: rundir.Figure(b), BeforeInterval: intervalOf(drawn[0]).bounds(), After: rundir.Figure(a), AfterInterval: intervalOf(drawn[1]).bounds(),

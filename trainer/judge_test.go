@@ -93,12 +93,22 @@ func TestRetrieval(t *testing.T) {
 	}
 	e := &evaluator{data: data, backend: backend, table: table}
 	into := map[string]rundir.Metrics{"test": unknownMetrics()}
-	if err := e.retrieve(context.Background(), newRetrievalTask(data), false, into, nil); err != nil {
+	if _, err := e.retrieve(context.Background(), newRetrievalTask(data), false, into, nil); err != nil {
 		t.Fatal(err)
 	}
 	m := into["test"]
 	if m.Queries != 2 || math.Abs(float64(m.MRR)-0.75) > 1e-12 || m.RecallAt1 != 0.5 || m.RecallAt10 != 1 {
 		t.Errorf("%d queries, MRR %v, recall@1 %v, recall@10 %v, want 2, 0.75, 0.5, 1", m.Queries, m.MRR, m.RecallAt1, m.RecallAt10)
+	}
+
+	// Of two queries a resample has the first twice, each once, or the second twice.
+	compared := map[string]rundir.Comparison{}
+	newRetrievalTask(data).compare(compared, [][]int{{2}, {1}}, [][]int{{11}, {1}}, func(q query) bool { return q.split == loader.Test })
+	if c := compared["mrr"]; c.Before != 0.75 || math.Abs(float64(c.Gain)+4.5/22) > 1e-12 || math.Abs(float64(c.GainInterval.Low)+9./22) > 1e-12 || c.GainInterval.High != 0 {
+		t.Errorf("a fall from second to eleventh: %+v", c)
+	}
+	if c := compared["recall_at_10"]; c.Before != 1 || c.After != 0.5 || c.GainInterval.Low != -1 {
+		t.Errorf("a fall from second to eleventh: %+v", c)
 	}
 
 	// The one answer counts 1/log2(3) in the second place and 1 in the first.
