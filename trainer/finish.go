@@ -97,7 +97,7 @@ func (r *run) trainedPairs() float64 {
 // figures of the result, and returns what is measured of it.
 func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before, learned measured) (after measured, err error) {
 	after = learned
-	o := outcome{figure: r.figure, on: s.SelectedOn}
+	o := outcome{figure: r.figure, on: s.SelectedOn, start: r.startNamed()}
 	untrained := r.eval.split(all, before, r.selectOn())
 	r.judged = r.eval.split(all, learned, r.selectOn())
 	if r.recipe.SelectOn == loader.Validation {
@@ -140,7 +140,7 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 	o.test, o.tested = testedOn(s, loader.Test, r.figure)
 	s.Judgement = o.judgement()
 	if r.state.Start != "" {
-		s.Judgement = o.fromStart(s.Judgement, r.startWords())
+		s.Judgement = o.fromStart(s.Judgement)
 	}
 	return after, nil
 }

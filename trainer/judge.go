@@ -152,6 +152,7 @@ var figureNames = map[string]string{
 type outcome struct {
 	figure    string            // that decides
 	on        string            // the pairs that decide: validation, or cross-validation
+	start     string            // in words; "" is the embeddings as they are
 	learned   rundir.Comparison // on them: of the learned matrix with the start
 	untrained rundir.Figure     // on them: of the embeddings as they are
 	test      tested            // of the result with the embeddings as they are
@@ -161,14 +162,25 @@ type outcome struct {
 // beatsStart says whether the gain on the pairs that decide exceeds one standard error.
 func (o outcome) beatsStart() bool { return o.learned.Gain > o.learned.GainSE }
 
-// judgement says in words what was gained and how sure that is.
+// judgement says what was gained and how sure that is.
 func (o outcome) judgement() rundir.Judgement {
+	j := o.words()
+	j.Start, j.OverStart = o.start, &o.learned
+	return j
+}
+
+// words are the judgement's.
+func (o outcome) words() rundir.Judgement {
 	name := figureNames[o.figure]
 	if !o.learned.GainSE.Known() {
 		return rundir.Judgement{Text: "Undecided: " + o.on + " has too few groups to say how sure a gain is, so the result is the matrix that the training started from. Label pairs of more groups."}
 	}
-	change := fmt.Sprintf("%s on %s went from %.3f to %.3f (a change of %+.3f, standard error %.3f)",
-		name, o.on, o.learned.Before, o.learned.After, o.learned.Gain, o.learned.GainSE)
+	started, untrained := "", ""
+	if o.start != "" { // test begins elsewhere
+		started, untrained = " under the start, "+o.start+",", " untrained"
+	}
+	change := fmt.Sprintf("%s on %s went from %.3f%s to %.3f (a change of %+.3f, standard error %.3f)",
+		name, o.on, o.learned.Before, started, o.learned.After, o.learned.Gain, o.learned.GainSE)
 	if !o.beatsStart() {
 		return rundir.Judgement{Text: "Nothing gained: " + change + ", not by more than one standard error, so the result is the matrix that the training started from." + o.belowUntrained(o.learned.Before)}
 	}
@@ -184,7 +196,7 @@ func (o outcome) judgement() rundir.Judgement {
 	if c, ok := o.test.gain(); ok && c.GainInterval.High < 0 {
 		text = strings.Replace(text, "Accepted:", "Accepted on "+o.on+", but test says otherwise:", 1)
 	}
-	text += " On test, which took no part in any choice, it " + o.test.went() + o.test.verdict()
+	text += " On test, which took no part in any choice, it " + o.test.went(untrained) + o.test.verdict()
 	return rundir.Judgement{Accepted: below == "", Text: text}
 }
 
@@ -222,7 +234,7 @@ type scored struct {
 // judgement tells a gain from chance on pairs that were held out. Pairs that the
 // matrix was learned from, or that chose its epoch, cannot tell.
 func (s scored) judgement() rundir.Judgement {
-	text := fmt.Sprintf("%s on %s %s", figureNames[s.figure], s.split, s.test.went())
+	text := fmt.Sprintf("%s on %s %s", figureNames[s.figure], s.split, s.test.went(""))
 	switch {
 	case s.selectedOn != "" && s.split == loader.Train:
 		return rundir.Judgement{Text: text + ". The matrix was learned from these pairs, so that says nothing about new ones."}

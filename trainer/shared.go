@@ -128,12 +128,13 @@ func (t tested) gain() (c rundir.Comparison, ok bool) {
 	return t.apart, true
 }
 
-// went says what all pairs say, without a full stop.
-func (t tested) went() string {
+// went says what all pairs say, without a full stop. untrained names the figure before,
+// where that could be another's, and is empty or begins with a space.
+func (t tested) went(untrained string) string {
 	if !t.all.Before.Known() {
 		return fmt.Sprintf("is %.3f, 95 %% interval %.3f to %.3f", t.all.After, t.all.AfterInterval.Low, t.all.AfterInterval.High)
 	}
-	return fmt.Sprintf("went from %.3f to %.3f", t.all.Before, t.all.After)
+	return fmt.Sprintf("went from %.3f%s to %.3f", t.all.Before, untrained, t.all.After)
 }
 
 // verdict goes on after what all pairs say, which ends without a full stop.

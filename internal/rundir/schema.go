@@ -173,6 +173,10 @@ type WithoutShared struct {
 type Judgement struct {
 	Accepted bool   `json:"accepted"`
 	Text     string `json:"text"`
+	// Start says what training started from, in words; empty where that is the embeddings as they are.
+	Start string `json:"start,omitempty"`
+	// OverStart is the learned matrix (after) beside the start (before) on the pairs that chose between them.
+	OverStart *Comparison `json:"over_start,omitempty"`
 }
 
 // Timing says where the time went.
