@@ -34,6 +34,7 @@ type VectorFile struct {
 	// named but is the only one that fits.
 	Column  string
 	Guessed bool
+	Model   string // whose vectors they are, "" where the file does not say
 
 	write func(w *countingWriter, done func(rows int64)) error
 	close func() error

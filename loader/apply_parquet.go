@@ -28,7 +28,8 @@ func openVectorParquet(name, column string, t Transform) (*VectorFile, error) {
 		c := parquetCopy{in: f, column: column, t: t, w: w, done: done}
 		return c.write()
 	}
-	return &VectorFile{Rows: f.NumRows(), Column: column, Guessed: guessed, write: write, close: f.close}, nil
+	space, _ := f.space() // which need not be valid for its vectors to be read
+	return &VectorFile{Model: space.Model, Rows: f.NumRows(), Column: column, Guessed: guessed, write: write, close: f.close}, nil
 }
 
 // checkVectors refuses a column that does not hold vectors.

@@ -31,6 +31,8 @@ type Dataset struct {
 	// sides' vectors: right texts as the left ones' model has them, and the reverse.
 	alsoLeft, alsoRight wanted
 
+	textless bool // ids are of vectors
+
 	spare  [2]*Chunk                    // memory for Chunks
 	source func(func(Text) error) error // visits the texts that the data bring
 
@@ -48,6 +50,10 @@ func (d *Dataset) GivenLabels() (labels []float32, labelRange string) {
 	}
 	return d.Pairs.Label, d.givenRange
 }
+
+// Textless reports whether the data bring no texts, or only those of one side: then
+// ids are hashes of vectors.
+func (d *Dataset) Textless() bool { return d.textless }
 
 // AddNegative adds a pair of the lowest label: the left text, the group and the
 // split of pair like, with another right text, a row of the table.
@@ -164,7 +170,7 @@ func (d *Dataset) Indices(splits ...Split) []int32 {
 func (d *Dataset) Fingerprint() (string, error) {
 	// The order of the table's rows depends on the layout, so each pair brings
 	// its rows.
-	rows, err := d.Vectors.digests()
+	rows, err := d.Vectors.digests(func(row int32) string { return d.Vectors.IDs[row] })
 	if err != nil {
 		return "", err
 	}

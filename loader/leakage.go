@@ -151,17 +151,32 @@ func (d *Dataset) SharedWithTraining() []bool {
 	return d.Pairs.SharedWith(d.splitFacts(), Train)
 }
 
+// SharedWithTexts reports of each pair whether one of its texts is among those of
+// other data. Where these have no texts, their ids are hashes of vectors, so the
+// same vectors are recognised too. Where d has none ([Dataset.Textless]) and the
+// others have, nothing is.
+func (d *Dataset) SharedWithTexts(ids map[string]bool) ([]bool, error) {
+	vectors, err := d.Vectors.digests(func(int32) string { return "" })
+	if err != nil {
+		return nil, err
+	}
+	p := &d.Pairs
+	shared := make([]bool, p.Len())
+	for i := range shared {
+		for _, row := range [...]int32{p.Left[i], p.Right[i]} {
+			shared[i] = shared[i] || ids[d.Vectors.IDs[row]] || ids[vectors[row].String()]
+		}
+	}
+	return shared, nil
+}
+
 // noteLeaks notes what splits have in common, or refuses it.
 func (d *Dataset) noteLeaks(file string, strict bool) error {
 	for _, l := range d.Leaks() {
 		if strict {
 			return fmt.Errorf("%s: %s: mend it with cosfit data check --fix-leakage, or leave out --strict", file, l)
 		}
-		note := l.String()
-		if l.A == Train && l.B == Test {
-			note += ", without which every figure of test is given too"
-		}
-		d.Notes = append(d.Notes, note)
+		d.Notes = append(d.Notes, l.String())
 	}
 	return nil
 }

@@ -79,8 +79,8 @@ func (t *Table) Read(rows []int32, dst []float32) error {
 	return nil
 }
 
-// digests returns a hash of each row's vector and id.
-func (t *Table) digests() ([]digest, error) {
+// digests returns digestOf each row's vector, and of what id says of the row.
+func (t *Table) digests(id func(row int32) string) ([]digest, error) {
 	block := max(1, (1<<18)/max(1, t.Dim)) // a megabyte of vectors
 	out := make([]digest, t.Rows())
 	blocks := (t.Rows() + block - 1) / block
@@ -101,7 +101,7 @@ func (t *Table) digests() ([]digest, error) {
 			return
 		}
 		for i, row := range rows {
-			out[row] = digestOf(vectors[i*t.Dim:(i+1)*t.Dim], t.IDs[row])
+			out[row] = digestOf(vectors[i*t.Dim:(i+1)*t.Dim], id(row))
 		}
 	})
 	return out, firstError(errs)

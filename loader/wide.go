@@ -100,17 +100,26 @@ func readWide(ctx context.Context, f *parquetFile, opts Options) (*Dataset, erro
 	return d, nil
 }
 
+// space is whose vectors a wide file says it has; it is zero where it does not.
+func (f *parquetFile) space() (m Manifest, err error) {
+	if text, ok := f.Lookup(WideSpaceKey); ok {
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			return Manifest{}, f.errorf("its metadata %s are not valid JSON: %w", WideSpaceKey, err)
+		}
+	}
+	return m, nil
+}
+
 func (d *Dataset) readWide(ctx context.Context, f *parquetFile, columns Columns, opts Options) error {
 	if err := d.readLabels(f, columns.Label, opts.LabelRange); err != nil {
 		return err
 	}
-	d.source = columns.texts(f.name)
-	if text, ok := f.Lookup(WideSpaceKey); ok {
-		if err := json.Unmarshal([]byte(text), &d.Space); err != nil {
-			return f.errorf("its metadata %s are not valid JSON: %w", WideSpaceKey, err)
-		}
-		d.Model = d.Space.Model
+	d.source, d.textless = columns.texts(f.name), columns.LeftText == "" || columns.RightText == ""
+	space, err := f.space()
+	if err != nil {
+		return err
 	}
+	d.Space, d.Model = space, space.Model
 	read := d.readBothSides
 	if opts.PairsOnly && columns.LeftText != "" && columns.RightText != "" {
 		read = d.readBothTexts

@@ -45,7 +45,7 @@ func (e *evaluator) account(s *rundir.Summary, split loader.Split, metric string
 			a.PassageOnly = &passage
 		}
 	}
-	for _, remarks := range [][]string{passageRemark(a), roomRemark(a), searchRemark(a, c, s.Before[a.Split], s.After[a.Split]), detectableRemark(a, c)} {
+	for _, remarks := range [][]string{passageRemark(a), roomRemark(a), searchRemark(a, c, s.Comparisons[a.Split]["mrr"]), detectableRemark(a, c)} {
 		a.Remarks = append(a.Remarks, remarks...)
 	}
 	s.Account = a
@@ -115,13 +115,13 @@ func roomRemark(a *rundir.Account) (remarks []string) {
 // lostSearch is a fall in MRR that is worth a word.
 const lostSearch = 0.005
 
-// searchRemark says that a search got worse where the pairs gained, unless a search is
-// what judged.
-func searchRemark(a *rundir.Account, c rundir.Comparison, before, after rundir.Metrics) []string {
-	if a.Figure == byNDCG || !(c.Gain > 0) || !(before.MRR-after.MRR > lostSearch) {
+// searchRemark says that a search got worse, and not by chance, where the pairs gained,
+// unless a search is what judged. mrr is zero where it is not known.
+func searchRemark(a *rundir.Account, c, mrr rundir.Comparison) []string {
+	if a.Figure == byNDCG || !(c.Gain > 0) || !(-mrr.Gain > lostSearch) || !(mrr.GainInterval.High < 0) {
 		return nil
 	}
-	return []string{fmt.Sprintf("Search got worse: MRR went from %.3f to %.3f.", before.MRR, after.MRR)}
+	return []string{fmt.Sprintf("Search got worse: MRR went from %.3f to %.3f, 95 %% interval of the change %+.3f to %+.3f.", mrr.Before, mrr.After, mrr.GainInterval.Low, mrr.GainInterval.High)}
 }
 
 // detectableRemark says what could not have been seen, where nothing was.

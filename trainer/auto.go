@@ -213,16 +213,31 @@ func (r *run) startWords() string {
 	return "whitened embeddings"
 }
 
+// startNamed is what training started from, in words, and "" where that is the
+// embeddings as they are.
+func (r *run) startNamed() string {
+	if r.state.Start != "" {
+		return r.startWords()
+	}
+	name := r.chosenStart().Name()
+	if d, _ := r.data.Vectors.Dims(); name != (Identity{}).Name() {
+		return name
+	} else if r.recipe.Dims < d {
+		return fmt.Sprintf("the embeddings' first %d numbers", r.recipe.Dims)
+	}
+	return ""
+}
+
 // fromStart adds to a judgement what the start that Auto chose is worth by itself.
-func (o outcome) fromStart(j rundir.Judgement, words string) rundir.Judgement {
+func (o outcome) fromStart(j rundir.Judgement) rundir.Judgement {
 	if o.learned.Before <= o.untrained {
 		return j
 	}
 	j.Accepted = true
 	j.Text = strings.Replace(j.Text, "Nothing gained:", "Training gained nothing over its start:", 1)
-	j.Text += fmt.Sprintf(" The start, %s, had raised it there from %.3f, that of the embeddings as they are, to %.3f.", words, o.untrained, o.learned.Before)
-	if !o.beatsStart() && o.tested && o.test.Before.Known() {
-		j.Text += fmt.Sprintf(" On test that went from %.3f to %.3f: %s.", o.test.Before, o.test.After, verdict(o.test))
+	j.Text += fmt.Sprintf(" On %s the start had raised it from %.3f, that of the embeddings as they are, to %.3f.", o.on, o.untrained, o.learned.Before)
+	if !o.beatsStart() && o.tested && o.test.all.Before.Known() {
+		j.Text += " On test that " + o.test.went(" untrained") + o.test.verdict()
 	}
 	return j
 }

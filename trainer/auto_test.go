@@ -54,7 +54,7 @@ func TestAuto(t *testing.T) {
 			if chosen := strings.Contains(notes, "training started from whitened embeddings"); chosen != test.chosen {
 				t.Errorf("notes %q", notes)
 			}
-			if test.chosen && (!s.Judgement.Accepted || !strings.Contains(s.Judgement.Text, "The start, whitened embeddings, had raised it there from")) {
+			if test.chosen && (!s.Judgement.Accepted || !strings.Contains(s.Judgement.Text, " the start had raised it from") || s.Judgement.Start != "whitened embeddings") {
 				t.Errorf("judgement %+v", s.Judgement)
 			}
 			if gain := s.After["test"].ROCAUC - s.Before["test"].ROCAUC; test.chosen && gain < 0.05 {

@@ -3,6 +3,7 @@ package trainer
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/cosfit/cosfit/graph"
 	"github.com/cosfit/cosfit/internal/rundir"
@@ -21,8 +22,11 @@ type EvaluateOptions struct {
 	// SelectedOn is the split that chose the matrix, where the data are those
 	// that it was learned from, and nothing for other data, which are all held out.
 	SelectedOn string
-	Guard      *loader.Dataset // as in Options
-	Threads    int             // that project; 0 means all
+	// Learned has the ids of the texts that the matrix was learned from, where the data
+	// are others; nil where they are not known.
+	Learned map[string]bool
+	Guard   *loader.Dataset // as in Options
+	Threads int             // that project; 0 means all
 }
 
 // Evaluate scores a learned matrix on a data set, every split of it, beside
@@ -64,6 +68,10 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		return projected, projected.Set(y)
 	}
 	task := newRetrievalTask(data)
+	known, err := e.knows(opts)
+	if err != nil {
+		return rundir.Summary{}, nil, err
+	}
 	if figure == byNDCG {
 		e.task = task
 	}
@@ -81,8 +89,13 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		return s, nil, err
 	}
 	s.Selection = figure
-	if note != "" {
-		s.Data.Notes = append(s.Data.Notes, note)
+	for _, note := range []string{known, note} {
+		if note != "" {
+			s.Data.Notes = append(s.Data.Notes, note)
+		}
+	}
+	if OtherModel(p.Metadata.Model, data.Model) {
+		s.Data.Notes = slices.Insert(s.Data.Notes, 0, fmt.Sprintf("THE MATRIX IS OF ANOTHER MODEL: it was learned from vectors of %s, and these are of %s, so the figures say nothing of either", p.Metadata.Model, data.Model))
 	}
 	thresholdBefore := bestThreshold(e.split(pairs, before, loader.Validation))
 	thresholdAfter := bestThreshold(e.split(pairs, after, loader.Validation))
@@ -99,12 +112,7 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 		s.Data.Notes = append(s.Data.Notes, note)
 	}
 	e.figures(&s, pairs, before, after, thresholdBefore, thresholdAfter)
-	s.Data.Notes = append(s.Data.Notes, task.notes...)
-	beforeApart, afterApart := apart(&s)
-	if err := e.retrieveUntrained(ctx, task, s.Before, beforeApart); err != nil {
-		return s, nil, err
-	}
-	if err := e.retrieve(ctx, task, true, s.After, afterApart); err != nil {
+	if err := e.search(ctx, task, &s); err != nil {
 		return s, nil, err
 	}
 	if err := e.account(&s, opts.Split, figure, pairs, before, after); err != nil {
@@ -115,10 +123,32 @@ func Evaluate(ctx context.Context, data *loader.Dataset, p *projection.Projectio
 			return s, nil, err
 		}
 	}
-	if c, found := s.Comparisons[opts.Split.String()][s.Selection]; found {
-		s.Judgement = scored{figure: s.Selection, split: opts.Split, selectedOn: opts.SelectedOn, c: c}.judgement()
+	if t, found := testedOn(&s, opts.Split, s.Selection); found {
+		s.Judgement = scored{figure: s.Selection, split: opts.Split, selectedOn: opts.SelectedOn, test: t}.judgement()
 	}
 	return s, scoreRows(data, pairs, before.cosines, after.cosines), nil
+}
+
+// knows finds the pairs that share something with what the matrix was learned from:
+// of other data those of the split that is judged, as far as these are known, and else
+// those of test. The note says how many those of other data are, or why that is not known.
+func (e *evaluator) knows(opts EvaluateOptions) (note string, err error) {
+	if opts.Learned == nil {
+		e.heldOut = newHeldOut(e.data, loader.Test, e.data.SharedWithTraining())
+		return "", nil
+	}
+	shares, err := e.data.SharedWithTexts(opts.Learned)
+	if err != nil {
+		return "", err
+	}
+	e.heldOut = newHeldOut(e.data, opts.Split, shares)
+	switch n := e.heldOut.shared; {
+	case n > 0:
+		return fmt.Sprintf("%d of the %d %s pairs share a text with the pairs that the matrix was learned from", n, len(e.data.Indices(opts.Split)), opts.Split), nil
+	case e.data.Textless():
+		return "these data bring no texts, so whether they share some with what the matrix was learned from is known only if that had none either: name the texts with --left-text-column and --right-text-column", nil
+	}
+	return "", nil
 }
 
 // fits refuses data that a matrix does not take.

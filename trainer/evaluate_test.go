@@ -59,6 +59,34 @@ func TestEvaluateByMetric(t *testing.T) {
 	}
 }
 
+// TestEvaluateOtherModel: vectors of another model than the matrix's are said first.
+func TestEvaluateOtherModel(t *testing.T) {
+	_, dir := train(t, planted(t), quick())
+	p, err := dir.ReadMatrix()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		matrix, data string
+		want         bool
+	}{
+		{"acme/large", "acme/small", true},
+		{"acme/large", "large", false}, // the same
+		{"", "large", false},
+		{"large", "", false},
+	} {
+		data := planted(t)
+		p.Metadata.Model, data.Model = test.matrix, test.data
+		s, _, err := trainer.Evaluate(context.Background(), data, p, trainer.EvaluateOptions{Backend: cpu.New(0), Split: loader.Test})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(s.Data.Notes) > 0 && strings.Contains(s.Data.Notes[0], "learned from vectors of acme/large, and these are of acme/small"); got != test.want {
+			t.Errorf("%q on %q: %q", test.matrix, test.data, s.Data.Notes)
+		}
+	}
+}
+
 // TestEvaluateWhatWasSeen: a gain is real on pairs that were held out alone.
 func TestEvaluateWhatWasSeen(t *testing.T) {
 	_, dir := train(t, planted(t), quick())

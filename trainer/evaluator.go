@@ -49,6 +49,7 @@ type evaluator struct {
 	side    graph.Side
 	loss    graph.Objective // to report, where it is one of the cosines
 	whole   bool            // the table holds all embeddings of a data set in memory
+	heldOut heldOut         // of the split that is judged at the end
 	task    *retrievalTask  // that figures of a search are of; nil where none chooses or judges
 }
 

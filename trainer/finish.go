@@ -17,6 +17,7 @@ func (r *run) finish(ctx context.Context) (rundir.Summary, error) {
 	start := time.Now()
 	all := r.data.Indices(loader.Train, loader.Validation, loader.Test)
 	task := newRetrievalTask(r.data)
+	r.eval.heldOut = newHeldOut(r.data, loader.Test, r.data.SharedWithTraining())
 	if r.eval.task != nil {
 		r.eval.task = task
 	}
@@ -96,7 +97,7 @@ func (r *run) trainedPairs() float64 {
 // figures of the result, and returns what is measured of it.
 func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before, learned measured) (after measured, err error) {
 	after = learned
-	o := outcome{figure: r.figure, on: s.SelectedOn}
+	o := outcome{figure: r.figure, on: s.SelectedOn, start: r.startNamed()}
 	untrained := r.eval.split(all, before, r.selectOn())
 	r.judged = r.eval.split(all, learned, r.selectOn())
 	if r.recipe.SelectOn == loader.Validation {
@@ -136,10 +137,10 @@ func (r *run) judge(ctx context.Context, s *rundir.Summary, all []int32, before,
 		s.Judgement = flattered(r.figure, s.Before[test], s.After[test])
 		return after, nil
 	}
-	o.test, o.tested = s.Comparisons[test][r.figure]
+	o.test, o.tested = testedOn(s, loader.Test, r.figure)
 	s.Judgement = o.judgement()
 	if r.state.Start != "" {
-		s.Judgement = o.fromStart(s.Judgement, r.startWords())
+		s.Judgement = o.fromStart(s.Judgement)
 	}
 	return after, nil
 }
@@ -186,12 +187,7 @@ func (r *run) retrieve(ctx context.Context, s *rundir.Summary, task *retrievalTa
 	if err := r.use(r.result()); err != nil {
 		return err
 	}
-	s.Data.Notes = append(s.Data.Notes, task.notes...)
-	beforeApart, afterApart := apart(s)
-	if err := r.eval.retrieveUntrained(ctx, task, s.Before, beforeApart); err != nil {
-		return err
-	}
-	return r.eval.retrieve(ctx, task, true, s.After, afterApart)
+	return r.eval.search(ctx, task, s)
 }
 
 // measureLast measures pairs under the matrix of the last epoch, where no epoch

@@ -29,13 +29,19 @@ func CheckGuard(guard, data *loader.Dataset) error {
 	if g, d := guard.Vectors.Dim, data.Vectors.Dim; g != d {
 		return fmt.Errorf("%s has embeddings of %d dimensions and %s of %d: --guard takes texts with vectors of the same model", guard.Name, g, data.Name, d)
 	}
-	if guard.Model != "" && data.Model != "" && path.Base(guard.Model) != path.Base(data.Model) { // the organisation is often left out
+	if OtherModel(guard.Model, data.Model) {
 		return fmt.Errorf("%s has embeddings of %s and %s of %s: --guard takes texts with vectors of the same model", guard.Name, guard.Model, data.Name, data.Model)
 	}
 	if n := len(guardRows(guard, data)); n < least {
 		return fmt.Errorf("%s has %d texts that are not in %s: --guard takes at least %d", guard.Name, n, data.Name, least)
 	}
 	return nil
+}
+
+// OtherModel reports whether two names are of different models. "" is unknown; the
+// organisation is often left out.
+func OtherModel(a, b string) bool {
+	return a != "" && b != "" && path.Base(a) != path.Base(b)
 }
 
 // guardRows lists the rows of texts of guard that data do not have, at most

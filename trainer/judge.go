@@ -21,8 +21,8 @@ const bootstrapSeed = 1
 // Without cosines before, only what is after is known.
 func compare(before, after splitScores, by func(splitScores) estimate) rundir.Comparison {
 	its := by(after)
-	resamples := resamplesFor(len(its.groups))
 	if len(before.cosines) == 0 {
+		resamples := resamplesFor(len(its.groups))
 		none := rundir.Interval{Low: rundir.None, High: rundir.None}
 		after := bootstrap(its.groups, resamples, bootstrapSeed, its.of)
 		return rundir.Comparison{
@@ -30,13 +30,17 @@ func compare(before, after splitScores, by func(splitScores) estimate) rundir.Co
 			Gain: rundir.None, GainSE: rundir.None, GainInterval: none,
 		}
 	}
-	theirs := by(before).of
-	drawn := resampled(its.groups, resamples, bootstrapSeed, theirs, its.of)
+	return changed(by(before), its)
+}
+
+// changed is compare of what is known before too, of the same groups.
+func changed(before, after estimate) rundir.Comparison {
+	drawn := resampled(after.groups, resamplesFor(len(after.groups)), bootstrapSeed, before.of, after.of)
 	gains := make([]float64, len(drawn[0]))
 	for i := range gains {
 		gains[i] = drawn[1][i] - drawn[0][i]
 	}
-	b, a := theirs(nil), its.of(nil)
+	b, a := before.of(nil), after.of(nil)
 	gain := intervalOf(gains)
 	return rundir.Comparison{
 		Before: rundir.Figure(b), BeforeInterval: intervalOf(drawn[0]).bounds(), After: rundir.Figure(a), AfterInterval: intervalOf(drawn[1]).bounds(),
@@ -148,23 +152,35 @@ var figureNames = map[string]string{
 type outcome struct {
 	figure    string            // that decides
 	on        string            // the pairs that decide: validation, or cross-validation
+	start     string            // in words; "" is the embeddings as they are
 	learned   rundir.Comparison // on them: of the learned matrix with the start
 	untrained rundir.Figure     // on them: of the embeddings as they are
-	test      rundir.Comparison // of the result with the embeddings as they are
+	test      tested            // of the result with the embeddings as they are
 	tested    bool              // there is a test split
 }
 
 // beatsStart says whether the gain on the pairs that decide exceeds one standard error.
 func (o outcome) beatsStart() bool { return o.learned.Gain > o.learned.GainSE }
 
-// judgement says in words what was gained and how sure that is.
+// judgement says what was gained and how sure that is.
 func (o outcome) judgement() rundir.Judgement {
+	j := o.words()
+	j.Start, j.OverStart = o.start, &o.learned
+	return j
+}
+
+// words are the judgement's.
+func (o outcome) words() rundir.Judgement {
 	name := figureNames[o.figure]
 	if !o.learned.GainSE.Known() {
 		return rundir.Judgement{Text: "Undecided: " + o.on + " has too few groups to say how sure a gain is, so the result is the matrix that the training started from. Label pairs of more groups."}
 	}
-	change := fmt.Sprintf("%s on %s went from %.3f to %.3f (a change of %+.3f, standard error %.3f)",
-		name, o.on, o.learned.Before, o.learned.After, o.learned.Gain, o.learned.GainSE)
+	started, untrained := "", ""
+	if o.start != "" { // test begins elsewhere
+		started, untrained = " under the start, "+o.start+",", " untrained"
+	}
+	change := fmt.Sprintf("%s on %s went from %.3f%s to %.3f (a change of %+.3f, standard error %.3f)",
+		name, o.on, o.learned.Before, started, o.learned.After, o.learned.Gain, o.learned.GainSE)
 	if !o.beatsStart() {
 		return rundir.Judgement{Text: "Nothing gained: " + change + ", not by more than one standard error, so the result is the matrix that the training started from." + o.belowUntrained(o.learned.Before)}
 	}
@@ -173,18 +189,14 @@ func (o outcome) judgement() rundir.Judgement {
 	if below != "" {
 		text = "Worse than no matrix: " + change + "." + below
 	}
-	switch {
-	case o.tested && !o.test.Before.Known():
-		text += fmt.Sprintf(" On test, which took no part in any choice, it is %.3f, 95 %% interval %.3f to %.3f.", o.test.After, o.test.AfterInterval.Low, o.test.AfterInterval.High)
-		return rundir.Judgement{Accepted: below == "", Text: text}
-	case !o.tested:
+	if !o.tested {
 		text += " There is no test split with this figure, so nothing independent says how much of that is real."
-	case o.test.GainInterval.High < 0:
-		text = strings.Replace(text, "Accepted:", "Accepted on "+o.on+", but test says otherwise:", 1)
-		fallthrough
-	default:
-		text += fmt.Sprintf(" On test, which took no part in any choice, it went from %.3f to %.3f: %s.", o.test.Before, o.test.After, verdict(o.test))
+		return rundir.Judgement{Accepted: below == "", Text: text}
 	}
+	if c, ok := o.test.gain(); ok && c.GainInterval.High < 0 {
+		text = strings.Replace(text, "Accepted:", "Accepted on "+o.on+", but test says otherwise:", 1)
+	}
+	text += " On test, which took no part in any choice, it " + o.test.went(untrained) + o.test.verdict()
 	return rundir.Judgement{Accepted: below == "", Text: text}
 }
 
@@ -216,25 +228,21 @@ type scored struct {
 	figure     string // that judges
 	split      loader.Split
 	selectedOn string // as in EvaluateOptions
-	c          rundir.Comparison
+	test       tested
 }
 
 // judgement tells a gain from chance on pairs that were held out. Pairs that the
 // matrix was learned from, or that chose its epoch, cannot tell.
 func (s scored) judgement() rundir.Judgement {
-	text := fmt.Sprintf("%s on %s is %.3f, 95 %% interval %.3f to %.3f", figureNames[s.figure], s.split, s.c.After, s.c.AfterInterval.Low, s.c.AfterInterval.High)
-	if s.c.Before.Known() {
-		text = fmt.Sprintf("%s on %s went from %.3f to %.3f", figureNames[s.figure], s.split, s.c.Before, s.c.After)
-	}
+	text := fmt.Sprintf("%s on %s %s", figureNames[s.figure], s.split, s.test.went(""))
 	switch {
 	case s.selectedOn != "" && s.split == loader.Train:
 		return rundir.Judgement{Text: text + ". The matrix was learned from these pairs, so that says nothing about new ones."}
 	case s.selectedOn == s.split.String():
 		return rundir.Judgement{Text: text + ". This split chose the epoch of the matrix, which flatters its figures."}
-	case !s.c.Before.Known():
-		return rundir.Judgement{Text: text + "."}
 	}
-	return rundir.Judgement{Accepted: s.c.GainInterval.Low > 0, Text: text + ": " + verdict(s.c) + "."}
+	c, ok := s.test.gain()
+	return rundir.Judgement{Accepted: ok && c.Before.Known() && c.GainInterval.Low > 0, Text: text + s.test.verdict()}
 }
 
 // flattered is the judgement of a run whose epoch was chosen on test.

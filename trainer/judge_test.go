@@ -22,19 +22,31 @@ func TestJudgement(t *testing.T) {
 		accepted bool
 		want     []string
 	}{
-		{"a gain", outcome{byROCAUC, "validation", gained, 0.8, gained, true}, true,
+		{"a gain", outcome{byROCAUC, "validation", "", gained, 0.8, tested{all: gained}, true}, true,
 			[]string{"Accepted: ROC AUC on validation went from 0.800 to 0.900", "a real gain"}},
-		{"within one standard error", outcome{byROCAUC, "validation", change(0.8, 0.81, 0.02, -1, 1), 0.8, gained, true}, false,
+		{"within one standard error", outcome{byROCAUC, "validation", "", change(0.8, 0.81, 0.02, -1, 1), 0.8, tested{all: gained}, true}, false,
 			[]string{"Nothing gained:", "the result is the matrix that the training started from"}},
-		{"too few groups", outcome{byROCAUC, "validation", change(0.8, 0.9, rundir.None, rundir.None, rundir.None), 0.8, gained, true}, false,
+		{"too few groups", outcome{byROCAUC, "validation", "", change(0.8, 0.9, rundir.None, rundir.None, rundir.None), 0.8, tested{all: gained}, true}, false,
 			[]string{"Undecided:", "too few groups"}},
-		{"below the embeddings as they are", outcome{byROCAUC, "validation", gained, 0.95, change(0.95, 0.9, 0.01, -0.07, -0.03), true}, false,
+		{"below the embeddings as they are", outcome{byROCAUC, "validation", "", gained, 0.95, tested{all: change(0.95, 0.9, 0.01, -0.07, -0.03)}, true}, false,
 			[]string{"Worse than no matrix:", "The embeddings as they are reach 0.950", "a real loss"}},
-		{"test disagrees", outcome{byROCAUC, "validation", gained, 0.8, change(0.8, 0.7, 0.02, -0.15, -0.05), true}, true,
+		{"test disagrees", outcome{byROCAUC, "validation", "", gained, 0.8, tested{all: change(0.8, 0.7, 0.02, -0.15, -0.05)}, true}, true,
 			[]string{"Accepted on validation, but test says otherwise:", "a real loss"}},
-		{"test cannot tell", outcome{bySpearman, "validation", gained, 0.8, change(0.8, 0.81, 0.02, -0.03, 0.05), true}, true,
+		{"test cannot tell", outcome{bySpearman, "validation", "", gained, 0.8, tested{all: change(0.8, 0.81, 0.02, -0.03, 0.05)}, true}, true,
 			[]string{"Spearman correlation", "too little to tell from chance"}},
-		{"no test", outcome{byROCAUC, "validation", gained, 0.8, rundir.Comparison{}, false}, true, []string{"There is no test split"}},
+		{"no test", outcome{byROCAUC, "validation", "", gained, 0.8, tested{}, false}, true, []string{"There is no test split"}},
+		{"a gain of shared pairs alone", outcome{byROCAUC, "validation", "", gained, 0.8, tested{all: gained, shared: 758, left: 52, apart: change(0.7, 0.753, 0.03, -0.009, 0.127)}, true}, true,
+			[]string{"it went from 0.800 to 0.900, but 758 of its 810 pairs share a text or a group with training. On the others it went from 0.700 to 0.753: too little to tell from chance, 95 % interval of the gain -0.009 to +0.127."}},
+		{"others disagree", outcome{byROCAUC, "validation", "", gained, 0.8, tested{all: gained, shared: 1, left: 52, apart: change(0.8, 0.7, 0.02, -0.15, -0.05)}, true}, true,
+			[]string{"Accepted on validation, but test says otherwise:", "a real loss"}},
+		{"from another start", outcome{byROCAUC, "validation", "whitening", gained, 0.7, tested{all: change(0.75, 0.9, 0.02, 0.05, 0.15)}, true}, true,
+			[]string{"ROC AUC on validation went from 0.800 under the start, whitening, to 0.900 (a change", "it went from 0.750 untrained to 0.900: a real gain"}},
+		{"nothing from another start", outcome{byROCAUC, "validation", "pca", change(0.8, 0.81, 0.02, -1, 1), 0.7, tested{all: gained}, true}, false,
+			[]string{"went from 0.800 under the start, pca, to 0.810"}},
+		{"too few others", outcome{byROCAUC, "validation", "", gained, 0.8, tested{all: gained, shared: 808, left: 2, tooFew: true, apart: gained}, true}, true,
+			[]string{"went from 0.800 to 0.900, but 808 of its 810 pairs share a text or a group with training, and of the others, 2, there are too few to tell a gain from chance."}},
+		{"no others", outcome{byROCAUC, "validation", "", gained, 0.8, tested{all: gained, shared: 810, tooFew: true}, true}, true,
+			[]string{"but all of its pairs share a text or a group with training, so"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			j := test.outcome.judgement()
@@ -45,6 +57,12 @@ func TestJudgement(t *testing.T) {
 				if !strings.Contains(j.Text, want) {
 					t.Errorf("%q lacks %q", j.Text, want)
 				}
+			}
+			if j.Start != test.outcome.start || j.OverStart.Before != test.outcome.learned.Before {
+				t.Errorf("%+v, want the start's figure", j)
+			}
+			if c, ok := test.outcome.test.gain(); strings.Contains(j.Text, "a real gain") && !(ok && c.GainInterval.Low > 0) {
+				t.Errorf("%q rests on what cannot tell", j.Text)
 			}
 		})
 	}
@@ -82,12 +100,22 @@ func TestRetrieval(t *testing.T) {
 	}
 	e := &evaluator{data: data, backend: backend, table: table}
 	into := map[string]rundir.Metrics{"test": unknownMetrics()}
-	if err := e.retrieve(context.Background(), newRetrievalTask(data), false, into, nil); err != nil {
+	if _, err := e.retrieve(context.Background(), newRetrievalTask(data), false, into, nil); err != nil {
 		t.Fatal(err)
 	}
 	m := into["test"]
 	if m.Queries != 2 || math.Abs(float64(m.MRR)-0.75) > 1e-12 || m.RecallAt1 != 0.5 || m.RecallAt10 != 1 {
 		t.Errorf("%d queries, MRR %v, recall@1 %v, recall@10 %v, want 2, 0.75, 0.5, 1", m.Queries, m.MRR, m.RecallAt1, m.RecallAt10)
+	}
+
+	// Of two queries a resample has the first twice, each once, or the second twice.
+	compared := map[string]rundir.Comparison{}
+	newRetrievalTask(data).compare(compared, [][]int{{2}, {1}}, [][]int{{11}, {1}}, func(q query) bool { return q.split == loader.Test })
+	if c := compared["mrr"]; c.Before != 0.75 || math.Abs(float64(c.Gain)+4.5/22) > 1e-12 || math.Abs(float64(c.GainInterval.Low)+9./22) > 1e-12 || c.GainInterval.High != 0 {
+		t.Errorf("a fall from second to eleventh: %+v", c)
+	}
+	if c := compared["recall_at_10"]; c.Before != 1 || c.After != 0.5 || c.GainInterval.Low != -1 {
+		t.Errorf("a fall from second to eleventh: %+v", c)
 	}
 
 	// The one answer counts 1/log2(3) in the second place and 1 in the first.

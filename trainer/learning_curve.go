@@ -206,17 +206,19 @@ func (l *learning) sumUp() {
 		p.Mean = rundir.Figure(meanOf(p.Values))
 		if p.Gain, p.GainSE = rundir.None, rundir.None; i > 0 {
 			p.Gain = p.Mean - l.curve.Points[i-1].Mean
-			p.GainSE = rundir.Figure(l.gainError(i))
+			p.GainSE = rundir.Figure(l.gainError(i-1, i))
 		}
 	}
+	last := len(l.curve.Points) - 1
+	l.curve.Gain, l.curve.GainSE = l.curve.Points[last].Mean-l.curve.Points[0].Mean, rundir.Figure(l.gainError(0, last))
 	_, l.curve.Groups = denseGroups(estimator(l.curve.Figure)(l.scores[0][0]).groups)
 	l.curve.Text = doubling(l.curve)
 }
 
-// gainError is the standard error of a point's gain over the one before: that of
+// gainError is the standard error of a point's gain over an earlier one: that of
 // other validation groups, by resampling them, and that of other draws, which is of
-// the mean of as many as there are of the point before.
-func (l *learning) gainError(at int) float64 {
+// the mean of as many as there are of the earlier point.
+func (l *learning) gainError(from, at int) float64 {
 	mean := func(scores []splitScores) func(w []float64) float64 {
 		var figures []func(w []float64) float64
 		for _, s := range scores {
@@ -229,10 +231,10 @@ func (l *learning) gainError(at int) float64 {
 			return sum
 		}
 	}
-	before, after := mean(l.scores[at-1]), mean(l.scores[at])
+	before, after := mean(l.scores[from]), mean(l.scores[at])
 	groups := estimator(l.curve.Figure)(l.scores[at][0]).groups
-	sampled := bootstrap(groups, resamplesFor(len(groups)*len(l.scores[at-1])), bootstrapSeed, func(w []float64) float64 { return after(w) - before(w) }).se
-	a, b := l.curve.Points[at-1].Values, l.curve.Points[at].Values
+	sampled := bootstrap(groups, resamplesFor(len(groups)*len(l.scores[from])), bootstrapSeed, func(w []float64) float64 { return after(w) - before(w) }).se
+	a, b := l.curve.Points[from].Values, l.curve.Points[at].Values
 	var gains []float64
 	for draw, v := range a {
 		gains = append(gains, float64(b[min(draw, len(b)-1)]-v)) // all groups are one draw
@@ -252,7 +254,8 @@ func variance(values []float64) (sum float64) {
 	return sum / float64(len(values)-1)
 }
 
-// doubling says what twice the labels would bring, by what the last doubling did.
+// doubling says what twice the labels would bring, by what the last doubling did, and
+// where one cannot tell, what all of them did.
 func doubling(c rundir.LearningCurve) string {
 	last := c.Points[len(c.Points)-1]
 	brought := fmt.Sprintf("the last doubling changed the %s on validation by %+.3f (standard error %.3f)", figureNames[c.Figure], last.Gain, last.GainSE)
@@ -264,5 +267,9 @@ func doubling(c rundir.LearningCurve) string {
 	case last.Gain < -2*last.GainSE:
 		return "More labels like these would not help: " + brought + "."
 	}
-	return "Twice the labels would bring too little to tell from chance: " + brought + "."
+	text := "What twice the labels would bring cannot be told: " + brought + "."
+	if n := len(c.Points) - 1; n > 1 && math.Abs(float64(c.Gain)) > 2*float64(c.GainSE) {
+		text += fmt.Sprintf(" All %d doublings together changed it by %+.3f (standard error %.3f), which is clear.", n, c.Gain, c.GainSE)
+	}
+	return text
 }

@@ -37,7 +37,7 @@ func TestSimilarAlone(t *testing.T) {
 	if !(c.GainInterval.Low > 0.05) || c.After != s.After["test"].NDCGAt10 || c.Before != s.Before["test"].NDCGAt10 {
 		t.Errorf("nDCG@10 on test %+v, %v in the figures: want a gain", c, s.After["test"].NDCGAt10)
 	}
-	if m := s.After["test"]; m.ROCAUC.Known() || m.Accuracy.Known() || m.Threshold.Known() || len(s.Comparisons["test"]) != 1 {
+	if m := s.After["test"]; m.ROCAUC.Known() || m.Accuracy.Known() || m.Threshold.Known() || len(s.Comparisons["test"]) != 3 {
 		t.Errorf("figures of classes without two: %+v", m)
 	}
 	if notes := strings.Join(s.Data.Notes, "; "); !strings.Contains(notes, "all pairs are similar") || !strings.Contains(notes, "--loss infonce") {

@@ -31,7 +31,6 @@ type retrievalTask struct {
 	passages []int32 // rows of the table
 	order    []int32 // position of each passage's text id in sorted order
 	queries  []query
-	heldOut  []bool // of each group: its test pairs share nothing with training
 	notes    []string
 }
 
@@ -42,7 +41,6 @@ func newRetrievalTask(data *loader.Dataset) *retrievalTask {
 	if data.Labels.Graded {
 		return t
 	}
-	t.heldOut = newHeldOut(data).group
 	position := map[int32]int32{}
 	p := &data.Pairs
 	for _, right := range p.Right {
@@ -152,33 +150,36 @@ func sortedOrder(rows []int32, ids []string) []int32 {
 
 // retrieveUntrained is retrieve with the embeddings as they are, which has no
 // figures where those of the two sides cannot be compared.
-func (e *evaluator) retrieveUntrained(ctx context.Context, t *retrievalTask, into map[string]rundir.Metrics, apart *rundir.Metrics) error {
+func (e *evaluator) retrieveUntrained(ctx context.Context, t *retrievalTask, into map[string]rundir.Metrics, apart *rundir.Metrics) (found [][]int, err error) {
 	if left, right := e.data.Vectors.Dims(); left != right {
-		return nil
+		return nil, nil
 	}
 	return e.retrieve(ctx, t, false, into, apart)
 }
 
 // retrieve adds the retrieval figures to the metrics of each split, and, where
-// apart is not nil, those of the test queries that share nothing with training
-// to it.
-func (e *evaluator) retrieve(ctx context.Context, t *retrievalTask, projected bool, into map[string]rundir.Metrics, apart *rundir.Metrics) error {
+// apart is not nil, those of the queries that share nothing with training to it,
+// unless these are too few to say anything. It returns the ranks of each query's
+// relevant passages.
+func (e *evaluator) retrieve(ctx context.Context, t *retrievalTask, projected bool, into map[string]rundir.Metrics, apart *rundir.Metrics) (found [][]int, err error) {
 	if len(t.queries) == 0 {
-		return nil
+		return nil, nil
 	}
 	rankers, err := e.rank(ctx, t, projected)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var results [loader.NumSplits]retrieval
 	var heldOut retrieval
 	for i, q := range t.queries {
-		results[q.split].add(rankers[i].ranks())
-		if q.split == loader.Test && t.heldOut[q.group] {
-			heldOut.add(rankers[i].ranks())
+		ranks := rankers[i].ranks()
+		found = append(found, ranks)
+		results[q.split].add(ranks)
+		if apart != nil && e.heldOut.asks(q) {
+			heldOut.add(ranks)
 		}
 	}
-	if apart != nil {
+	if apart != nil && heldOut.queries >= fewestToTell {
 		heldOut.fill(apart)
 	}
 	for s := range results {
@@ -190,7 +191,58 @@ func (e *evaluator) retrieve(ctx context.Context, t *retrievalTask, projected bo
 		results[s].fill(&m)
 		into[name] = m
 	}
+	return found, nil
+}
+
+// search fills in a summary's figures of a search, as the embeddings are and under the
+// matrix, and compares the two.
+func (e *evaluator) search(ctx context.Context, t *retrievalTask, s *rundir.Summary) error {
+	s.Data.Notes = append(s.Data.Notes, t.notes...)
+	beforeApart, afterApart := apart(s)
+	before, err := e.retrieveUntrained(ctx, t, s.Before, beforeApart)
+	if err != nil {
+		return err
+	}
+	after, err := e.retrieve(ctx, t, true, s.After, afterApart)
+	if err != nil || before == nil {
+		return err
+	}
+	for split := range loader.Split(loader.NumSplits) {
+		t.compare(s.Comparisons[split.String()], before, after, func(q query) bool { return q.split == split })
+	}
+	if w := s.WithoutShared; w != nil && w.After.Queries > 0 {
+		t.compare(w.Comparisons, before, after, e.heldOut.asks)
+	}
 	return nil
+}
+
+// compare adds how some queries search before and after, by the ranks of their
+// relevant passages, to comparisons; where these are nil nothing was scored.
+func (t *retrievalTask) compare(c map[string]rundir.Comparison, before, after [][]int, which func(query) bool) {
+	var groups []int32
+	var of []int
+	for i, q := range t.queries {
+		if which(q) {
+			groups, of = append(groups, q.group), append(of, i)
+		}
+	}
+	if c == nil || of == nil {
+		return
+	}
+	for figure, value := range map[string]func(ranks []int) float64{
+		"mrr":          func(ranks []int) float64 { return 1 / float64(ranks[0]) },
+		"recall_at_10": func(ranks []int) float64 { return recallAt(retrievalDepth, ranks) },
+		byNDCG:         func(ranks []int) float64 { return ndcgAt(retrievalDepth, ranks) },
+	} {
+		mean := func(found [][]int) estimate {
+			values := make([]float64, len(of))
+			for i, q := range of {
+				values[i] = value(found[q])
+			}
+			return estimate{groups, meanOver(values)}
+		}
+		c[figure] = changed(mean(before), mean(after))
+	}
 }
 
 // fill puts the figures where they belong.

@@ -2,6 +2,7 @@ package trainer_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/cosfit/cosfit/graph/cpu"
@@ -52,6 +53,9 @@ func TestWithoutShared(t *testing.T) {
 		t.Fatalf("%+v, want %d shared pairs", w, shared)
 	}
 	test := loader.Test.String()
+	if w.Split != test || w.TooFew || got.Judgement.Accepted != (w.Comparisons["roc_auc"].GainInterval.Low > 0) || !strings.Contains(got.Judgement.Text, "share a text or a group with training. On the others it went from") {
+		t.Errorf("%+v: %s", w, got.Judgement.Text)
+	}
 	if w.Before.Pairs == got.Before[test].Pairs || want.WithoutShared != nil {
 		t.Errorf("nothing is left out, or from the clean ones: %+v", want.WithoutShared)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/cosfit/cosfit/internal/atomicfile"
 	"github.com/cosfit/cosfit/loader"
 	"github.com/cosfit/cosfit/projection"
+	"github.com/cosfit/cosfit/trainer"
 )
 
 func applyCommand() *cli.Command {
@@ -87,6 +88,9 @@ func apply(c *cli.Context) error {
 	a.Format, a.Column, a.Rows = f.Format, f.Column, f.Rows
 	if f.Guessed && !c.Bool("json") {
 		fmt.Fprintf(c.App.ErrWriter, "%s: column %s, the only one that fits the matrix's %d rows\n", in, f.Column, p.In)
+	}
+	if trainer.OtherModel(p.Metadata.Model, f.Model) {
+		fmt.Fprintf(c.App.ErrWriter, "%s: the matrix was learned from vectors of %s, and these are of %s: it means nothing to them\n", in, p.Metadata.Model, f.Model)
 	}
 	start := time.Now()
 	if err := customise(c.Context, f, out, newRowBar(c.App.ErrWriter, isTerminal(c.App.ErrWriter), f.Rows, "row")); err != nil {

@@ -100,6 +100,36 @@ func TestApply(t *testing.T) {
 }
 
 // A mistake ends in one sentence, and leaves the folder as it was.
+// TestApplyOtherModel: a file that says whose vectors it has is compared with the matrix.
+func TestApplyOtherModel(t *testing.T) {
+	dir := applyFolder(t)
+	p, err := projection.Load(filepath.Join(dir, "both.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Metadata.Model = "large"
+	var b bytes.Buffer
+	if err := p.WriteSafetensors(&b); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "large.safetensors"), b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for space, want := range map[string]bool{`{"model":"small"}`: true, `{"model":"acme/large"}`: false, `{}`: false, `{`: false} {
+		b.Reset()
+		if err := parquet.Write(&b, []passage{{"é", []float64{1, 0, 0}}}, parquet.KeyValueMetadata(loader.WideSpaceKey, space)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "named.parquet"), b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		code, _, stderr := cosfit(t, context.Background(), dir, "apply", "--matrix", "large.safetensors", "--in", "named.parquet", "--out", "out.parquet", "--force")
+		if said := strings.Contains(stderr, "learned from vectors of large, and these are of small"); code != 0 || said != want {
+			t.Errorf("%s: exit code %d: %s", space, code, stderr)
+		}
+	}
+}
+
 func TestApplyMistakes(t *testing.T) {
 	dir := applyFolder(t)
 	before, err := os.ReadDir(dir)

@@ -27,7 +27,8 @@ func evalCommand() *cli.Command {
 		Name:  "eval",
 		Usage: "score a learned matrix on a data set",
 		Description: "Scores the matrix beside the embeddings as they are: on the run's own data, or on\n" +
-			"other data, whose pairs all count as test where they bring no split.\n\n" +
+			"other data, whose pairs all count as test where they bring no split. A gain is\n" +
+			"judged by the pairs that share no text with what the run was learned from.\n\n" +
 			"Examples:\n" +
 			"  cosfit eval --run cosfit-demo\n" +
 			"  cosfit eval --run cosfit-demo --split validation --json\n" +
@@ -93,6 +94,8 @@ func eval(c *cli.Context) error {
 	}
 	if own {
 		opts.SelectedOn = config.SelectedOn
+	} else if opts.Learned, err = learnedTexts(c.String("run")); err != nil {
+		data.Notes = append(data.Notes, fmt.Sprintf("whether these pairs share texts with what the run was learned from is not known: %v", err))
 	}
 	summary, scores, err := trainer.Evaluate(c.Context, data, p, opts)
 	if err != nil {
@@ -120,6 +123,28 @@ func summaryFrom(c *cli.Context) (s rundir.Summary, ok bool) {
 	}
 	s, err = dir.ReadSummary()
 	return s, err == nil
+}
+
+// learnedTexts are the ids of the texts that a run was learned from; nil without one.
+func learnedTexts(run string) (map[string]bool, error) {
+	if run == "" {
+		return nil, nil
+	}
+	dir, err := rundir.Open(run)
+	if err != nil {
+		return nil, err
+	}
+	scores, err := dir.ReadScores()
+	if err != nil {
+		return nil, err
+	}
+	ids := map[string]bool{}
+	for _, s := range scores {
+		if s.Split == loader.Train.String() {
+			ids[s.Left], ids[s.Right] = true, true
+		}
+	}
+	return ids, nil
 }
 
 // evalData opens the data to score. Where they are the run's own they get the

@@ -15,7 +15,7 @@ func TestLearningCurve(t *testing.T) {
 	must(t, dir, "train", "--data", "sample", "--dims", "8", "--init", "pca", "--epochs", "1", "--out", "run")
 	must(t, dir, "train", "--data", "sample", "--recipe", "notebook", "--dims", "8", "--epochs", "1", "--out", "notebook")
 	panel := must(t, dir, "eval", "--run", "run", "--learning-curve")
-	for _, want := range []string{"recipe default", "ROC AUC on validation", "1,350", "Twice the labels"} {
+	for _, want := range []string{"recipe default", "ROC AUC on validation", "1,350", "the last doubling"} {
 		if !strings.Contains(panel, want) {
 			t.Errorf("the panel lacks %q:\n%s", want, panel)
 		}

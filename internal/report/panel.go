@@ -43,7 +43,7 @@ func Panel(w io.Writer, s rundir.Summary, scores []rundir.Score, split, title st
 	p.epochs(s)
 	p.line("")
 	p.figures(before, after, s.Comparisons[split])
-	if w := s.WithoutShared; w != nil && split == "test" {
+	if w := s.WithoutShared; w != nil && split == w.Split {
 		p.withoutShared(w)
 	}
 	p.histograms(scores, split, before.Threshold, after.Threshold)
@@ -160,7 +160,6 @@ func (p printer) figures(before, after rundir.Metrics, c map[string]rundir.Compa
 		{"ROC AUC", "roc_auc", 1, "%.3f"},
 		{"Spearman", "spearman", 1, "%.3f"},
 		{"accuracy %", "accuracy", 100, "%.1f"},
-		{"nDCG@10", "ndcg_at_10", 1, "%.3f"},
 	} {
 		if x, ok := c[f.key]; ok {
 			p.compared(f.name, x, f.scale, f.verb)
@@ -168,20 +167,29 @@ func (p printer) figures(before, after rundir.Metrics, c map[string]rundir.Compa
 	}
 	p.plain("majority %", before.Majority, after.Majority, 100, "%.1f")
 	p.plain("F1 similar", before.F1, after.F1, 1, "%.3f")
-	p.plain("MRR", before.MRR, after.MRR, 1, "%.3f")
-	p.plain("recall@1 %", before.RecallAt1, after.RecallAt1, 100, "%.1f")
-	p.plain("recall@10 %", before.RecallAt10, after.RecallAt10, 100, "%.1f")
-	if _, compared := c["ndcg_at_10"]; !compared {
-		p.plain("nDCG@10", before.NDCGAt10, after.NDCGAt10, 1, "%.3f")
+	search := func(name, key string, before, after rundir.Figure, scale float64, verb string) {
+		if x, ok := c[key]; ok {
+			p.compared(name, x, scale, verb)
+			return
+		}
+		p.plain(name, before, after, scale, verb)
 	}
+	search("MRR", "mrr", before.MRR, after.MRR, 1, "%.3f")
+	p.plain("recall@1 %", before.RecallAt1, after.RecallAt1, 100, "%.1f")
+	search("recall@10 %", "recall_at_10", before.RecallAt10, after.RecallAt10, 100, "%.1f")
+	search("nDCG@10", "ndcg_at_10", before.NDCGAt10, after.NDCGAt10, 1, "%.3f")
 }
 
-// withoutShared draws the figures of the test pairs that share nothing with
-// training.
+// withoutShared draws the figures of the pairs that share nothing with training,
+// where there are enough.
 func (p printer) withoutShared(w *rundir.WithoutShared) {
 	p.line("")
-	if w.After.Pairs == 0 {
+	switch {
+	case w.After.Pairs == 0:
 		p.wrap("Each of these pairs shares a text or a group with training, so there are no figures without those.", " ", p.style.dim)
+		return
+	case w.TooFew:
+		p.wrap(fmt.Sprintf("%s of these pairs share a text or a group with training. Of the others, %s, there are too few for figures of their own.", thousands(w.SharedPairs), thousands(w.After.Pairs)), " ", p.style.dim)
 		return
 	}
 	p.wrap(fmt.Sprintf("Without the %s pairs that share a text or a group with training, %s are left:", thousands(w.SharedPairs), thousands(w.After.Pairs)), " ",

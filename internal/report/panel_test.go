@@ -90,7 +90,7 @@ func leakyPanel(left int) string {
 	s, scores := example()
 	m := s.After["test"]
 	m.Pairs = left
-	s.WithoutShared = &rundir.WithoutShared{SharedPairs: 12345 - left, Before: s.Before["test"], After: m, Comparisons: s.Comparisons["test"]}
+	s.WithoutShared = &rundir.WithoutShared{Split: "test", TooFew: left < 10, SharedPairs: 12345 - left, Before: s.Before["test"], After: m, Comparisons: s.Comparisons["test"]}
 	var b bytes.Buffer
 	Panel(&b, s, scores, "test", "cosfit test · made up", nil, Style{})
 	return b.String()
@@ -100,6 +100,9 @@ func TestPanelOfLeakyData(t *testing.T) {
 	golden(t, "panel_leaky.txt", leakyPanel(10000))
 	if text := leakyPanel(0); !strings.Contains(text, "\n Each of these pairs shares a text or a group with training, so there are no\n figures without those.\n") {
 		t.Errorf("nothing is left, and the panel is\n%s", text)
+	}
+	if text := leakyPanel(2); !strings.Contains(text, "\n 12,343 of these pairs share a text or a group with training. Of the others, 2,\n there are too few for figures of their own.\n") || strings.Count(text, "ROC AUC") != 1 {
+		t.Errorf("two are left, and the panel is\n%s", text)
 	}
 }
 

@@ -8,7 +8,9 @@ type LearningCurve struct {
 	Start         Figure          `json:"start"`  // its value before any training
 	Groups        int             `json:"groups"` // of the split
 	Points        []LearningPoint `json:"points"` // the fewest groups first
-	Text          string          `json:"text"`   // what twice the labels would bring
+	Gain          Figure          `json:"gain"`   // of the last point over the first
+	GainSE        Figure          `json:"gain_se"`
+	Text          string          `json:"text"` // what twice the labels would bring
 	Seconds       float64         `json:"seconds"`
 }
 

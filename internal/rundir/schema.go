@@ -158,10 +158,12 @@ type Comparison struct {
 	GainInterval   Interval `json:"gain_interval"`
 }
 
-// WithoutShared is the figures of the test pairs that share neither a group nor a
+// WithoutShared is the figures of the pairs of a split that share neither a group nor a
 // text with training.
 type WithoutShared struct {
-	SharedPairs int                   `json:"shared_pairs"` // test pairs that do, and are left out
+	Split       string                `json:"split"`
+	SharedPairs int                   `json:"shared_pairs"`      // pairs of it that do, and are left out
+	TooFew      bool                  `json:"too_few,omitempty"` // groups are left to tell a gain from chance
 	Before      Metrics               `json:"before"`
 	After       Metrics               `json:"after"`
 	Comparisons map[string]Comparison `json:"comparisons"`
@@ -171,6 +173,10 @@ type WithoutShared struct {
 type Judgement struct {
 	Accepted bool   `json:"accepted"`
 	Text     string `json:"text"`
+	// Start says what training started from, in words; empty where that is the embeddings as they are.
+	Start string `json:"start,omitempty"`
+	// OverStart is the learned matrix (after) beside the start (before) on the pairs that chose between them.
+	OverStart *Comparison `json:"over_start,omitempty"`
 }
 
 // Timing says where the time went.
@@ -190,7 +196,7 @@ type Summary struct {
 	Before        map[string]Metrics               `json:"before"`
 	After         map[string]Metrics               `json:"after"`
 	Comparisons   map[string]map[string]Comparison `json:"comparisons"`
-	WithoutShared *WithoutShared                   `json:"without_shared,omitempty"` // nil where test shares nothing with training
+	WithoutShared *WithoutShared                   `json:"without_shared,omitempty"` // nil where the judged split shares nothing with training
 	Account       *Account                         `json:"account,omitempty"`        // of test, or of the split that chose the epoch
 	Guard         *Guard                           `json:"guard,omitempty"`          // nil where there are no such texts
 	Selection     string                           `json:"selection"`                // name of the figure that chose the epoch
