@@ -247,6 +247,16 @@ func TestInterruptedInFolds(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "run")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the folder of the run is still there: %v", err)
 	}
+
+	empty := filepath.Join(dir, "empty") // which is not ours to remove
+	if err := os.Mkdir(empty, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	ctx.file = filepath.Join(empty, ".lock")
+	code, _, stderr = cosfit(t, ctx, dir, "fit", "pairs.csv", "--provider", "hashing", "--dimensions", "64", "--cache", "cache", "--prepared", "prepared", "--out", "empty")
+	if left, err := os.ReadDir(empty); code != exitFailed || err != nil || len(left) > 0 || strings.Contains(stderr, "remove") {
+		t.Errorf("exit code %d, printed %q, the folder has %v, %v", code, stderr, left, err)
+	}
 }
 
 // TestForce: what --force replaces is there, whole, until the new run has finished.

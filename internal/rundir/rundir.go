@@ -46,6 +46,7 @@ func runFiles() []string {
 type Dir struct {
 	path string
 	lock *flock.Flock // nil where the directory is only read
+	made bool         // by Create
 }
 
 // Create makes a directory for a new run and locks it. It must be empty or
@@ -56,6 +57,7 @@ func Create(path string, replace bool) (Dir, error) {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		return Dir{}, fmt.Errorf("%s is a file: choose another folder with --out", path)
 	}
+	made := !exists(path)
 	if err := os.MkdirAll(path, 0o777); err != nil {
 		return Dir{}, err
 	}
@@ -63,6 +65,7 @@ func Create(path string, replace bool) (Dir, error) {
 	if err != nil {
 		return Dir{}, err
 	}
+	d.made = made
 	if err := d.empty(replace); err != nil {
 		d.Unlock()
 		return Dir{}, err
@@ -100,7 +103,7 @@ func (d Dir) empty(replace bool) error {
 // half written. The system gives the lock back when the process ends, however
 // it ends.
 func locked(path string) (Dir, error) {
-	d := Dir{path, flock.New(filepath.Join(path, lockFile))}
+	d := Dir{path: path, lock: flock.New(filepath.Join(path, lockFile))}
 	ok, err := d.lock.TryLock()
 	if err != nil {
 		return Dir{}, fmt.Errorf("lock %s: %w", path, err)
@@ -119,7 +122,7 @@ func locked(path string) (Dir, error) {
 func (d Dir) Unlock() error { return d.lock.Unlock() }
 
 // Remove removes the run. One that it was to replace comes back; without one the
-// directory goes too, where nothing else is in it.
+// directory goes too, where Create made it and nothing else is in it.
 func (d Dir) Remove() error {
 	if d.Replaces() {
 		return d.putBack()
@@ -132,6 +135,9 @@ func (d Dir) Remove() error {
 		return err
 	}
 	os.Remove(d.file(lockFile)) // where it cannot be removed, neither can the directory
+	if !d.made {
+		return nil
+	}
 	return os.Remove(d.path)
 }
 
