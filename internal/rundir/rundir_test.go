@@ -45,8 +45,18 @@ func TestCreate(t *testing.T) {
 	if err := d.Remove(); err != nil {
 		t.Error(err)
 	}
+	if entries, err := os.ReadDir(run); err != nil || len(entries) > 0 { // the folder was there before
+		t.Errorf("the removed run left %v, %v", entries, err)
+	}
+	run = filepath.Join(dir, "new")
+	if d, err = Create(run, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Remove(); err != nil {
+		t.Error(err)
+	}
 	if _, err := os.Stat(run); err == nil {
-		t.Error("the removed run is still there")
+		t.Error("the folder that was made for the run is still there")
 	}
 	file := filepath.Join(dir, "file")
 	os.WriteFile(file, nil, 0o644)
