@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,6 +66,10 @@ func eval(c *cli.Context) error {
 		return learningCurve(c, place, data, config, own)
 	}
 	guard, err := openGuard(c, config.Guard, data)
+	if unfit := (*unfitGuard)(nil); errors.As(err, &unfit) && !c.IsSet("guard") {
+		data.Notes = append(data.Notes, fmt.Sprintf("the texts that the run was tried on are left out: %v", unfit))
+		err = nil
+	}
 	if err != nil {
 		return err
 	}

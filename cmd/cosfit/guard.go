@@ -45,10 +45,13 @@ func openGuard(c *cli.Context, before string, data *loader.Dataset) (*loader.Dat
 		if !given { // a part of the sample is what is trained on
 			return nil, nil
 		}
-		return nil, err
+		return nil, &unfitGuard{err}
 	}
 	return guard, nil
 }
+
+// An unfitGuard says why texts cannot be tried beside these data.
+type unfitGuard struct{ error }
 
 // checkGuardFlag finds what is wrong with the texts that --guard names before there
 // are vectors to compare them with.

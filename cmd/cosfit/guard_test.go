@@ -45,6 +45,9 @@ func TestGuard(t *testing.T) {
 	if g := summary("eval", "--run", "run", "--guard", "-").Guard; g != nil {
 		t.Errorf("asked for none: %+v", g)
 	}
+	if s := summary("eval", "--run", "run", "--data", "other", "--cache", "cache"); s.Guard != nil || !strings.Contains(strings.Join(s.Data.Notes, " "), "the texts that the run was tried on are left out") {
+		t.Errorf("scored on the guard itself: %+v, notes %q", s.Guard, s.Data.Notes)
+	}
 	if s := summary(append(train, "--force")...); s.Guard != nil || s.Account == nil {
 		t.Errorf("without one: %+v, account %+v", s.Guard, s.Account)
 	}
