@@ -226,6 +226,7 @@ func (r *run) close() {
 // begin sets the start and scores it as epoch 0.
 func (r *run) begin(ctx context.Context) error {
 	r.state = state{Config: r.config, BestScore: math.Inf(-1)}
+	began := time.Now()
 	if r.crossed {
 		defer r.closeFolds()
 		if err := r.cut(); err != nil {
@@ -241,6 +242,7 @@ func (r *run) begin(ctx context.Context) error {
 	} else if err := r.chooseStart(ctx); err != nil {
 		return err
 	}
+	r.state.Timing.StartSeconds = time.Since(began).Seconds()
 	if err := r.eval.subtract(r.start.Offset); err != nil {
 		return err
 	}

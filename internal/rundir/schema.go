@@ -182,6 +182,7 @@ type Judgement struct {
 // Timing says where the time went.
 type Timing struct {
 	TotalSeconds      float64 `json:"total_seconds"`
+	StartSeconds      float64 `json:"start_seconds"` // of choosing a start and of cross-validation
 	TrainSeconds      float64 `json:"train_seconds"`
 	EvaluateSeconds   float64 `json:"evaluate_seconds"`
 	LoaderWaitSeconds float64 `json:"loader_wait_seconds"`
