@@ -31,8 +31,14 @@ func demo(c *cli.Context) error {
 		context: c, source: rundir.Data{Path: sample.Name}, title: "cosfit demo",
 		recipe: func(d, _ int) (trainer.Recipe, error) { return trainer.Default(d), nil },
 		open:   func() (rundir.Dir, error) { return rundir.Create(c.String("out"), true) },
-		finish: func(dir rundir.Dir) error { return export(dir, "npy", dir.NPYPath()) },
-		next:   afterDemo,
+		finish: func(dir rundir.Dir) error {
+			p, err := dir.ReadMatrix()
+			if err != nil {
+				return err
+			}
+			return export(p, "npy", dir.NPYPath())
+		},
+		next: afterDemo,
 	}
 	return t.run()
 }

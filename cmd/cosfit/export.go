@@ -27,6 +27,7 @@ func exportCommand() *cli.Command {
 			&cli.StringFlag{Name: "run", Usage: "folder of the run"},
 			&cli.StringFlag{Name: "format", Usage: formats().list(), DefaultText: "by the ending of --out"},
 			&cli.StringFlag{Name: "out", Usage: "file to write"},
+			&cli.IntFlag{Name: "dims", Usage: "the first columns alone, for vectors that were learned to be cut with --matryoshka", DefaultText: "all"},
 			&cli.BoolFlag{Name: "force", Usage: "replace the file where it exists"},
 			jsonFlag(),
 		},
@@ -49,10 +50,19 @@ func exportCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if err := export(dir, format, out); err != nil {
+			p, err := dir.ReadMatrix()
+			if err == nil && c.IsSet("dims") {
+				if p, err = p.Cut(c.Int("dims")); err != nil {
+					err = usage("--dims: %w", err)
+				}
+			}
+			if err != nil {
 				return err
 			}
-			return reportExport(c, dir, format, out)
+			if err := export(p, format, out); err != nil {
+				return err
+			}
+			return reportExport(c, p, format, out)
 		},
 	}
 }
@@ -77,13 +87,9 @@ func formatOf(flag, out string) (string, error) {
 	return ending, nil
 }
 
-// export writes a run's matrix and checks what can be read back.
-func export(dir rundir.Dir, format, out string) error {
+// export writes a matrix and checks what can be read back.
+func export(p *projection.Projection, format, out string) error {
 	write, err := formats().get("format", format)
-	if err != nil {
-		return err
-	}
-	p, err := dir.ReadMatrix()
 	if err != nil {
 		return err
 	}
@@ -101,11 +107,7 @@ func export(dir rundir.Dir, format, out string) error {
 	return nil
 }
 
-func reportExport(c *cli.Context, dir rundir.Dir, format, out string) error {
-	p, err := dir.ReadMatrix()
-	if err != nil {
-		return err
-	}
+func reportExport(c *cli.Context, p *projection.Projection, format, out string) error {
 	if c.Bool("json") {
 		return writeJSON(c.App.Writer, struct {
 			Out    string `json:"out"`

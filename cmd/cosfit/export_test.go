@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -60,6 +62,43 @@ func TestExportAdvice(t *testing.T) {
 		}
 		if _, err := os.Stat(filepath.Join(dir, "lost.npy")); err == nil {
 			t.Errorf("%s: the refused file was written", test.out)
+		}
+	}
+}
+
+// TestExportCut: the panel of vectors that may be cut says how, and what is exported so
+// is scored as the first columns are.
+func TestExportCut(t *testing.T) {
+	dir := t.TempDir()
+	panel := must(t, dir, "train", "--data", "sample", "--dims", "32", "--matryoshka", "8", "--epochs", "2", "--out", "run")
+	if want := "cosfit export --run run --dims 8 --out matrix-8.safetensors"; !strings.Contains(panel, want) {
+		t.Errorf("the panel lacks %q:\n%s", want, panel)
+	}
+	if out := must(t, dir, "export", "--run", "run", "--dims", "8", "--out", "matrix-8.safetensors"); out != "matrix-8.safetensors: 384 × 8, safetensors, read back and equal\n" {
+		t.Errorf("export printed %q", out)
+	}
+	whole := matrixOf(t, filepath.Join(dir, "run"))
+	first := &projection.Projection{In: whole.In, Out: 8, Offset: whole.Offset}
+	for i := range whole.In {
+		first.Matrix = append(first.Matrix, whole.Matrix[i*whole.Out:][:8]...)
+	}
+	var file bytes.Buffer
+	if err := first.WriteSafetensors(&file); err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "first.safetensors", file.String())
+	scored := func(matrix string) (s rundir.Summary) {
+		if err := json.Unmarshal([]byte(must(t, dir, "eval", "--matrix", matrix, "--data", "sample", "--json")), &s); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if a, b := scored("matrix-8.safetensors").After["test"], scored("first.safetensors").After["test"]; a.ROCAUC != b.ROCAUC || a.MRR != b.MRR || a.ROCAUC < 0.7 {
+		t.Errorf("cut, it scores %v and %v, want %v and %v", a.ROCAUC, a.MRR, b.ROCAUC, b.MRR)
+	}
+	for _, c := range []string{"0", "33"} {
+		if code, _, stderr := cosfit(t, context.Background(), dir, "export", "--run", "run", "--dims", c, "--out", "no.npy"); code != exitUsage || stderr != "cosfit: --dims: "+c+" columns, want 1 to 32, which the matrix has\n" {
+			t.Errorf("--dims %s: exit code %d, %q", c, code, stderr)
 		}
 	}
 }

@@ -297,10 +297,14 @@ func afterTraining(dir rundir.Dir) []report.Command {
 		why, format = useOf(p)
 	}
 	export := report.Command{Why: why, Line: "cosfit export --run " + run + " --format " + format + " --out matrix." + format}
-	return []report.Command{
-		export,
-		{Why: "Score it on other data:", Line: "cosfit eval --run " + run + " --data other.parquet"},
+	next := []report.Command{export}
+	if config, err := dir.ReadConfig(); err == nil && len(config.Recipe.Matryoshka) > 0 {
+		n := fmt.Sprint(config.Recipe.Matryoshka[0])
+		next = append(next, report.Command{Why: "Cut to " + n + " numbers, which cosfit eval --matrix scores:", Line: "cosfit export --run " + run + " --dims " + n + " --out matrix-" + n + ".safetensors"})
 	}
+	return append(next,
+		report.Command{Why: "Score it on other data:", Line: "cosfit eval --run " + run + " --data other.parquet"},
+	)
 }
 
 // useOf says how a matrix is used elsewhere, in terms of the tensors of its file,
