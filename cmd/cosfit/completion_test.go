@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // there. Nothing stands for file names.
 func completionCases() []completionCase {
 	commands := "apply bench cache completion data demo doctor embed eval export fit help mine prepare sweep train version"
-	exportFlags := "--config --force --format --help --json --out --run"
+	exportFlags := "--config --dims --force --format --help --json --out --run"
 	return []completionCase{
 		{"cosfit ", commands},
 		{"cosfit e", "embed eval export"},
@@ -48,7 +48,7 @@ func completionCases() []completionCase {
 		{"cosfit export -", exportFlags},
 		{"cosfit export --fo", "--force --format"},
 		{"cosfit export --format", "--format"},
-		{"cosfit export --force ", "--config --format --help --json --out --run"},
+		{"cosfit export --force ", "--config --dims --format --help --json --out --run"},
 		{"cosfit export --run r --js", "--json"},
 		{"cosfit export --unknown x --js", "--json"},
 		{"cosfit version ", "--help --json"},
