@@ -26,6 +26,7 @@ func (w *fullDisk) Write(b []byte) (int, error) {
 // for people or in JSON. A reader that has read enough is no failure to tell of.
 func TestOutputFails(t *testing.T) {
 	dir := t.TempDir()
+	t.Setenv("COSFIT_DEVICE", "cpu") // or a build for GPUs says why it has none
 	must(t, dir, "train", "--data", "sample", "--dims", "4", "--init", "pca", "--epochs", "1", "--out", "run")
 	must(t, dir, "embed", "--data", "sample", "--provider", "hashing", "--dimensions", "8", "--cache", "cache")
 	writePairs(t, dir, "pairs.csv", 60)
