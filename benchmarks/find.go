@@ -24,7 +24,6 @@ func (m *meter) find(ctx context.Context) {
 		m.note("The peak that shares are of is that of fused multiply-add in vector registers; cosfit computes on the matrix engine, whose own is the %s.", enginePeak)
 		if !m.Quick {
 			m.enter(coarsely("tf32"), coarsely("bf16"))
-			m.note("tf32 and bf16 round what a step multiplies: cosfit's rows are those of --precision, PyTorch's of torch.set_float32_matmul_precision(\"medium\").")
 		}
 	}
 	if len(m.Self) > 0 && m.Benchmark == Core {
@@ -37,7 +36,14 @@ func (m *meter) find(ctx context.Context) {
 	for _, python := range m.Pythons {
 		m.findPython(ctx, python)
 	}
+	if slices.ContainsFunc(m.entrants, func(c contender) bool { return inBF16(c.peer()) }) {
+		m.note("tf32 and bf16 round what a step multiplies: cosfit's rows are those of --precision, PyTorch's of torch.set_float32_matmul_precision(\"medium\").")
+	}
 }
+
+// inBF16 reports whether a peer rounds what it multiplies. There is no time for those
+// where all has to be quick.
+func inBF16(p Peer) bool { return strings.HasSuffix(p.Who, " bf16") }
 
 // findGPU looks for everybody who can compute on the GPU.
 func (m *meter) findGPU(ctx context.Context) {
@@ -137,7 +143,9 @@ func (m *meter) findPython(ctx context.Context, name string) {
 		}
 	}
 	for _, p := range c.Peers {
-		m.enter(&remote{p, c})
+		if !m.Quick || !inBF16(p) {
+			m.enter(&remote{p, c})
+		}
 	}
 	for _, n := range c.Notes {
 		m.note("%s: %s.", filepath.Base(name), n) // where it lies is nobody's business who reads the results

@@ -117,8 +117,12 @@ func TestCrossValidating(t *testing.T) {
 				t.Fatalf("%s: an epoch was scored when %v of %d were done", start.Name(), told, all)
 			}
 		}
-		if _, err := trainer.Train(context.Background(), few(t, 600), opts); err != nil {
+		s, err := trainer.Train(context.Background(), few(t, 600), opts)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if in := s.Timing; !(in.StartSeconds > 0) || in.StartSeconds+in.TrainSeconds > in.TotalSeconds {
+			t.Errorf("%s: the cross-validation took %v of %v s", start.Name(), in.StartSeconds, in.TotalSeconds)
 		}
 		if !slices.IsSorted(told) || len(told) != all || all%5 != 0 || all < 5*3 {
 			t.Errorf("%s: told %v of %d", start.Name(), told, all)

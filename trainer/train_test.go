@@ -270,6 +270,49 @@ func TestCheckpointFails(t *testing.T) {
 	}
 }
 
+// TestCheckpointAfterOneThatFailed interrupts a training while a checkpoint fails, and
+// makes room for the next: that is written, and the run goes on from it.
+func TestCheckpointAfterOneThatFailed(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	backend, dir := &mending{Backend: cpu.New(0)}, newDir(t)
+	where := filepath.Join(dir.Path(), "checkpoint")
+	backend.mend = func() { os.Remove(where) }
+	opts := trainer.Options{Recipe: quick(), Backend: backend, Dir: dir, Progress: func(p trainer.Progress) {
+		if p.Epoch == 1 {
+			for errors.Join(os.RemoveAll(where), os.WriteFile(where, nil, 0o666)) != nil {
+			}
+			backend.armed = true
+			cancel()
+		}
+	}}
+	if _, err := trainer.Train(ctx, planted(t), opts); !errors.Is(err, trainer.ErrInterrupted) {
+		t.Fatalf("the error is %v", err)
+	}
+	opts.Resume, opts.Progress, opts.Backend = true, nil, cpu.New(0)
+	if s, err := trainer.Train(context.Background(), planted(t), opts); err != nil || s.Epochs != opts.Recipe.Epochs {
+		t.Errorf("resumed, %d epochs, %v", s.Epochs, err)
+	}
+}
+
+// mending calls mend, once armed, when the array that is downloaded first is downloaded
+// again, which a second checkpoint does.
+type mending struct {
+	graph.Backend
+	armed bool
+	first graph.Array
+	mend  func()
+}
+
+func (b *mending) Download(dst []float32, src graph.Array) error {
+	switch {
+	case b.armed && b.first == nil:
+		b.first = src
+	case b.armed && b.first == src:
+		b.mend()
+	}
+	return b.Backend.Download(dst, src)
+}
+
 // TestCheckpointInTime breaks runs off without a word, as a crash does, and
 // wants them to go on from within the epoch where checkpoints are close, and
 // from its beginning where they are not.
